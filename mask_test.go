@@ -1,0 +1,284 @@
+package websocket
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand"
+	"sync"
+	"testing"
+)
+
+// maskNaive is what section 5.3 says, a byte at a time.
+func maskNaive(src []byte, key uint32) []byte {
+	var wire [maskKeySize]byte
+	binary.LittleEndian.PutUint32(wire[:], key)
+	dst := make([]byte, len(src))
+	for i, b := range src {
+		dst[i] = b ^ wire[i%maskKeySize]
+	}
+	return dst
+}
+
+// maskKeyAfter is the key for the byte after n others.
+func maskKeyAfter(key uint32, n int) uint32 {
+	var wire, turned [maskKeySize]byte
+	binary.LittleEndian.PutUint32(wire[:], key)
+	for i := range turned {
+		turned[i] = wire[(i+n)%maskKeySize]
+	}
+	return binary.LittleEndian.Uint32(turned[:])
+}
+
+// maskNoise returns n bytes that are the same in every run.
+func maskNoise(n int) []byte {
+	p := make([]byte, n)
+	rand.New(rand.NewSource(int64(n))).Read(p)
+	return p
+}
+
+const maskTestKey = 0x3d21fa37 // 37 fa 21 3d on the wire, as in the examples of RFC 6455 section 5.7
+
+func TestMaskCopyExample(t *testing.T) {
+	got := make([]byte, 5)
+	key := maskCopy(got, []byte("Hello"), maskTestKey)
+	if want := []byte{0x7f, 0x9f, 0x4d, 0x51, 0x58}; !bytes.Equal(got, want) {
+		t.Errorf("masked Hello is % x, RFC 6455 section 5.7 says % x: look at the byte order of the key", got, want)
+	}
+	if want := uint32(0x373d21fa); key != want {
+		t.Errorf("key after 5 bytes is %08x, want %08x: look at the direction of the rotation", key, want)
+	}
+}
+
+// Every length, at every alignment of both slices: nothing but dst[:n] changes, and that is right.
+func TestMaskCopy(t *testing.T) {
+	const guard, edge = 0xEE, 8
+	noise := maskNoise(300 + edge)
+	for n := range 301 {
+		want := maskNaive(noise[:n], maskTestKey)
+		for s := range edge {
+			src := append(make([]byte, s), noise[:n]...)[s:]
+			for d := range edge {
+				room := bytes.Repeat([]byte{guard}, d+n+edge)
+				wantRoom := bytes.Clone(room)
+				copy(wantRoom[d:], want)
+				key := maskCopy(room[d:], src, maskTestKey)
+				if !bytes.Equal(room, wantRoom) {
+					t.Fatalf("length %d, src at %d, dst at %d of the buffer: it differs from the naive twin first at %d", n, s, d, maskDiff(room, wantRoom))
+				}
+				if want := maskKeyAfter(maskTestKey, n); key != want {
+					t.Fatalf("length %d: the key returned is %08x, want %08x", n, key, want)
+				}
+			}
+			if !bytes.Equal(src, noise[:n]) {
+				t.Fatalf("length %d: src was changed by a copy", n)
+			}
+		}
+	}
+}
+
+func TestMaskCopyInPlace(t *testing.T) {
+	noise := maskNoise(300 + 16)
+	for n := range 301 {
+		for at := range 16 {
+			p := bytes.Clone(noise)
+			maskCopy(p[at:at+n], p[at:at+n], maskTestKey)
+			want := append(bytes.Clone(noise[:at]), maskNaive(noise[at:at+n], maskTestKey)...)
+			want = append(want, noise[at+n:]...)
+			if !bytes.Equal(p, want) {
+				t.Fatalf("length %d at %d: differs first at %d: look for bytes masked twice", n, at, maskDiff(p, want))
+			}
+		}
+	}
+}
+
+func maskDiff(a, b []byte) int {
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return i
+		}
+	}
+	return min(len(a), len(b))
+}
+
+// A payload in pieces gives what it gives whole: the key carries over.
+func TestMaskCopyChunks(t *testing.T) {
+	src := maskNoise(70_001)
+	want := maskNaive(src, maskTestKey)
+	for _, most := range []int{1, 3, 7, 64, 200, 5000} {
+		t.Run(fmt.Sprintf("most=%d", most), func(t *testing.T) {
+			random := rand.New(rand.NewSource(int64(most)))
+			got := make([]byte, len(src))
+			key := uint32(maskTestKey)
+			for i := 0; i < len(src); {
+				n := min(random.Intn(most+1), len(src)-i)
+				key = maskCopy(got[i:], src[i:i+n], key)
+				i += n
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("differs first at %d: look at the key that maskCopy returns", maskDiff(got, want))
+			}
+		})
+	}
+}
+
+// The capacity behind a short dst may be another's memory.
+func TestMaskCopyShortDst(t *testing.T) {
+	for _, n := range []int{1, 5, 64, 100} {
+		t.Run(fmt.Sprintf("length=%d", n), func(t *testing.T) {
+			room := make([]byte, n)
+			defer func() {
+				if recover() == nil {
+					t.Error("no panic: dst is shorter than src")
+				}
+				if !bytes.Equal(room, make([]byte, n)) {
+					t.Error("dst was written before the panic")
+				}
+			}()
+			maskCopy(room[:n-1], maskNoise(n), maskTestKey)
+		})
+	}
+}
+
+func FuzzMaskCopy(f *testing.F) {
+	f.Add([]byte("Hello"), uint32(maskTestKey), uint16(2), uint8(1))
+	f.Add(maskNoise(300), uint32(0), uint16(129), uint8(7))
+	f.Add([]byte{}, ^uint32(0), uint16(0), uint8(0))
+	f.Fuzz(func(t *testing.T, src []byte, key uint32, cut uint16, at uint8) {
+		want := maskNaive(src, key)
+		split := int(cut) % (len(src) + 1)
+		got := make([]byte, int(at)+len(src))[at:]
+		after := maskCopy(got, src[:split], key)
+		after = maskCopy(got[split:], src[split:], after)
+		if !bytes.Equal(got, want) {
+			t.Fatalf("%d bytes cut at %d, dst at %d: differs first at %d", len(src), split, at, maskDiff(got, want))
+		}
+		if want := maskKeyAfter(key, len(src)); after != want {
+			t.Fatalf("key after %d bytes cut at %d is %08x, want %08x", len(src), split, after, want)
+		}
+		maskCopy(got, got, key)
+		if !bytes.Equal(got, src) {
+			t.Fatalf("masking %d bytes twice, the second time in place, does not give them back", len(src))
+		}
+	})
+}
+
+// The same mask never twice in 1,000 frames; chance may give one pair, hardly ever two.
+func TestMaskKeysDistinct(t *testing.T) {
+	seen := make(map[uint32]int)
+	for range 1000 {
+		seen[newMaskKey()]++
+	}
+	if len(seen) < 999 {
+		t.Errorf("%d different keys among 1000: look at what maskKeys.next takes from its buffer", len(seen))
+	}
+}
+
+// Run under -race too: a store that two goroutines hold at once gives both the same keys.
+func TestMaskKeysConcurrent(t *testing.T) {
+	const writers, each = 8, 2000
+	keys := make([][]uint32, writers)
+	var wg sync.WaitGroup
+	for i := range keys {
+		wg.Go(func() {
+			for range each {
+				keys[i] = append(keys[i], newMaskKey())
+			}
+		})
+	}
+	wg.Wait()
+	seen := make(map[uint32]bool)
+	for _, some := range keys {
+		for _, key := range some {
+			seen[key] = true
+		}
+	}
+	if len(seen) < writers*each-3 {
+		t.Errorf("%d different keys among %d: a store is shared by goroutines", len(seen), writers*each)
+	}
+}
+
+// The store is drawn again when it runs out, and holds no key that was given out.
+func TestMaskKeysStore(t *testing.T) {
+	var m maskKeys
+	perDraw := len(m.buf) / maskKeySize
+	seen := make(map[uint32]bool)
+	for i := range 3*perDraw + 1 {
+		before := m.buf
+		key := m.next()
+		seen[key] = true
+		if want := len(m.buf) - maskKeySize*(i%perDraw+1); m.left != want {
+			t.Fatalf("key %d: %d bytes left, want %d: randomness is wasted or used twice", i, m.left, want)
+		}
+		if i%perDraw > 0 && binary.LittleEndian.Uint32(before[m.left:]) != key {
+			t.Fatalf("key %d is not the one that left the store", i)
+		}
+		if used := m.buf[m.left:]; !bytes.Equal(used, make([]byte, len(used))) {
+			t.Fatalf("key %d: the store still holds a key that was given out", i)
+		}
+	}
+	if len(seen) < 3*perDraw {
+		t.Errorf("%d different keys among %d: the store is not drawn afresh", len(seen), 3*perDraw+1)
+	}
+}
+
+// The average is rounded down, which is what makes the amortised store (and -race, under which a pool drops some of what
+// is put into it) count as nothing, while an allocation for each key does not.
+func TestMaskAllocs(t *testing.T) {
+	p := make([]byte, 1000)
+	for _, tt := range []struct {
+		name string
+		f    func()
+	}{
+		{"maskCopy", func() { maskCopy(p, p, maskTestKey) }},
+		{"newMaskKey", func() { newMaskKey() }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if n := testing.AllocsPerRun(1000, tt.f); n != 0 {
+				t.Errorf("%v allocations per call, want 0: look with -gcflags=-m for what escapes", n)
+			}
+		})
+	}
+}
+
+func BenchmarkMaskCopy(b *testing.B) {
+	for _, size := range []int{16, 125, 1024, 65536} {
+		src, dst := maskNoise(size), make([]byte, size)
+		run := func(name string, f func()) {
+			b.Run(fmt.Sprintf("size=%d/%s", size, name), func(b *testing.B) {
+				b.SetBytes(int64(size))
+				for b.Loop() {
+					f()
+				}
+			})
+		}
+		key := uint32(maskTestKey)
+		run("floor", func() { copy(dst, src) })
+		run("copy", func() { key = maskCopy(dst, src, key) })
+		run("inplace", func() { key = maskCopy(src, src, key) })
+	}
+}
+
+func BenchmarkMaskKey(b *testing.B) {
+	b.Run("pooled", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			newMaskKey()
+		}
+	})
+	b.Run("own", func(b *testing.B) {
+		b.ReportAllocs()
+		m := new(maskKeys)
+		for b.Loop() {
+			m.next()
+		}
+	})
+	b.Run("parallel", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				newMaskKey()
+			}
+		})
+	})
+}

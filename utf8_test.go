@@ -1,0 +1,289 @@
+package websocket
+
+import (
+	"fmt"
+	"math/rand"
+	"reflect"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// utf8Twin says slowly, by unicode/utf8, what a utf8Checker fed with p says: the index of the first impossible byte or
+// -1, and whether the text may end there.
+func utf8Twin(p []byte) (bad int, complete bool) {
+	for i := 0; i < len(p); {
+		if !utf8.FullRune(p[i:]) {
+			return -1, false
+		}
+		r, size := utf8.DecodeRune(p[i:])
+		if r == utf8.RuneError && size == 1 {
+			// FullRune calls a wrong sequence full, so the shortest full one ends with the byte that makes it wrong.
+			n := 1
+			for !utf8.FullRune(p[i : i+n]) {
+				n++
+			}
+			return i + n - 1, false
+		}
+		i += size
+	}
+	return -1, true
+}
+
+// utf8CheckAgainstTwin feeds p in pieces that end at the cuts and at its end.
+func utf8CheckAgainstTwin(t *testing.T, p []byte, cuts ...int) {
+	t.Helper()
+	wantBad, wantComplete := utf8Twin(p)
+	var c utf8Checker
+	bad, from := -1, 0
+	for _, to := range append(cuts, len(p)) {
+		// Without capacity behind it, a read past the end of the piece panics.
+		if at := c.check(p[from:to:to]); at >= 0 {
+			bad = from + at
+			break
+		}
+		from = to
+	}
+	if bad != wantBad || c.complete() != wantComplete {
+		t.Fatalf("% x (%d bytes) cut at %v: failed at %d, complete %v; want %d, %v", p[:min(len(p), 80)], len(p), cuts, bad, c.complete(), wantBad, wantComplete)
+	}
+}
+
+func TestUTF8Checker(t *testing.T) {
+	for _, tt := range []struct {
+		name, in string
+		bad      int
+		complete bool
+	}{
+		{"empty", "", -1, true},
+		{"ASCII with NUL", "a\x00\x7F", -1, true},
+		{"two bytes, first and last", "\u0080\u07FF", -1, true},
+		{"three bytes, first and last", "\u0800\uFFFF", -1, true},
+		{"beside the surrogates", "\uD7FF\uE000", -1, true},
+		{"four bytes, first and last", "\U00010000\U0010FFFF", -1, true},
+		{"noncharacters are valid", "\uFFFE\uFDD0", -1, true},
+		{"unfinished after 1 of 2", "a\xC3", -1, false},
+		{"unfinished after 2 of 3", "\xE2\x82", -1, false},
+		{"unfinished after 3 of 4", "\xF0\x9F\x98", -1, false},
+		{"continuation first", "\x80", 0, false},
+		{"overlong two bytes fails at once", "\xC0\x80", 0, false},
+		{"C1 fails at once", "aC\xC1", 2, false},
+		{"overlong three bytes", "\xE0\x9F\xBF", 1, false},
+		{"surrogate", "\xED\xA0\x80", 1, false},
+		{"overlong four bytes", "\xF0\x8F\xBF\xBF", 1, false},
+		{"beyond U+10FFFF", "\xF4\x90\x80\x80", 1, false},
+		{"F5 fails at once", "\xF5\x80", 0, false},
+		{"FF fails at once", "é\xFF", 2, false},
+		{"ASCII where the third byte belongs", "\xE2\x82a", 2, false},
+		{"lead byte where the fourth belongs", "\xF0\x9F\x98\xC3", 3, false},
+		{"surrogate between good words", "\xCE\xBA\xE1\xBD\xB9\xCF\x83\xCE\xBC\xCE\xB5\xED\xA0\x80edited", 12, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var c utf8Checker
+			if bad := c.check([]byte(tt.in)); bad != tt.bad {
+				t.Errorf("% x fails at %d, want %d", tt.in, bad, tt.bad)
+			}
+			if c.complete() != tt.complete {
+				t.Errorf("% x: complete is %v, want %v", tt.in, c.complete(), tt.complete)
+			}
+		})
+	}
+}
+
+// A text that failed stays failed, until it is another text.
+func TestUTF8CheckerSticks(t *testing.T) {
+	for _, next := range []string{"a", "\x80", strings.Repeat("a", 600), strings.Repeat("é", 600)} {
+		var c utf8Checker
+		c.check([]byte("abc\xFF"))
+		if bad := c.check([]byte(next)); bad != 0 {
+			t.Errorf("%d bytes after a failure fail at %d, want 0", len(next), bad)
+		}
+		if bad := c.check(nil); bad != -1 {
+			t.Errorf("nothing at all fails at %d", bad)
+		}
+		if c.complete() {
+			t.Error("a text that failed is complete")
+		}
+		c.reset()
+		if bad := c.check([]byte("é")); bad != -1 || !c.complete() {
+			t.Errorf("after reset a good text fails at %d, complete %v", bad, c.complete())
+		}
+	}
+}
+
+func TestUTF8CheckerSize(t *testing.T) {
+	if size := reflect.TypeFor[utf8Checker]().Size(); size > 8 {
+		t.Errorf("a checker takes %d bytes, and every connection has one: want 8 at most", size)
+	}
+}
+
+// Every input of one, two and three bytes. Those of three continue a checker fed with two, or it would take a minute.
+func TestUTF8CheckerShortInputs(t *testing.T) {
+	for a := range 256 {
+		utf8CheckAgainstTwin(t, []byte{byte(a)})
+		for b := range 256 {
+			p := []byte{byte(a), byte(b), 0}
+			utf8CheckAgainstTwin(t, p[:2])
+			var two utf8Checker
+			bad := two.check(p[:2])
+			for x := range 256 {
+				p[2] = byte(x)
+				three, at := two, bad
+				if at < 0 && three.check(p[2:]) == 0 {
+					at = 2
+				}
+				if three.complete() != utf8.Valid(p) {
+					t.Fatalf("% x: complete is %v, unicode/utf8 says %v", p, three.complete(), utf8.Valid(p))
+				}
+				if want, _ := utf8Twin(p); at != want {
+					t.Fatalf("% x fails at %d, want %d", p, at, want)
+				}
+			}
+		}
+	}
+}
+
+// Every lead and second byte of four-byte sequences, with the bytes at the edges of the ranges behind them.
+func TestUTF8CheckerFourBytes(t *testing.T) {
+	edges := []byte{0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC2, 0xE0, 0xF4, 0xFF}
+	for lead := 0xE0; lead < 256; lead++ {
+		for second := range 256 {
+			for _, third := range edges {
+				for _, fourth := range edges {
+					utf8CheckAgainstTwin(t, []byte{byte(lead), byte(second), third, fourth})
+				}
+			}
+		}
+	}
+}
+
+// Every pair of cuts in texts good and bad.
+func TestUTF8CheckerSplits(t *testing.T) {
+	for _, s := range []string{
+		"aé€😀z",
+		"ASCII that fills words and then é",
+		"\U0010FFFF\U00010000\uD7FF\uE000\u0800",
+		"a\xF0\x9F\x98",
+		"€\xED\xA0\x80",
+		"😀\xF4\x90\x80\x80",
+		"ab\xC0\x80",
+		"é\xE2\x82\xE2\x82\xAC",
+	} {
+		p := []byte(s)
+		for i := range len(p) + 1 {
+			for j := i; j <= len(p); j++ {
+				utf8CheckAgainstTwin(t, p, i, j)
+			}
+		}
+	}
+}
+
+// utf8Texts are texts that take each of the fast paths, made the same in every run.
+var utf8Texts = []struct{ name, words string }{
+	{"ascii", "the quick brown fox jumps over a lazy dog while frames of text go by"},
+	{"rare", strings.Repeat("plain words of a long and patient english letter ", 6) + "naïve"},
+	{"latin", "où être déjà à côté français élève naïf garçon même le chat dans la maison noël"},
+	{"cyrillic", "привет мир сообщение сеть протокол сервер клиент"},
+	{"cjk", "世界 你好 中文 网络 套接字 数据 消息 协议 服务器 客户端"},
+	{"emoji", "😀 🎉 🚀 ok 👍"},
+	{"mixed", "hello 世界 où message 你好 déjà protocol payload 数据 the привет 😀 json frame"},
+}
+
+// utf8Text draws words until it has size bytes, and ends with a whole character.
+func utf8Text(words string, size int) []byte {
+	random := rand.New(rand.NewSource(int64(size)))
+	list := strings.Fields(words)
+	var p []byte
+	for len(p) < size {
+		p = append(p, list[random.Intn(len(list))]...)
+		p = append(p, ' ')
+	}
+	for p = p[:size]; !utf8.Valid(p); {
+		p = p[:len(p)-1]
+	}
+	return p
+}
+
+// One wrong byte at each place of a text that is long enough for two lanes, in one piece and in two.
+func TestUTF8CheckerLongTexts(t *testing.T) {
+	for _, text := range utf8Texts {
+		t.Run(text.name, func(t *testing.T) {
+			random := rand.New(rand.NewSource(1))
+			p := utf8Text(text.words, 2*utf8Lane+utf8Slack+300)
+			for i := range p {
+				utf8CheckAgainstTwin(t, p[:i])
+				utf8CheckAgainstTwin(t, p[i:])
+				right := p[i]
+				for _, wrong := range []byte{'a', 0x80, 0xBF, 0xC3, 0xE2, 0xED, 0xF0, 0xF4, 0xFF} {
+					p[i] = wrong
+					utf8CheckAgainstTwin(t, p)
+					utf8CheckAgainstTwin(t, p, random.Intn(len(p)))
+				}
+				p[i] = right
+			}
+		})
+	}
+}
+
+// The place where the second lane begins, with each number of continuation bytes around it.
+func TestUTF8CheckerLaneBoundary(t *testing.T) {
+	for _, s := range []string{"é", "€", "😀", "\x80\x80\x80\x80\x80", "\xF0\x9F\x98", "\xE2\x82", "\xF0\x9F\x98\x80\x80"} {
+		for size := 2*utf8Step + utf8Slack; size < 2*utf8Lane+40; size++ {
+			half := min(utf8Lane, (size-utf8Slack)/2&^7)
+			for at := half - len(s) - 1; at < half+utf8Slack; at++ {
+				// é before it keeps the text from being taken for ASCII.
+				p := []byte("é" + strings.Repeat("a", size-2))
+				copy(p[max(at, 2):], s)
+				utf8CheckAgainstTwin(t, p)
+			}
+		}
+	}
+}
+
+func FuzzUTF8(f *testing.F) {
+	for _, text := range utf8Texts {
+		f.Add(utf8Text(text.words, 300), uint16(100), uint16(7))
+	}
+	f.Add([]byte("\xED\xA0\x80"), uint16(1), uint16(1))
+	f.Add([]byte("\xF4\x90"), uint16(0), uint16(1))
+	f.Fuzz(func(t *testing.T, p []byte, first, second uint16) {
+		i := int(first) % (len(p) + 1)
+		j := i + int(second)%(len(p)-i+1)
+		utf8CheckAgainstTwin(t, p)
+		utf8CheckAgainstTwin(t, p, i, j)
+		if _, complete := utf8Twin(p); complete != utf8.Valid(p) {
+			t.Fatalf("% x: the slow twin itself says %v, utf8.Valid does not", p, complete)
+		}
+	})
+}
+
+func TestUTF8CheckerAllocs(t *testing.T) {
+	p := utf8Text(utf8Texts[len(utf8Texts)-1].words, 4096)
+	var c utf8Checker
+	if n := testing.AllocsPerRun(100, func() { c.check(p); c.reset() }); n != 0 {
+		t.Errorf("%v allocations per check, want 0", n)
+	}
+}
+
+func BenchmarkUTF8(b *testing.B) {
+	for _, size := range []int{125, 1024, 65536} {
+		for _, text := range utf8Texts {
+			p := utf8Text(text.words, size)
+			run := func(name string, f func() bool) {
+				b.Run(fmt.Sprintf("size=%d/text=%s/%s", size, text.name, name), func(b *testing.B) {
+					b.SetBytes(int64(len(p)))
+					for b.Loop() {
+						if !f() {
+							b.Fatal("the text is valid")
+						}
+					}
+				})
+			}
+			run("checker", func() bool {
+				var c utf8Checker
+				return c.check(p) < 0 && c.complete()
+			})
+			run("Valid", func() bool { return utf8.Valid(p) })
+		}
+	}
+}
