@@ -1,0 +1,362 @@
+package websocket
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/net/idna"
+)
+
+// URL is a WebSocket URI (RFC 6455 section 3), split into what a client needs
+// to dial and to write its request.
+//
+// ParseURL makes URLs whose fields are checked. The fields of a URL built by
+// hand are not checked by its methods; to check them, parse its String. The
+// zero URL names no host and cannot be dialed.
+//
+// A URL is a plain value: copying it is cheap, and any number of goroutines
+// may use one that none of them changes.
+type URL struct {
+	// Secure tells wss, which runs inside TLS, from ws.
+	Secure bool
+
+	// Host is the value of the Host header: a host name in lower-case ASCII, an
+	// IPv4 address or an IPv6 address in brackets, followed by a colon and the
+	// port unless that is the scheme's default, 80 for ws and 443 for wss.
+	Host string
+
+	// Zone names the network interface of a link-local IPv6 address, as in
+	// "eth0". It means something only on this machine, so it is part of Addr
+	// and never of Host (RFC 6874 section 3). Empty for all other hosts.
+	Zone string
+
+	// User is the user name and password for Basic authentication, nil when the
+	// URI has none. RFC 6455 gives ws URIs no such part, but users expect what
+	// other URIs do. String leaves it out.
+	User *url.Userinfo
+
+	// Path is the path, percent-encoded and at least "/".
+	Path string
+
+	// RawQuery is the query, percent-encoded and without its question mark.
+	RawQuery string
+}
+
+// ParseURL reads a ws or wss URI, absolute and without fragment, as RFC 6455
+// section 3 has it.
+//
+// The scheme and the host are case-insensitive and come out in lower case. A
+// host that is not ASCII is mapped and converted as IDNA asks of a lookup (RFC
+// 5891, UTS 46). An absent or empty port means the default one. In path and
+// query, bytes that RFC 3986 does not allow there are percent-encoded; spaces
+// and control characters are refused everywhere rather than encoded, because
+// they are more often an accident or an attack than part of a name.
+//
+// The error says what is wrong with s. It quotes neither the query nor, where
+// there might be a password, any of s.
+func ParseURL(s string) (*URL, error) {
+	u, err := parseURL(s)
+	if err != nil {
+		return nil, fmt.Errorf("websocket: the caller's URL %s is unusable: %w", shown(s), err)
+	}
+	return u, nil
+}
+
+func parseURL(s string) (*URL, error) {
+	if err := checkURLText(s); err != nil {
+		return nil, err
+	}
+	p, err := url.Parse(s)
+	if err != nil {
+		return nil, syntaxError(s, err)
+	}
+	u := &URL{Secure: p.Scheme == "wss"}
+	if u.User, err = basicUser(p.User); err != nil {
+		return nil, err
+	}
+	if err := u.setHost(p); err != nil {
+		return nil, err
+	}
+	return u, u.setResource(p)
+}
+
+// checkURLText makes the checks for which net/url is too lenient, or its
+// message too far from the mistake.
+func checkURLText(s string) error {
+	scheme, _, found := strings.Cut(s, "://")
+	scheme = strings.ToLower(scheme)
+	switch {
+	case !found || scheme != "ws" && scheme != "wss":
+		return errors.New("expected it to begin with ws:// or wss://")
+	case strings.Contains(s, "#"):
+		return errors.New("expected no fragment; a # that is part of a name is written %23 (RFC 6455 section 3)")
+	case strings.ContainsFunc(s, isSpaceOrControl):
+		return errors.New("expected no space, line break or other control character")
+	case !utf8.ValidString(s):
+		return errors.New("expected UTF-8")
+	}
+	return nil
+}
+
+func isSpaceOrControl(r rune) bool { return r <= ' ' || r == 0x7f }
+
+// syntaxError keeps the reason of net/url, but not the text around it. Where s
+// might hold a password even the reason goes, since it may quote the password
+// as a port or as a bad escape.
+func syntaxError(s string, err error) error {
+	var uerr *url.Error
+	if errors.As(err, &uerr) && !strings.Contains(s, "@") {
+		return fmt.Errorf("expected the syntax of RFC 3986: %w", uerr.Err)
+	}
+	return errors.New("expected the syntax of RFC 3986, with special characters in user and password percent-encoded")
+}
+
+// basicUser refuses what Basic authentication cannot carry (RFC 7617 section
+// 2).
+func basicUser(u *url.Userinfo) (*url.Userinfo, error) {
+	name := u.Username()
+	password, has := u.Password()
+	switch {
+	case name == "" && !has:
+		return nil, nil
+	case strings.Contains(name, ":"):
+		return nil, errors.New("expected no colon in the user name (RFC 7617 section 2)")
+	case strings.ContainsFunc(name+password, isControl):
+		return nil, errors.New("expected no control character in user or password (RFC 7617 section 2)")
+	}
+	return u, nil
+}
+
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+// setHost fills in Host and Zone.
+func (u *URL) setHost(p *url.URL) (err error) {
+	if strings.HasPrefix(p.Host, "[") {
+		u.Host, u.Zone, err = parseIPv6(p.Hostname())
+	} else {
+		u.Host, err = asciiName(p.Hostname())
+	}
+	if err != nil || p.Port() == "" {
+		return err
+	}
+	port, err := parsePort(p.Port())
+	if err == nil && port != defaultPort(u.Secure) {
+		u.Host += ":" + strconv.Itoa(int(port))
+	}
+	return err
+}
+
+// setResource fills in Path and RawQuery.
+func (u *URL) setResource(p *url.URL) (err error) {
+	// EscapedPath would decode and encode anew a path that has one bad byte,
+	// and turn its %2F into slashes. RawPath is the text as it came, wherever
+	// that differs from the encoding EscapedPath chooses.
+	path := p.RawPath
+	if path == "" {
+		path = p.EscapedPath()
+	}
+	if u.Path, err = percentEncode(path); err != nil {
+		return err
+	}
+	if u.Path == "" {
+		u.Path = "/"
+	}
+	u.RawQuery, err = percentEncode(p.RawQuery)
+	return err
+}
+
+// String is the URI in its shortest form: a default port and an empty query
+// are left out, and so is User, since strings end up in logs. For a URL made
+// by ParseURL, parsing the string gives the same URL again but for User.
+func (u URL) String() string {
+	host := u.Host
+	if u.Zone != "" {
+		host = strings.Replace(host, "]", "%25"+u.Zone+"]", 1)
+	}
+	if u.Secure {
+		return "wss://" + host + u.ResourceName()
+	}
+	return "ws://" + host + u.ResourceName()
+}
+
+// ResourceName is the target of the request line: the path, then "?" and the
+// query unless that is empty (RFC 6455 section 3).
+func (u URL) ResourceName() string {
+	path := u.Path
+	if path == "" {
+		path = "/"
+	}
+	if u.RawQuery == "" {
+		return path
+	}
+	return path + "?" + u.RawQuery
+}
+
+// Hostname is Host without port and brackets, the name to find in the server's
+// certificate.
+func (u URL) Hostname() string { return u.split().Hostname() }
+
+// split lends net/url's eye for ports and brackets.
+func (u URL) split() *url.URL { return &url.URL{Host: u.Host} }
+
+// Addr is the address to dial, in the form host:port of package net. It always
+// has a port, and the zone if there is one.
+func (u URL) Addr() string {
+	name, port := u.Hostname(), u.split().Port()
+	if u.Zone != "" {
+		name += "%" + u.Zone
+	}
+	if port == "" {
+		port = strconv.Itoa(int(defaultPort(u.Secure)))
+	}
+	return net.JoinHostPort(name, port)
+}
+
+// parseIPv6 splits an address without brackets into host, with brackets and in
+// canonical form, and zone.
+func parseIPv6(s string) (host, zone string, err error) {
+	// Older releases of net/url let any text stand between brackets.
+	ip, err := netip.ParseAddr(s)
+	if err != nil || !ip.Is6() {
+		return "", "", errors.New("expected an IPv6 address between the brackets")
+	}
+	if strings.ContainsFunc(ip.Zone(), isNotUnreserved) {
+		return "", "", errors.New("expected a zone of letters, digits and -._~ (RFC 6874 section 2)")
+	}
+	return "[" + ip.WithZone("").String() + "]", ip.Zone(), nil
+}
+
+func isNotUnreserved(r rune) bool {
+	return r >= utf8.RuneSelf || !isAlnum(byte(r)) && !strings.ContainsRune("-._~", r)
+}
+
+// maxName is the length of the longest name that DNS can carry, in characters
+// and without a final dot; maxLabel is that of the longest label (RFC 1035
+// section 2.3.4).
+const (
+	maxName  = 253
+	maxLabel = 63
+)
+
+// asciiName is the form of a host name that DNS and the Host header take.
+func asciiName(name string) (string, error) {
+	if strings.ContainsFunc(name, isNotASCII) {
+		// Punycode takes quadratic time, so it gets nothing that could not be a
+		// name: four bytes a character at most.
+		if len(name) > utf8.UTFMax*maxName {
+			return "", errLongName
+		}
+		ascii, err := idna.Lookup.ToASCII(name)
+		if err != nil {
+			return "", errors.New("expected a host that IDNA allows (RFC 5891)")
+		}
+		name = ascii
+	}
+	return strings.ToLower(name), checkName(name)
+}
+
+func isNotASCII(r rune) bool { return r >= utf8.RuneSelf }
+
+var (
+	errNoHost    = errors.New("expected a host")
+	errLongName  = errors.New("expected a host of at most 253 characters, at most 63 between dots (RFC 1035 section 2.3.4)")
+	errNameBytes = errors.New("expected a host of letters, digits, hyphens, underscores and single dots")
+)
+
+// checkName refuses what is not a host name. It is stricter than RFC 3986,
+// which would let commas and quotes into the Host header, and laxer than RFC
+// 1123: underscores are not rare inside networks.
+func checkName(name string) error {
+	if name == "" {
+		return errNoHost
+	}
+	name = strings.TrimSuffix(name, ".")
+	if len(name) > maxName {
+		return errLongName
+	}
+	start := 0
+	for i := range len(name) {
+		switch c := name[i]; {
+		case c == '.' && i > start:
+			start = i + 1
+		case !isAlnum(c) && c != '-' && c != '_':
+			return errNameBytes
+		case i-start == maxLabel:
+			return errLongName
+		}
+	}
+	if start == len(name) {
+		return errNameBytes
+	}
+	return nil
+}
+
+func isAlnum(c byte) bool {
+	lower := c | 0x20
+	return '0' <= c && c <= '9' || 'a' <= lower && lower <= 'z'
+}
+
+// parsePort takes digits only; leading zeros are harmless, as RFC 3986 section
+// 3.2.3 allows any number of digits.
+func parsePort(s string) (uint16, error) {
+	n, err := strconv.ParseUint(s, 10, 16)
+	if err != nil || n == 0 {
+		return 0, errors.New("expected a port from 1 to 65535")
+	}
+	return uint16(n), nil
+}
+
+func defaultPort(secure bool) uint16 {
+	if secure {
+		return 443
+	}
+	return 80
+}
+
+// percentEncode encodes the bytes that RFC 3986 allows neither in a path nor
+// in a query, and leaves escapes alone.
+func percentEncode(s string) (string, error) {
+	var b strings.Builder
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '%' && !isEscape(s[i:]):
+			return "", errors.New("expected two hexadecimal digits after %; a % that is part of a name is written %25")
+		case c == '%' || isAlnum(c) || strings.IndexByte("-._~!$&'()*+,;=:@/?", c) >= 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String(), nil
+}
+
+func isEscape(s string) bool { return len(s) >= 3 && isHex(s[1]) && isHex(s[2]) }
+
+func isHex(c byte) bool {
+	lower := c | 0x20
+	return '0' <= c && c <= '9' || 'a' <= lower && lower <= 'f'
+}
+
+// shown quotes a URL or an origin for an error message: its beginning, without
+// the query, which may carry a token, and not at all if there might be a user
+// and a password in it.
+func shown(s string) string {
+	const most = 100
+	if strings.Contains(s, "@") {
+		return "(not shown, as it may hold a password)"
+	}
+	end := strings.IndexAny(s, "?#")
+	if end < 0 {
+		end = len(s)
+	}
+	if end = min(end, most); end < len(s) {
+		return strconv.Quote(s[:end]) + "…"
+	}
+	return strconv.Quote(s)
+}
