@@ -1,0 +1,223 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+const (
+	// closeTimeout bounds a closing handshake that has no other bound, from its
+	// first frame to the end of the connection.
+	closeTimeout = 5 * time.Second
+
+	// closeLinger is how long the peer may take to end its side of the
+	// connection after both Close frames.
+	closeLinger = time.Second
+)
+
+// Shutdown does the closing handshake, RFC 6455 section 7.1.2: it sends what is
+// queued and a Close frame with code and reason, waits for the peer's, and ends
+// the connection. Messages that arrive meanwhile are dropped, unless another
+// goroutine reads them. [StatusNoStatusReceived] with no reason sends no code.
+//
+// ctx bounds it all, whatever the peer does or sends; without a deadline the
+// bound is 5 seconds. At the bound the connection is closed as by Close, and
+// the error is that of ctx. Other errors are those of a peer that broke the
+// protocol instead of answering. Nothing is sent if code may not be, or if
+// reason is longer than 123 bytes or not UTF-8.
+//
+// [Hybi00] has no code and reason, and [Hixie75] no handshake: there the
+// connection is ended once everything was sent.
+func (c *Conn) Shutdown(ctx context.Context, code StatusCode, reason string) error {
+	p, err := appendClosePayload(nil, code, reason)
+	if err != nil {
+		return err
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, closeTimeout)
+		defer cancel()
+	}
+	stop := context.AfterFunc(ctx, func() {
+		c.end(fmt.Errorf("websocket: closing handshake: %w", ctx.Err()))
+	})
+	defer stop()
+	if c.beginClosing(errClosed, closeFrame(p)) {
+		c.Flush()
+		if c.version.traits().closeFrame {
+			c.awaitClose()
+		}
+	}
+	c.finishSoon(errClosed)
+	<-c.done
+	return c.shutdownResult()
+}
+
+// awaitClose reads until nothing more can come. Deadlines that had passed
+// before the closing handshake began no longer count.
+func (c *Conn) awaitClose() {
+	for {
+		if err := c.discardMessage(); err != nil && err != errReadTimeout {
+			return
+		}
+	}
+}
+
+// shutdownResult tells whether the connection ended as it should.
+func (c *Conn) shutdownResult() error {
+	c.rd.mu.Lock()
+	defer c.rd.mu.Unlock()
+	cause := c.cause()
+	var peer *CloseError
+	switch {
+	case errors.As(c.rd.err, &peer), errors.As(cause, &peer):
+		return nil
+	case errors.Is(cause, context.DeadlineExceeded), errors.Is(cause, context.Canceled):
+		return cause
+	case c.rd.err != nil && c.version.traits().closeFrame:
+		return c.rd.err
+	case cause != errClosed || c.rd.err == nil && c.version.traits().closeFrame:
+		return cause
+	}
+	return nil
+}
+
+// Close ends the connection now, without a closing handshake and without
+// waiting for anything; what is queued is lost. Only if the peer's Close was
+// received is the answer to it still sent, in the background and for at most 5
+// seconds. It is safe to call after Shutdown, and after errors.
+func (c *Conn) Close() error {
+	c.wr.mu.Lock()
+	finishing := c.wr.finishing
+	c.wr.mu.Unlock()
+	if finishing {
+		return nil
+	}
+	return c.end(errClosed)
+}
+
+// peerClosed answers the peer's Close with its own payload, RFC 6455 section
+// 5.5.1.
+func (c *Conn) peerClosed(ce *CloseError, p []byte) {
+	c.beginClosing(ce, closeFrame(p))
+	c.finishSoon(ce)
+}
+
+// closeFrame is the payload of a Close frame that is to be sent; nil is none.
+func closeFrame(p []byte) []byte {
+	if p == nil {
+		return []byte{}
+	}
+	return p
+}
+
+// beginClosing makes the Close frame with payload p, if there is to be one and
+// the version has it, the last thing that is written. It reports whether the
+// connection has not ended.
+func (c *Conn) beginClosing(cause error, p []byte) bool {
+	w := &c.wr
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended || w.closing {
+		return !w.ended
+	}
+	w.closing = true
+	if w.result == nil {
+		w.result = cause
+	}
+	// From here on one timer rules, whatever deadlines were or will be set.
+	w.deadline = time.Time{}
+	c.nc.SetDeadline(time.Time{})
+	w.wakeAll()
+	streaming := w.stream != nil && c.version.hixie() // within its frame there can be no other
+	if p == nil || !c.version.traits().closeFrame || streaming || w.err != nil {
+		return true
+	}
+	if c.version.hixie() {
+		p = nil
+	}
+	c.queueControl(Close, p)
+	return true
+}
+
+// finishSoon ends a connection on which both sides have said what they will,
+// in the background: Close frame first, then FIN, and no reset that could
+// overtake them.
+func (c *Conn) finishSoon(cause error) {
+	w := &c.wr
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.finishing || w.ended {
+		return
+	}
+	w.finishing = true
+	w.closeTimer = time.AfterFunc(closeTimeout, func() { c.end(cause) })
+	go func() {
+		if c.Flush() == nil {
+			c.linger()
+		}
+		c.end(cause)
+	}()
+}
+
+// linger lets the peer end the connection, or begins to: "the server MUST
+// close first", RFC 6455 section 7.1.1. Clients of hixie-76 do not wait, since
+// servers were seen that never do.
+func (c *Conn) linger() {
+	switch {
+	case c.side == ServerSide || !c.version.traits().control:
+		linger(c.nc, closeLinger)
+	default:
+		awaitEOF(c.nc, closeLinger)
+	}
+}
+
+// end ends the connection, once; the first cause counts.
+func (c *Conn) end(cause error) error {
+	w := &c.wr
+	w.mu.Lock()
+	if w.ended {
+		w.mu.Unlock()
+		return errClosed
+	}
+	w.ended = true
+	if w.result == nil || w.result == errClosed {
+		w.result = cause
+	}
+	if w.closeTimer != nil {
+		w.closeTimer.Stop()
+	}
+	w.wakeAll()
+	cause, onDone := w.result, c.onDone
+	w.mu.Unlock()
+	c.keep.stop()
+	err := c.nc.Close()
+	close(c.done)
+	if c.trace != nil && c.trace.Closed != nil {
+		c.trace.Closed(c, cause)
+	}
+	if onDone != nil {
+		onDone()
+	}
+	return err
+}
+
+// onEnd has f called when the connection ends, at once if it has.
+func (c *Conn) onEnd(f func()) {
+	c.wr.mu.Lock()
+	ended := c.wr.ended
+	c.onDone = f
+	c.wr.mu.Unlock()
+	if ended {
+		f()
+	}
+}
+
+// cause returns why the connection is closing or has ended, nil if it is open.
+func (c *Conn) cause() error {
+	c.wr.mu.Lock()
+	defer c.wr.mu.Unlock()
+	return c.wr.result
+}

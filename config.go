@@ -1,0 +1,78 @@
+package websocket
+
+import (
+	"math"
+	"time"
+)
+
+// Config holds the options that servers and clients share; it is embedded in
+// [Upgrader] and [Dialer]. The zero value is safe against a hostile peer. It
+// must not be changed while in use.
+type Config struct {
+	// MaxMessageSize is the largest message, in bytes, that is read; a larger
+	// one fails the connection with [StatusMessageTooBig]. 0 means 1 MiB,
+	// less than 0 no limit.
+	MaxMessageSize int64
+
+	// MaxFragments is the largest number of frames one message may come in.
+	// 0 means 4096, less than 0 no limit.
+	MaxFragments int
+
+	// HandshakeTimeout bounds the opening handshake from the first byte to the
+	// last. 0 means 10 seconds, less than 0 no limit but that of the context.
+	HandshakeTimeout time.Duration
+
+	// PingInterval is how long a connection may be silent before it is sent a
+	// Ping, and PingTimeout how long it may stay silent after that before it is
+	// given up with [ErrPingTimeout]. Time in which the program does not read
+	// does not count against the peer. PingInterval 0 means no keepalive,
+	// PingTimeout 0 means as long as PingInterval. Both have no effect on
+	// versions without Ping, [Hybi00] and [Hixie75].
+	PingInterval, PingTimeout time.Duration
+
+	// Trace, if not nil, is told what happens. See [Trace].
+	Trace *Trace
+}
+
+const (
+	defaultMaxMessageSize   = 1 << 20
+	defaultMaxFragments     = 4096
+	defaultHandshakeTimeout = 10 * time.Second
+)
+
+func (c *Config) maxMessageSize() int64 {
+	switch {
+	case c.MaxMessageSize == 0:
+		return defaultMaxMessageSize
+	case c.MaxMessageSize < 0:
+		return math.MaxInt64
+	}
+	return c.MaxMessageSize
+}
+
+func (c *Config) maxFragments() int {
+	switch {
+	case c.MaxFragments == 0:
+		return defaultMaxFragments
+	case c.MaxFragments < 0:
+		return math.MaxInt
+	}
+	return c.MaxFragments
+}
+
+func (c *Config) handshakeTimeout() time.Duration {
+	switch {
+	case c.HandshakeTimeout == 0:
+		return defaultHandshakeTimeout
+	case c.HandshakeTimeout < 0:
+		return math.MaxInt64
+	}
+	return c.HandshakeTimeout
+}
+
+func (c *Config) pingTimeout() time.Duration {
+	if c.PingTimeout <= 0 {
+		return c.PingInterval
+	}
+	return c.PingTimeout
+}

@@ -1,0 +1,179 @@
+package websocket
+
+import (
+	"errors"
+	"fmt"
+)
+
+// decoder is the state of the way from bytes to messages. It lives in the
+// value that owns the bytes, a [Parser] or a [Conn], and not on a stack, so
+// reading can stop at any byte and go on later. Not safe for concurrent use.
+//
+// Its owner calls codec.decode, which takes bytes and reports an event.
+type decoder struct {
+	codec        codec
+	version      Version
+	side         Side // the side that decodes
+	maxSize      int64
+	maxFragments int
+	allowRSV     byte // the reserved bits that an extension has given a meaning
+	trace        func(FrameInfo)
+
+	// The message that is being read.
+	typ       MessageType
+	open      bool // begun and not ended
+	rsv       byte // of its first frame
+	size      int64
+	fragments int
+	utf8      utf8Checker
+
+	// The frame that is being read.
+	inFrame bool
+	fin     bool
+	masked  bool
+	key     uint32
+	left    int64 // bytes still to come
+	hixie   hixieState
+
+	// The last control frame, valid until the bytes it came in are overwritten.
+	controlOp MessageType
+	control   []byte
+}
+
+// event is what decode stopped for.
+type event uint8
+
+const (
+	needInput  event = iota // all that can be understood of src has been taken
+	needRoom                // dst is full and more payload is there
+	gotMessage              // dst holds the rest of a message of decoder.typ
+	gotControl              // decoder.control holds a frame of decoder.controlOp
+)
+
+func newDecoder(v Version, side Side, cfg *Config) decoder {
+	return decoder{
+		codec: codecFor(v), version: v, side: side,
+		maxSize: cfg.maxMessageSize(), maxFragments: cfg.maxFragments(),
+	}
+}
+
+func errTooBig(format string, args ...any) *ProtocolError {
+	return &ProtocolError{Code: StatusMessageTooBig, Err: fmt.Errorf("%w: %w", ErrMessageTooBig, fmt.Errorf(format, args...))}
+}
+
+// checkFrame holds a frame against what may come at this point, RFC 6455
+// sections 5.1, 5.2 and 5.4, and against the limits.
+func (d *decoder) checkFrame(h header, length int64) *ProtocolError {
+	switch {
+	case h.rsv&^d.allowRSV != 0:
+		return protocolErrorf("%v frame with reserved bits %03b: no extension was negotiated that uses them", h.op, h.rsv)
+	case h.rsv != 0 && (h.op.isControl() || h.op == Continuation):
+		return protocolErrorf("%v frame with reserved bits %03b: allowed on the first frame of a message only", h.op, h.rsv)
+	case h.masked != (d.side == ServerSide):
+		if h.masked {
+			return protocolErrorf("masked frame from a server")
+		}
+		return protocolErrorf("frame from a client that is not masked")
+	case h.op.isControl():
+		return nil
+	case h.op == Continuation && !d.open:
+		return protocolErrorf("Continuation frame without a message to continue")
+	case h.op != Continuation && d.open:
+		return protocolErrorf("%v frame inside a fragmented message: expected Continuation", h.op)
+	}
+	size, fragments := int64(0), 0
+	if d.open {
+		size, fragments = d.size, d.fragments
+	}
+	switch {
+	case length > d.maxSize-size:
+		return errTooBig("%d bytes, and a frame of %d more: limit is %d", size, length, d.maxSize)
+	case fragments >= d.maxFragments:
+		return errTooBig("more than %d fragments", d.maxFragments)
+	}
+	return nil
+}
+
+func (d *decoder) beginFrame(h header, length int64) {
+	if h.op != Continuation {
+		d.beginMessage(h.op)
+		d.rsv = h.rsv
+	}
+	d.inFrame, d.fin, d.masked, d.key, d.left = true, h.fin, h.masked, h.key, length
+	d.size += length
+	d.fragments++
+	d.traceFrame(FrameInfo{Type: h.op, Fin: h.fin, RSV: h.rsv, Length: length})
+}
+
+func (d *decoder) beginMessage(t MessageType) {
+	d.typ, d.open, d.rsv, d.size, d.fragments = t, true, 0, 0, 0
+	d.utf8.reset()
+}
+
+func (d *decoder) endMessage() *ProtocolError {
+	d.open = false
+	if d.checksText() && !d.utf8.complete() {
+		return &ProtocolError{Code: StatusInvalidPayloadData, Err: errors.New("text message ends within a UTF-8 sequence")}
+	}
+	return nil
+}
+
+func (d *decoder) setControl(op MessageType, payload []byte) {
+	d.controlOp, d.control = op, payload
+	d.traceFrame(FrameInfo{Type: op, Fin: true, Length: int64(len(payload))})
+}
+
+func (d *decoder) traceFrame(f FrameInfo) {
+	if d.trace != nil {
+		d.trace(f)
+	}
+}
+
+// payload moves what it can of the current frame's payload from src to dst,
+// unmasking on the way.
+func (d *decoder) payload(dst, src []byte) ([]byte, int, *ProtocolError) {
+	n := int(min(d.left, int64(min(len(src), cap(dst)-len(dst)))))
+	at := len(dst)
+	dst = dst[:at+n]
+	if d.masked {
+		d.key = maskCopy(dst[at:], src[:n], d.key)
+	} else {
+		copy(dst[at:], src[:n])
+	}
+	d.left -= int64(n)
+	return dst, n, d.checkText(dst[at:])
+}
+
+// direct reports how many bytes of the current frame's payload are to come:
+// so many may be read past the decoder into the message, if directRead is told.
+func (d *decoder) direct() int64 {
+	if !d.inFrame {
+		return 0
+	}
+	return d.left
+}
+
+func (d *decoder) directRead(p []byte) *ProtocolError {
+	if d.masked {
+		d.key = maskCopy(p, p, d.key)
+	}
+	d.left -= int64(len(p))
+	return d.checkText(p)
+}
+
+func (d *decoder) checksText() bool { return d.typ == Text && d.rsv == 0 && !d.version.hixie() }
+
+// checkText fails at the first byte that cannot be UTF-8, RFC 6455 section
+// 8.1, without waiting for the end of the message.
+func (d *decoder) checkText(p []byte) *ProtocolError {
+	if !d.checksText() {
+		return nil
+	}
+	if bad := d.utf8.check(p); bad >= 0 {
+		return &ProtocolError{
+			Code: StatusInvalidPayloadData,
+			Err:  fmt.Errorf("text message is not valid UTF-8: unexpected byte %#02x", p[bad]),
+		}
+	}
+	return nil
+}

@@ -1,0 +1,220 @@
+package websocket
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Dialer makes connections to servers. The zero Dialer speaks [RFC6455] and
+// takes proxies from the environment. It may be used by many goroutines at
+// once and must not be changed while in use.
+type Dialer struct {
+	Config
+
+	// Version is the version that is spoken. A client cannot offer several.
+	Version Version
+
+	// Subprotocols are offered to the server, best first; the answer is
+	// [Conn.Subprotocol]. RFC 6455 section 1.9. [Hybi00] and [Hixie75] can
+	// offer one.
+	Subprotocols []string
+
+	// Header is added to the request. Host replaces the URL's host there, and
+	// Origin is sent under the name that the version has for it; the two
+	// oldest versions send the server's own origin if there is none. Headers of
+	// the handshake itself are refused, as are control characters.
+	Header http.Header
+
+	// TLSConfig is used for wss, and for https proxies. Nil means the zero
+	// tls.Config. A clone is used, with NextProtos set to http/1.1 and, if it
+	// is empty, ServerName to the URL's host.
+	TLSConfig *tls.Config
+
+	// DialContext makes the connection to the server or proxy. Nil means that
+	// of a zero net.Dialer. This is how to reach Unix sockets.
+	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	// Proxy chooses the proxy of a request whose URL has http in place of ws
+	// and https in place of wss: an http, https, socks5 or socks5h URL, or nil
+	// for none. Nil means [http.ProxyFromEnvironment].
+	Proxy func(*http.Request) (*url.URL, error)
+
+	// Jar, if not nil, gives cookies to the request and takes those of the
+	// response.
+	Jar http.CookieJar
+}
+
+// Dial connects to a ws or wss URL with a zero [Dialer].
+func Dial(ctx context.Context, url string) (*Conn, error) {
+	return new(Dialer).Dial(ctx, url)
+}
+
+// Dial connects to a ws or wss URL. User and password in it are sent by basic
+// authentication. ctx bounds it together with [Config].HandshakeTimeout and
+// means nothing to the connection returned. An answer of the server that is no
+// connection is a [HandshakeError].
+func (d *Dialer) Dial(ctx context.Context, url string) (*Conn, error) {
+	c, err := d.dial(ctx, url)
+	if err != nil && d.Trace != nil && d.Trace.HandshakeFailed != nil {
+		d.Trace.HandshakeFailed(err)
+	}
+	return c, err
+}
+
+func (d *Dialer) dial(ctx context.Context, url string) (*Conn, error) {
+	h, err := NewClientHandshake(d, url) // before anything is connected
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.handshakeTimeout())
+	defer cancel()
+	nc, err := d.connect(ctx, h.url)
+	if err != nil {
+		return nil, err
+	}
+	return h.run(ctx, nc)
+}
+
+// Handshake makes a connection of nc, on which nothing was sent yet, as Dial
+// does with one of its own; it starts no TLS. If it errs, nc is closed.
+func (d *Dialer) Handshake(ctx context.Context, nc net.Conn, url string) (*Conn, error) {
+	h, err := NewClientHandshake(d, url)
+	if err != nil {
+		nc.Close()
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.handshakeTimeout())
+	defer cancel()
+	c, err := h.run(ctx, nc)
+	if err != nil && d.Trace != nil && d.Trace.HandshakeFailed != nil {
+		d.Trace.HandshakeFailed(err)
+	}
+	return c, err
+}
+
+// connect reaches the server of u, through a proxy if one is to be used.
+func (d *Dialer) connect(ctx context.Context, u *URL) (net.Conn, error) {
+	dial := dialFunc(d.DialContext)
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	chooseProxy := d.Proxy
+	if chooseProxy == nil {
+		chooseProxy = http.ProxyFromEnvironment
+	}
+	via, err := proxyFor(chooseProxy, u.Secure, u.Addr())
+	if err != nil {
+		return nil, err
+	}
+	var nc net.Conn
+	if via != nil {
+		nc, err = dialProxy(ctx, dial, via, u.Addr(), d.TLSConfig)
+	} else if nc, err = dial(ctx, "tcp", u.Addr()); err != nil {
+		err = fmt.Errorf("websocket: cannot reach server: %w", err)
+	}
+	if err != nil || !u.Secure {
+		return nc, err
+	}
+	return d.secure(ctx, nc, u)
+}
+
+// secure puts TLS on nc. HTTP/2, which some servers would prefer, has another
+// handshake, so it is not offered.
+func (d *Dialer) secure(ctx context.Context, nc net.Conn, u *URL) (net.Conn, error) {
+	config := &tls.Config{}
+	if d.TLSConfig != nil {
+		config = d.TLSConfig.Clone()
+	}
+	config.NextProtos = []string{"http/1.1"}
+	if config.ServerName == "" {
+		config.ServerName = u.Hostname()
+	}
+	tc := tls.Client(nc, config)
+	if err := tc.HandshakeContext(ctx); err != nil {
+		nc.Close()
+		return nil, fmt.Errorf("websocket: TLS handshake with %s: %w", u.Host, err)
+	}
+	return tc, nil
+}
+
+// run does the handshake on nc.
+func (h *ClientHandshake) run(ctx context.Context, nc net.Conn) (*Conn, error) {
+	c, err := interruptible(ctx, nc, func() (*Conn, error) { return h.exchange(nc) })
+	var refused *HandshakeError
+	switch {
+	case errors.As(err, &refused):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("websocket: handshake with %s: %w", h.url.Host, err)
+	}
+	c.start()
+	return c, nil
+}
+
+func (h *ClientHandshake) exchange(nc net.Conn) (*Conn, error) {
+	if _, err := nc.Write(h.AppendRequest(nil)); err != nil {
+		return nil, err
+	}
+	in := make([]byte, 2048)
+	for {
+		n, err := nc.Read(in)
+		took, feedErr := h.Feed(in[:n])
+		switch {
+		case feedErr != nil:
+			return nil, h.withBody(nc, in[took:n], feedErr)
+		case h.Done():
+			c := newConn(nc, h.version, ClientSide, &h.dialer.Config, in[took:n])
+			c.subprotocol, c.response = h.subprotocol, h.res
+			return c, nil
+		case err == io.EOF:
+			return nil, h.fail(fmt.Errorf("server hung up after %d bytes of the response: %w", len(h.head.buf)+h.gotChallenge, io.ErrUnexpectedEOF))
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+// withBody adds the beginning of the body to a refusal, where servers say why.
+func (h *ClientHandshake) withBody(nc net.Conn, rest []byte, err error) error {
+	var refused *HandshakeError
+	if errors.As(err, &refused) && h.res != nil && h.res.StatusCode != http.StatusSwitchingProtocols {
+		if res := readRefusal(nc, h.head.buf, rest, h.res.Request); res != nil {
+			refused.Response = res
+		}
+	}
+	return err
+}
+
+const (
+	// maxRefusalBody is how much of a refusal's body HandshakeError keeps.
+	maxRefusalBody = 1 << 10
+
+	// refusalBodyWait is how long a refusal's body is waited for: the status
+	// is what matters, and a body may be announced and never sent.
+	refusalBodyWait = time.Second
+)
+
+// readRefusal parses a response again of which head is the head, and rest and
+// what conn still yields the body, so that it has the beginning of its body. It
+// returns nil if it cannot.
+func readRefusal(conn net.Conn, head, rest []byte, req *http.Request) *http.Response {
+	_ = conn.SetReadDeadline(time.Now().Add(refusalBodyWait))
+	r := io.MultiReader(bytes.NewReader(head), bytes.NewReader(rest), conn)
+	res, err := http.ReadResponse(bufio.NewReader(r), req)
+	if err != nil {
+		return nil
+	}
+	// A body cut short is still the best explanation there is.
+	body, _ := io.ReadAll(io.LimitReader(res.Body, maxRefusalBody))
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	return res
+}

@@ -1,0 +1,98 @@
+package websocket
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+)
+
+// ErrMessageTooBig is wrapped by the [ProtocolError] of a message that exceeds
+// [Config].MaxMessageSize or MaxFragments. The peer is told 1009.
+var ErrMessageTooBig = errors.New("websocket: message too big")
+
+// ErrIncomplete is returned by [Parser.Next] when the bytes appended so far
+// hold no further message. It is no failure: append more and call again.
+var ErrIncomplete = errors.New("websocket: message incomplete: append more bytes")
+
+// ErrPingTimeout is why a connection was given up whose peer sent nothing for
+// [Config].PingTimeout after a keepalive Ping.
+var ErrPingTimeout = errors.New("websocket: peer did not answer the keepalive Ping in time")
+
+// errClosed is what every method returns after Close.
+var errClosed = fmt.Errorf("websocket: connection closed by this side: %w", net.ErrClosed)
+
+// errWriteClosed is what writers get once a Close frame was sent.
+var errWriteClosed = fmt.Errorf("websocket: write after the Close frame: %w", net.ErrClosed)
+
+// errEOF is an end of the stream that the protocol does not allow for.
+var errEOF = fmt.Errorf("websocket: peer ended the connection without a Close frame: %w", io.ErrUnexpectedEOF)
+
+// CloseError is returned by reads after the peer's Close frame, RFC 6455
+// section 5.5.1. On versions without codes, and where the frame had none, Code
+// is [StatusNoStatusReceived].
+type CloseError struct {
+	Code   StatusCode
+	Reason string // at most 123 bytes of UTF-8, chosen by the peer
+}
+
+// Error tells the code and the reason.
+func (e *CloseError) Error() string {
+	if e.Reason == "" {
+		return fmt.Sprintf("websocket: peer closed the connection: %v", e.Code)
+	}
+	return fmt.Sprintf("websocket: peer closed the connection: %v: %q", e.Code, e.Reason)
+}
+
+// ProtocolError is returned by reads after the peer broke the protocol, or a
+// limit. The connection has failed and the peer was told Code, RFC 6455
+// section 7.1.7. Err says what was expected and what came.
+type ProtocolError struct {
+	Code StatusCode
+	Err  error
+}
+
+// Error tells Err and the code sent to the peer.
+func (e *ProtocolError) Error() string {
+	return fmt.Sprintf("websocket: peer broke the protocol (%d): %v", e.Code, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *ProtocolError) Unwrap() error { return e.Err }
+
+func protocolErrorf(format string, args ...any) *ProtocolError {
+	return &ProtocolError{Code: StatusProtocolError, Err: fmt.Errorf(format, args...)}
+}
+
+// HandshakeError is a failed opening handshake, on either side.
+//
+// On a server Status is the HTTP status of the refusal that the client was
+// sent, and Response is nil. An error of this type returned by
+// [Upgrader].CheckOrigin or by the check of [Upgrader.Accept] chooses the
+// status. On a client Status and Response are those of the server's answer,
+// with up to the first KiB of its body; both are zero if there was none that
+// could be read.
+type HandshakeError struct {
+	Status   int
+	Response *http.Response
+	Err      error
+
+	public bool // Err is this package's and may be told to the peer
+}
+
+// Error tells what was expected, what came, and whose fault it is.
+func (e *HandshakeError) Error() string {
+	if e.Status == 0 {
+		return fmt.Sprintf("websocket: handshake failed: %v", e.Err)
+	}
+	return fmt.Sprintf("websocket: handshake failed with status %d: %v", e.Status, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *HandshakeError) Unwrap() error { return e.Err }
+
+// refusef is a refusal by the server, with the status it answers.
+func refusef(status int, format string, args ...any) *HandshakeError {
+	return &HandshakeError{Status: status, Err: fmt.Errorf(format, args...), public: true}
+}

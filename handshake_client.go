@@ -1,0 +1,361 @@
+package websocket
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// ClientHandshake is the client's part of the opening handshake of every
+// version, without I/O: it tells what to send and is fed what the server
+// sends. [Dialer] is this with a connection around it. Not safe for concurrent
+// use.
+//
+// Send what [ClientHandshake.AppendRequest] gives, then call
+// [ClientHandshake.Feed] with each piece that arrives until
+// [ClientHandshake.Done] or an error. What Feed did not take belongs to
+// [ClientHandshake.Parser].
+type ClientHandshake struct {
+	dialer  *Dialer
+	url     *URL
+	version Version
+	host    string
+	origin  string
+	header  http.Header // the program's, and cookies
+
+	key     string    // Sec-WebSocket-Key
+	keys    [2]string // Hybi00
+	numbers [2]uint32 // hidden in keys
+	key3    [key3Len]byte
+
+	head         httpHead
+	interim      int // responses before the last
+	res          *http.Response
+	subprotocol  string
+	challenge    [challengeLen]byte
+	gotChallenge int
+	err          error
+}
+
+// NewClientHandshake returns a handshake for a ws or wss URL with the options
+// of d, of which nil stands for the zero Dialer; those that concern the
+// network are not used. It errs on what could not be sent as it stands: see
+// the fields of [Dialer].
+func NewClientHandshake(d *Dialer, rawURL string) (*ClientHandshake, error) {
+	if d == nil {
+		d = new(Dialer)
+	}
+	u, err := ParseURL(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	return newClientHandshake(d, u)
+}
+
+func newClientHandshake(d *Dialer, u *URL) (*ClientHandshake, error) {
+	if err := d.Version.check(); err != nil {
+		return nil, err
+	}
+	if err := checkSubprotocols(d.Subprotocols); err != nil {
+		return nil, err
+	}
+	if d.Version.hixie() && len(d.Subprotocols) > 1 {
+		return nil, fmt.Errorf("websocket: %d subprotocols: %v can ask for one", len(d.Subprotocols), d.Version)
+	}
+	h := &ClientHandshake{dialer: d, url: u, version: d.Version, host: u.Host, header: http.Header{}}
+	if err := h.takeHeader(); err != nil {
+		return nil, err
+	}
+	h.newKeys()
+	return h, nil
+}
+
+// takeHeader moves Host and Origin out of the program's headers, since they
+// have other names or places in some versions, and adds what URL and jar hold.
+func (h *ClientHandshake) takeHeader() error {
+	if err := checkExtraHeader(h.dialer.Header); err != nil {
+		return err
+	}
+	for name, values := range h.dialer.Header { // whose names may not be canonical
+		for _, value := range values {
+			h.header.Add(name, value)
+		}
+	}
+	for _, one := range []struct {
+		name string
+		to   *string
+	}{{"Host", &h.host}, {"Origin", &h.origin}} {
+		switch values := h.header[one.name]; {
+		case len(values) > 1:
+			return fmt.Errorf("websocket: %d headers %s: expected one", len(values), one.name)
+		case len(values) == 1:
+			*one.to = values[0]
+		}
+		delete(h.header, one.name)
+	}
+	if h.host == "" || !httpguts.ValidHostHeader(h.host) || strings.ContainsAny(h.host, " \t") {
+		return fmt.Errorf("websocket: header Host is empty or malformed: %q", h.host)
+	}
+	if h.origin == "" && h.version.hixie() { // which have no clients but pages
+		h.origin = h.httpURL().Scheme + "://" + h.host
+	}
+	if user := h.url.User; user != nil && h.header.Get("Authorization") == "" {
+		password, _ := user.Password()
+		pair := user.Username() + ":" + password
+		h.header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
+	}
+	h.addCookies()
+	return nil
+}
+
+// addCookies joins the jar's cookies to those that the program gave, in one
+// header: RFC 6265 section 5.4 allows no second.
+func (h *ClientHandshake) addCookies() {
+	if h.dialer.Jar == nil {
+		return
+	}
+	pairs := slices.Clone(h.header["Cookie"])
+	for _, cookie := range h.dialer.Jar.Cookies(h.httpURL()) {
+		pairs = append(pairs, (&http.Cookie{Name: cookie.Name, Value: cookie.Value}).String())
+	}
+	if len(pairs) > 0 {
+		h.header["Cookie"] = []string{strings.Join(pairs, "; ")}
+	}
+}
+
+// httpURL is the URL for those that know only http, such as cookie jars.
+func (h *ClientHandshake) httpURL() *url.URL {
+	u := &url.URL{Scheme: "http", Host: h.url.Host, Path: "/"}
+	if h.url.Secure {
+		u.Scheme = "https"
+	}
+	if target, err := url.ParseRequestURI(h.url.ResourceName()); err == nil {
+		u.Path, u.RawPath, u.RawQuery = target.Path, target.RawPath, target.RawQuery
+	}
+	return u
+}
+
+func (h *ClientHandshake) newKeys() {
+	switch h.version {
+	case Hixie75:
+	case Hybi00:
+		for i := range h.keys {
+			h.keys[i], h.numbers[i] = newHixieKey()
+		}
+		rand.Read(h.key3[:])
+	default:
+		var nonce [16]byte
+		rand.Read(nonce[:])
+		h.key = base64.StdEncoding.EncodeToString(nonce[:])
+	}
+}
+
+// AppendRequest appends the request, in [Hybi00] with key3 after its head.
+func (h *ClientHandshake) AppendRequest(dst []byte) []byte {
+	t := h.version.traits()
+	dst = append(dst, "GET "...)
+	dst = append(dst, h.url.ResourceName()...)
+	dst = append(dst, " HTTP/1.1\r\n"...)
+	dst = appendHeaderLine(dst, "Upgrade", t.upgrade)
+	dst = append(dst, "Connection: Upgrade\r\n"...)
+	dst = appendHeaderLine(dst, "Host", h.host)
+	if h.origin != "" {
+		dst = appendHeaderLine(dst, wireName(t.originHeader), h.origin)
+	}
+	if t.number != "" {
+		dst = appendHeaderLine(dst, "Sec-WebSocket-Version", t.number)
+		dst = appendHeaderLine(dst, "Sec-WebSocket-Key", h.key)
+	}
+	if h.version == Hybi00 {
+		dst = appendHeaderLine(dst, "Sec-WebSocket-Key1", h.keys[0])
+		dst = appendHeaderLine(dst, "Sec-WebSocket-Key2", h.keys[1])
+	}
+	if len(h.dialer.Subprotocols) > 0 {
+		dst = appendHeaderLine(dst, wireName(t.protocolHeader), strings.Join(h.dialer.Subprotocols, ", "))
+	}
+	dst = appendExtraHeader(dst, h.header)
+	dst = append(dst, "\r\n"...)
+	if h.version == Hybi00 {
+		dst = append(dst, h.key3[:]...)
+	}
+	return dst
+}
+
+// Feed takes bytes of the handshake and reports how many; the rest of p came
+// after it. The error is a [HandshakeError] and final. Its Response, if the
+// server sent one, has no body: what Feed did not take begins the body.
+func (h *ClientHandshake) Feed(p []byte) (n int, err error) {
+	if h.err != nil {
+		return 0, h.err
+	}
+	for h.res == nil && n < len(p) {
+		k, err := h.head.feed(p[n:])
+		n += k
+		if err == nil && h.head.done {
+			err = h.readHead()
+		}
+		if err != nil {
+			return n, h.fail(err)
+		}
+	}
+	if h.res != nil && h.version == Hybi00 && h.gotChallenge < challengeLen {
+		k := copy(h.challenge[h.gotChallenge:], p[n:])
+		h.gotChallenge += k
+		n += k
+		if h.gotChallenge == challengeLen && h.challenge != challengeAnswer(h.numbers[0], h.numbers[1], h.key3) {
+			return n, h.fail(errors.New("server's answer to the challenge is wrong: it did not read the keys"))
+		}
+	}
+	return n, nil
+}
+
+func (h *ClientHandshake) fail(err error) error {
+	he := &HandshakeError{Response: h.res, Err: err}
+	if inner, ok := err.(*HandshakeError); ok { // from httpHead, with a status for clients
+		he.Err = inner.Err
+	}
+	if h.res != nil {
+		he.Status = h.res.StatusCode
+	}
+	h.err = he
+	return he
+}
+
+// maxInterim is how many responses with a status of 1xx, which say nothing,
+// may come before the one that counts, RFC 9110 section 15.2.
+const maxInterim = 5
+
+func (h *ClientHandshake) readHead() error {
+	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(h.head.buf)), &http.Request{Method: http.MethodGet})
+	if err != nil {
+		return fmt.Errorf("no HTTP response: %w", err)
+	}
+	if res.StatusCode < 200 && res.StatusCode != http.StatusSwitchingProtocols {
+		if h.interim++; h.interim > maxInterim {
+			return fmt.Errorf("more than %d interim responses", maxInterim)
+		}
+		h.head = httpHead{}
+		return nil
+	}
+	res.Body = http.NoBody
+	h.res = res
+	if h.dialer.Jar != nil {
+		if cookies := res.Cookies(); len(cookies) > 0 {
+			h.dialer.Jar.SetCookies(h.httpURL(), cookies)
+		}
+	}
+	return h.checkResponse()
+}
+
+// checkResponse holds the response against the request, RFC 6455 section 4.1
+// from "Once the client's opening handshake has been sent".
+func (h *ClientHandshake) checkResponse() error {
+	header := h.res.Header
+	switch {
+	case h.res.StatusCode == http.StatusUpgradeRequired:
+		return fmt.Errorf("server does not take version %v: it takes %q", h.version, strings.Join(header["Sec-Websocket-Version"], ", "))
+	case h.res.StatusCode != http.StatusSwitchingProtocols:
+		return fmt.Errorf("server answered %.80q: expected 101", h.res.Status)
+	case !hasToken(header, "Upgrade", "websocket"):
+		return fmt.Errorf("header Upgrade of the response is %.80q: expected websocket", header["Upgrade"])
+	case !hasToken(header, "Connection", "upgrade"):
+		return fmt.Errorf("header Connection of the response is %.80q: expected Upgrade", header["Connection"])
+	}
+	check := h.checkAccept
+	if h.version.hixie() {
+		check = h.checkOriginAndLocation
+	}
+	if err := check(); err != nil {
+		return err
+	}
+	return h.takeSubprotocol()
+}
+
+func (h *ClientHandshake) checkAccept() error {
+	accept, err := single(h.res.Header, "Sec-Websocket-Accept")
+	if err != nil {
+		return fmt.Errorf("server's proof: %w", err)
+	}
+	if want := acceptFor(h.key); accept != want {
+		return fmt.Errorf("Sec-WebSocket-Accept is %.80q: expected %q", accept, want)
+	}
+	if ext := h.res.Header["Sec-Websocket-Extensions"]; len(ext) > 0 {
+		return fmt.Errorf("server chose the extensions %.80q: none was offered", ext)
+	}
+	return nil
+}
+
+// checkOriginAndLocation is all the proof that a hixie-75 server gives, and
+// part of that of a hixie-76 server. Of the location only host and resource
+// count: servers behind a proxy do not know the scheme, and some leave out the
+// port where it is the default.
+func (h *ClientHandshake) checkOriginAndLocation() error {
+	prefix := http.CanonicalHeaderKey(h.version.traits().headerPrefix + "x")
+	prefix = strings.TrimSuffix(prefix, "X")
+	origin, err := single(h.res.Header, prefix+"Origin")
+	if err != nil {
+		return err
+	}
+	if !strings.EqualFold(origin, h.origin) {
+		return fmt.Errorf("server answered to origin %.80q: expected %q", origin, h.origin)
+	}
+	location, err := single(h.res.Header, prefix+"Location")
+	if err != nil {
+		return err
+	}
+	_, rest, ok := strings.Cut(location, "://")
+	slash := strings.IndexByte(rest, '/')
+	if !ok || slash < 0 || rest[slash:] != h.url.ResourceName() || withoutDefaultPort(rest[:slash]) != withoutDefaultPort(h.host) {
+		return fmt.Errorf("server answered as %.80q: expected %s%s", location, h.host, h.url.ResourceName())
+	}
+	return nil
+}
+
+func withoutDefaultPort(host string) string {
+	host = strings.ToLower(host)
+	return strings.TrimSuffix(strings.TrimSuffix(host, ":80"), ":443")
+}
+
+func (h *ClientHandshake) takeSubprotocol() error {
+	name := h.version.traits().protocolHeader
+	switch chosen := h.res.Header[name]; {
+	case len(chosen) == 0, len(chosen) == 1 && chosen[0] == "" && h.version.hixie():
+		return nil
+	case len(chosen) > 1:
+		return fmt.Errorf("%d headers %s: expected one", len(chosen), wireName(name))
+	case !slices.Contains(h.dialer.Subprotocols, chosen[0]):
+		return fmt.Errorf("server chose the subprotocol %.80q: offered were %q", chosen[0], h.dialer.Subprotocols)
+	default:
+		h.subprotocol = chosen[0]
+		return nil
+	}
+}
+
+// Done reports that the connection is open.
+func (h *ClientHandshake) Done() bool {
+	return h.err == nil && h.res != nil && (h.version != Hybi00 || h.gotChallenge == challengeLen)
+}
+
+// Response returns the head of the server's response once it has arrived, and
+// nil before. Its Body is empty.
+func (h *ClientHandshake) Response() *http.Response { return h.res }
+
+// Version returns the version that was asked for.
+func (h *ClientHandshake) Version() Version { return h.version }
+
+// Subprotocol returns the subprotocol that the server chose, or "".
+func (h *ClientHandshake) Subprotocol() string { return h.subprotocol }
+
+// Parser returns a Parser for the bytes that follow the handshake.
+func (h *ClientHandshake) Parser() *Parser {
+	return &Parser{dec: newDecoder(h.version, ClientSide, &h.dialer.Config)}
+}

@@ -1,0 +1,443 @@
+package websocket
+
+import (
+	"crypto/tls"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// ServerHandshake is the server's part of the opening handshake of every
+// version, without I/O: it is fed what the client sends and tells what to
+// send. [Upgrader] is this with a connection around it. Not safe for
+// concurrent use.
+//
+// The order of calls is [ServerHandshake.Feed] with each piece that arrives,
+// and after each [ServerHandshake.AppendResponse] and sending what it gave,
+// until [ServerHandshake.Done] or an error. What Feed did not take belongs to
+// [ServerHandshake.Parser].
+type ServerHandshake struct {
+	// TLS and RemoteAddr describe the connection, if set before Feed, as
+	// net/http does in the request. A Location header says wss if TLS is set.
+	TLS        *tls.ConnectionState
+	RemoteAddr string
+
+	up      *Upgrader
+	head    httpHead
+	req     *http.Request
+	err     *HandshakeError
+	version Version
+
+	subprotocol string
+	origin      string
+	accept      string        // hybi
+	numbers     [2]uint32     // Hybi00: of the two keys
+	key3        [key3Len]byte // Hybi00
+	gotKey3     int           // bytes of key3
+	sentHead    bool
+	sentProof   bool
+}
+
+// NewServerHandshake returns a handshake that accepts what up accepts; nil
+// stands for the zero Upgrader. up must not be changed before the end.
+func NewServerHandshake(up *Upgrader) *ServerHandshake {
+	if up == nil {
+		up = new(Upgrader)
+	}
+	return &ServerHandshake{up: up}
+}
+
+// Feed takes bytes of the handshake and reports how many; the rest of p came
+// after it. The error is a [HandshakeError] if the request is refused, and is
+// final: AppendResponse then gives the answer to send before hanging up.
+func (h *ServerHandshake) Feed(p []byte) (n int, err error) {
+	if h.err != nil {
+		return 0, h.err
+	}
+	if h.req == nil {
+		n, err = h.head.feed(p)
+		if err == nil && h.head.done {
+			err = h.readHead()
+		}
+		if err != nil {
+			return n, h.Refuse(err)
+		}
+	}
+	if h.wantsKey3() {
+		k := copy(h.key3[h.gotKey3:], p[n:])
+		h.gotKey3 += k
+		n += k
+	}
+	return n, nil
+}
+
+func (h *ServerHandshake) readHead() error {
+	r, err := parseRequest(h.head.buf)
+	if err != nil {
+		return err
+	}
+	h.head.buf = nil
+	r.TLS, r.RemoteAddr = h.TLS, h.RemoteAddr
+	return h.begin(r)
+}
+
+// Request returns the request once its head has arrived whole and was
+// acceptable, and nil before. Between then and AppendResponse a program may
+// look at it and call Refuse.
+func (h *ServerHandshake) Request() *http.Request { return h.req }
+
+// Version returns the version that was detected, once Request is not nil.
+func (h *ServerHandshake) Version() Version { return h.version }
+
+// Subprotocol returns the subprotocol that was chosen, or "".
+func (h *ServerHandshake) Subprotocol() string { return h.subprotocol }
+
+// Refuse ends the handshake with err, unless its response was already begun.
+// If err is a [HandshakeError] its Status is answered, otherwise 403; the text
+// of err is kept from the client. Refuse returns the error that ended the
+// handshake.
+func (h *ServerHandshake) Refuse(err error) error {
+	if h.err == nil {
+		h.err = asHandshakeError(err, http.StatusForbidden)
+		if h.err.Status < 300 || h.err.Status > 599 {
+			h.err = &HandshakeError{Status: http.StatusForbidden, Err: h.err.Err}
+		}
+	}
+	return h.err
+}
+
+// Done reports that the client's part is complete, and that AppendResponse has
+// given all of the server's: the connection is open.
+func (h *ServerHandshake) Done() bool {
+	return h.err == nil && h.sentHead && (h.version != Hybi00 || h.sentProof)
+}
+
+// wantsKey3 reports that bytes are missing that belong to the handshake though
+// they stand after the head. Behind HAProxy and nginx they come only after the
+// head of the response was sent.
+func (h *ServerHandshake) wantsKey3() bool {
+	return h.req != nil && h.version == Hybi00 && h.gotKey3 < key3Len
+}
+
+// Parser returns a Parser for the bytes that follow the handshake.
+func (h *ServerHandshake) Parser() *Parser {
+	return &Parser{dec: newDecoder(h.version, ServerSide, &h.up.Config)}
+}
+
+// begin checks everything about a request but the 8 bytes of key3, and last of
+// all asks the program.
+func (h *ServerHandshake) begin(r *http.Request) error {
+	versions := h.up.versions()
+	if err := checkUpgrade(r, versions); err != nil {
+		return err
+	}
+	v, err := detectVersion(r.Header, versions)
+	if err != nil {
+		return err
+	}
+	h.version = v
+	if err := h.readKeys(r); err != nil {
+		return err
+	}
+	if h.subprotocol, err = chooseSubprotocol(v, r.Header, h.up.Subprotocols); err != nil {
+		return err
+	}
+	if h.origin, err = requestOrigin(v, r); err != nil {
+		return err
+	}
+	if err := h.up.checkOrigin(r, h.origin); err != nil {
+		return err
+	}
+	h.req = r
+	return nil
+}
+
+// checkUpgrade checks what all versions have in common, RFC 6455 section
+// 4.2.1.
+func checkUpgrade(r *http.Request, versions []Version) error {
+	switch {
+	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
+		return refusef(http.StatusHTTPVersionNotSupported, "request is %.20s: expected HTTP/1.1", r.Proto)
+	case r.Method != http.MethodGet:
+		return refusef(http.StatusMethodNotAllowed, "method is %.20q: expected GET", r.Method)
+	case !hasToken(r.Header, "Upgrade", "websocket"):
+		return upgradeRequired(versions, "header Upgrade does not have the token websocket")
+	case !hasToken(r.Header, "Connection", "upgrade"):
+		return refusef(http.StatusBadRequest, "header Connection does not have the token Upgrade")
+	case r.Host == "" || !httpguts.ValidHostHeader(r.Host):
+		return refusef(http.StatusBadRequest, "Host is missing or malformed: %.80q", r.Host)
+	case !strings.HasPrefix(r.URL.Path, "/"):
+		return refusef(http.StatusBadRequest, "request target does not begin with a slash")
+	}
+	return nil
+}
+
+// upgradeRequired tells which versions there are, RFC 6455 section 4.4.
+func upgradeRequired(versions []Version, format string, args ...any) error {
+	format += "; versions taken are " + versionNames(versions)
+	return refusef(http.StatusUpgradeRequired, format, args...)
+}
+
+func versionNames(list []Version) string {
+	names := make([]string, len(list))
+	for i, v := range list {
+		names[i] = v.String()
+	}
+	return strings.Join(names, ", ")
+}
+
+// detectVersion tells the version of a request. It never looks for
+// Sec-WebSocket-Key, which HAProxy 3 adds to requests of the oldest versions,
+// and never takes a broken request of one version for one of an older.
+func detectVersion(h http.Header, versions []Version) (Version, error) {
+	v := Hixie75
+	switch {
+	case h["Sec-Websocket-Version"] != nil:
+		number, err := single(h, "Sec-Websocket-Version")
+		if err != nil {
+			return 0, refusef(http.StatusBadRequest, "%w", err)
+		}
+		if _, err := strconv.ParseUint(number, 10, 8); err != nil {
+			return 0, refusef(http.StatusBadRequest, "Sec-WebSocket-Version is %.20q: expected a number up to 255", number)
+		}
+		i := slices.IndexFunc(allVersions, func(v Version) bool { return v.traits().number == number })
+		if i < 0 {
+			return 0, upgradeRequired(versions, "Sec-WebSocket-Version is %s", number)
+		}
+		v = allVersions[i]
+	case h["Sec-Websocket-Draft"] != nil:
+		return 0, refusef(http.StatusBadRequest, "Sec-WebSocket-Draft: drafts hybi-01 to -03 are not supported")
+	case h["Sec-Websocket-Key1"] != nil || h["Sec-Websocket-Key2"] != nil:
+		v = Hybi00
+	default:
+		for _, name := range hybiHeaders {
+			if h[name] != nil {
+				return 0, refusef(http.StatusBadRequest, "header %s without Sec-WebSocket-Version", wireName(name))
+			}
+		}
+	}
+	if !slices.Contains(versions, v) {
+		return 0, upgradeRequired(versions, "version is %v", v)
+	}
+	return v, nil
+}
+
+// hybiHeaders do not occur in a hixie-75 request: one that has them is a
+// broken request of a later version.
+var hybiHeaders = []string{"Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Sec-Websocket-Origin"}
+
+// readKeys checks what the client wants proved, and that nothing stands
+// between the head and the first frame but key3.
+func (h *ServerHandshake) readKeys(r *http.Request) error {
+	if len(r.TransferEncoding) > 0 {
+		return refusef(http.StatusBadRequest, "request with Transfer-Encoding: expected no body")
+	}
+	if h.version == Hybi00 {
+		if r.ContentLength != 0 && r.ContentLength != key3Len { // Perl and Netty count key3 as a body
+			return refusef(http.StatusBadRequest, "Content-Length is %d: expected none, or %d", r.ContentLength, key3Len)
+		}
+		return h.readHixieKeys(r.Header)
+	}
+	if r.ContentLength != 0 {
+		return refusef(http.StatusBadRequest, "Content-Length is %d: expected no body", r.ContentLength)
+	}
+	if h.version == Hixie75 {
+		return nil
+	}
+	key, err := single(r.Header, "Sec-Websocket-Key")
+	if err != nil {
+		return refusef(http.StatusBadRequest, "%w", err)
+	}
+	nonce, err := base64.StdEncoding.DecodeString(key)
+	if want := h.version.traits().keyBytes; err != nil || len(key) > 64 || want > 0 && len(nonce) != want {
+		return refusef(http.StatusBadRequest, "Sec-WebSocket-Key is %.80q: expected 16 bytes in base64", key)
+	}
+	h.accept = acceptFor(key)
+	return nil
+}
+
+func (h *ServerHandshake) readHixieKeys(header http.Header) error {
+	for i, name := range []string{"Sec-Websocket-Key1", "Sec-Websocket-Key2"} {
+		key, err := single(header, name)
+		if err != nil {
+			return refusef(http.StatusBadRequest, "%w", err)
+		}
+		if h.numbers[i], err = keyNumber(key); err != nil {
+			return refusef(http.StatusBadRequest, "%s is %.80q: %w", wireName(name), key, err)
+		}
+	}
+	return nil
+}
+
+// requestOrigin returns the origin that a browser put into the request: from
+// the header of its version, else from Origin, which draft 11 went back to. A
+// proxy or a page that can set one of the two must not get past a check of the
+// other, so both must say the same.
+func requestOrigin(v Version, r *http.Request) (string, error) {
+	name := v.traits().originHeader
+	origin, other := r.Header[name], r.Header["Origin"]
+	if name == "Origin" {
+		other = r.Header["Sec-Websocket-Origin"]
+	}
+	if len(origin) > 1 || len(other) > 1 {
+		return "", refusef(http.StatusForbidden, "more than one origin header")
+	}
+	switch {
+	case len(origin) == 0 && len(other) == 0:
+		if v.hixie() {
+			return "", refusef(http.StatusForbidden, "header Origin is missing, which %v requires", v)
+		}
+		return "", nil
+	case len(origin) == 0 && name != "Origin":
+		origin = other
+	case len(origin) == 0:
+		return "", refusef(http.StatusForbidden, "Sec-WebSocket-Origin without Origin")
+	case len(other) == 1 && other[0] != origin[0] && !isHostOfWs04(v, r, other[0]):
+		return "", refusef(http.StatusForbidden, "Origin and Sec-WebSocket-Origin differ")
+	}
+	if origin[0] == "" || !httpguts.ValidHeaderFieldValue(origin[0]) {
+		return "", refusef(http.StatusForbidden, "origin header is empty or malformed: %.80q", origin[0])
+	}
+	return origin[0], nil
+}
+
+// isHostOfWs04 excuses node's ws 0.4, which sends its Host as Origin beside the
+// true Sec-WebSocket-Origin. No browser sends an Origin without a scheme, so
+// none can be made to pass for it.
+func isHostOfWs04(v Version, r *http.Request, origin string) bool {
+	return v.traits().originHeader != "Origin" && origin == r.Host && !strings.Contains(origin, "://")
+}
+
+// chooseSubprotocol returns the first of ours that the client offers, or "".
+func chooseSubprotocol(v Version, h http.Header, ours []string) (string, error) {
+	offered := h[v.traits().protocolHeader]
+	if v.hixie() {
+		if len(offered) > 1 {
+			return "", refusef(http.StatusBadRequest, "%d subprotocol headers: %v has one", len(offered), v)
+		}
+	} else {
+		var err error
+		if offered, err = tokenList(offered); err != nil {
+			return "", refusef(http.StatusBadRequest, "Sec-WebSocket-Protocol: %w", err)
+		}
+	}
+	for _, s := range ours {
+		if slices.Contains(offered, s) {
+			return s, nil
+		}
+	}
+	return "", nil
+}
+
+// AppendResponse appends what can be sent of the response by now and was not
+// given before, with header, which may be nil, among the headers. For [Hybi00]
+// that is first the head, which must be sent before key3 is waited for, and
+// then 16 bytes. After a refusal it is an answer that says why. It errs,
+// refusing the request with 500, if header has what may not be there.
+func (h *ServerHandshake) AppendResponse(dst []byte, header http.Header) ([]byte, error) {
+	if h.err != nil {
+		return h.appendRefusal(dst), nil
+	}
+	if h.req == nil {
+		return dst, nil
+	}
+	if !h.sentHead {
+		if err := checkExtraHeader(header); err != nil {
+			err = h.Refuse(&HandshakeError{Status: http.StatusInternalServerError, Err: err})
+			return h.appendRefusal(dst), err
+		}
+		dst = h.appendHead(dst, header)
+		h.sentHead = true
+	}
+	if h.version == Hybi00 && h.gotKey3 == key3Len && !h.sentProof {
+		answer := challengeAnswer(h.numbers[0], h.numbers[1], h.key3)
+		dst = append(dst, answer[:]...)
+		h.sentProof = true
+	}
+	return dst, nil
+}
+
+// appendHead appends the head of a 101 response in the form, down to reason
+// and order, that every client of its version was seen to take.
+func (h *ServerHandshake) appendHead(dst []byte, header http.Header) []byte {
+	t := h.version.traits()
+	dst = append(dst, "HTTP/1.1 101 "...)
+	dst = append(dst, t.reason...)
+	dst = append(dst, "\r\n"...)
+	dst = appendHeaderLine(dst, "Upgrade", t.upgrade)
+	dst = append(dst, "Connection: Upgrade\r\n"...)
+	if h.version.hixie() {
+		dst = append(dst, t.headerPrefix...)
+		dst = appendHeaderLine(dst, "Origin", h.origin)
+		dst = append(dst, t.headerPrefix...)
+		dst = appendHeaderLine(dst, "Location", h.location())
+	} else {
+		dst = appendHeaderLine(dst, "Sec-WebSocket-Accept", h.accept)
+	}
+	if h.subprotocol != "" {
+		dst = appendHeaderLine(dst, wireName(t.protocolHeader), h.subprotocol)
+	}
+	dst = appendExtraHeader(dst, header)
+	return append(dst, "\r\n"...)
+}
+
+// location is the URL as the client wrote it, which it compares. Host and
+// target were checked by then.
+func (h *ServerHandshake) location() string {
+	scheme := "ws://"
+	if h.req.TLS != nil {
+		scheme = "wss://"
+	}
+	target := h.req.RequestURI
+	if !strings.HasPrefix(target, "/") {
+		target = h.req.URL.RequestURI()
+	}
+	return scheme + h.req.Host + target
+}
+
+// refusalHeader returns the headers that a refusal has beside its text. It
+// always ends the connection: bytes after a refused request may be key3 or
+// frames, and would be read as the next request.
+func (h *ServerHandshake) refusalHeader() http.Header {
+	header := http.Header{"Connection": {"close"}}
+	switch h.err.Status {
+	case http.StatusUpgradeRequired:
+		header.Set("Upgrade", "websocket")
+		header["Connection"] = []string{"close, Upgrade"}
+		if numbers := versionNumbers(h.up.versions()); numbers != "" {
+			header["Sec-WebSocket-Version"] = []string{numbers}
+		}
+	case http.StatusMethodNotAllowed:
+		header.Set("Allow", http.MethodGet)
+	}
+	return header
+}
+
+// refusalText is the body of a refusal.
+func (h *ServerHandshake) refusalText() string {
+	text := http.StatusText(h.err.Status)
+	if h.err.public {
+		text += ": " + h.err.Err.Error()
+	}
+	return text + "\n"
+}
+
+func (h *ServerHandshake) appendRefusal(dst []byte) []byte {
+	if h.sentHead {
+		return dst
+	}
+	h.sentHead = true
+	text := h.refusalText()
+	dst = fmt.Appendf(dst, "HTTP/1.1 %d %s\r\n", h.err.Status, http.StatusText(h.err.Status))
+	dst = appendExtraHeader(dst, h.refusalHeader())
+	dst = appendHeaderLine(dst, "Content-Type", "text/plain; charset=utf-8")
+	dst = appendHeaderLine(dst, "X-Content-Type-Options", "nosniff")
+	dst = appendHeaderLine(dst, "Content-Length", strconv.Itoa(len(text)))
+	dst = append(dst, "\r\n"...)
+	return append(dst, text...)
+}

@@ -1,0 +1,125 @@
+package websocket
+
+import (
+	"io"
+	"slices"
+	"unicode/utf8"
+)
+
+// Message is a message, or a control frame, that came from the peer.
+type Message struct {
+	Type MessageType // Text, Binary, Close, Ping or Pong
+	Data []byte      // the payload; of a Close, see [Message.CloseError]
+}
+
+// CloseError returns code and reason of a message of type [Close], as reads of
+// a [Conn] return them, and nil for all other types.
+func (m Message) CloseError() *CloseError {
+	if m.Type != Close {
+		return nil
+	}
+	ce, err := parseClosePayload(Hybi10, m.Data) // the most tolerant: Parser has checked
+	if err != nil {
+		return &CloseError{Code: StatusNoStatusReceived}
+	}
+	return ce
+}
+
+// Parser turns the bytes that a peer sent after the handshake into messages,
+// without I/O, for programs that have an event loop of their own. It joins
+// fragments, delivers control frames that stand between them, and checks all
+// that the protocol demands: see [ProtocolError]. It answers nothing; replies
+// are made with [AppendMessage] and [AppendClose]. Not safe for concurrent use.
+type Parser struct {
+	dec  decoder
+	in   []byte // not yet understood
+	pos  int    // start of what is left of in
+	msg  []byte // the message being joined
+	done bool   // msg was returned and is overwritten by the next
+	err  error
+}
+
+// keepBuffer is the largest buffer, in bytes, that a Parser keeps for the next
+// message, and that goes back to the pools of a Conn.
+const keepBuffer = 64 << 10
+
+// NewParser returns a Parser for the bytes that side receives. Of cfg only
+// MaxMessageSize and MaxFragments matter. The parsers of [ServerHandshake] and
+// [ClientHandshake] are made ready by them.
+func NewParser(v Version, side Side, cfg Config) (*Parser, error) {
+	if err := v.check(); err != nil {
+		return nil, err
+	}
+	return &Parser{dec: newDecoder(v, side, &cfg)}, nil
+}
+
+// Append gives the parser bytes from the peer, in pieces of any size. It copies
+// chunk. Call [Parser.Next] until [ErrIncomplete] before the next Append, or
+// what was not taken adds up.
+func (p *Parser) Append(chunk []byte) {
+	if p.err != nil {
+		return
+	}
+	if p.pos > 0 {
+		p.in = p.in[:copy(p.in, p.in[p.pos:])]
+		p.pos = 0
+	}
+	if len(p.in) == 0 && cap(p.in) > keepBuffer {
+		p.in = nil
+	}
+	p.in = append(p.in, chunk...)
+}
+
+// Next returns the next message or control frame. Its Data is valid until the
+// next call of Next or Append. The error is [ErrIncomplete] while more bytes
+// are needed, [io.EOF] after a Close, and a [ProtocolError] if the peer broke
+// the protocol: send [AppendClose] with its code and end the connection. Both
+// of the latter are final.
+func (p *Parser) Next() (Message, error) {
+	if p.err != nil {
+		return Message{}, p.err
+	}
+	if p.done {
+		p.done = false
+		p.msg = p.msg[:0]
+		if cap(p.msg) > keepBuffer {
+			p.msg = nil
+		}
+	}
+	for {
+		out, n, ev, err := p.dec.codec.decode(&p.dec, p.msg, p.in[p.pos:])
+		p.msg = out
+		p.pos += n
+		switch {
+		case err != nil:
+			return Message{}, p.fail(err)
+		case ev == needRoom:
+			// Grown by what has arrived, never by what was announced.
+			p.msg = slices.Grow(p.msg, len(p.in)-p.pos+utf8.UTFMax)
+		case ev == gotMessage:
+			p.done = true
+			return Message{Type: p.dec.typ, Data: p.msg}, nil
+		case ev == gotControl:
+			return p.control()
+		default:
+			return Message{}, ErrIncomplete
+		}
+	}
+}
+
+func (p *Parser) control() (Message, error) {
+	m := Message{Type: p.dec.controlOp, Data: p.dec.control}
+	if m.Type == Close {
+		if _, err := parseClosePayload(p.dec.version, m.Data); err != nil {
+			return Message{}, p.fail(err)
+		}
+		p.err = io.EOF // section 5.5.1: nothing that follows counts
+	}
+	return m, nil
+}
+
+// fail makes err final and lets go of what was received.
+func (p *Parser) fail(err error) error {
+	p.err, p.in, p.msg = err, nil, nil
+	return err
+}

@@ -1,0 +1,80 @@
+package websocket
+
+import (
+	"bytes"
+	"fmt"
+	"sync"
+)
+
+// Prepared is a message to be sent on many connections, framed once for each
+// kind of framing that is met. It may be used by many goroutines at once.
+type Prepared struct {
+	typ     MessageType
+	payload []byte
+	framed  [2]framed // of hybi and hixie servers
+}
+
+type framed struct {
+	once sync.Once
+	b    []byte
+	err  error
+}
+
+// Prepare returns a message of type [Text] or [Binary] with a copy of p. It
+// errs on other types.
+func Prepare(t MessageType, p []byte) (*Prepared, error) {
+	if t != Text && t != Binary {
+		return nil, fmt.Errorf("websocket: message of type %v: expected Text or Binary", t)
+	}
+	return &Prepared{typ: t, payload: bytes.Clone(p)}, nil
+}
+
+// frame returns m as a server of version v sends it.
+func (m *Prepared) frame(v Version) ([]byte, error) {
+	f := &m.framed[0]
+	if v.hixie() {
+		f = &m.framed[1]
+	}
+	f.once.Do(func() { f.b, f.err = AppendMessage(nil, v, ServerSide, m.typ, m.payload) })
+	return f.b, f.err
+}
+
+// WritePrepared sends m as [Conn.WriteMessage] would. On a server nothing is
+// copied unless another goroutine is writing; a client masks m anew each time.
+func (c *Conn) WritePrepared(m *Prepared) error {
+	if c.side == ClientSide && !c.version.hixie() {
+		return c.WriteMessage(m.typ, m.payload)
+	}
+	b, err := m.frame(c.version)
+	if err != nil {
+		return err
+	}
+	w := &c.wr
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.waitTurn(nil, len(b)); err != nil {
+		return err
+	}
+	c.maskAndTrace(&header{fin: true, op: m.typ}, len(m.payload))
+	if w.busy {
+		out := w.queued()
+		out.b = append(out.b, b...)
+		return nil
+	}
+	w.busy = true
+	var out *outBuffer
+	if w.pending() {
+		out = c.take()
+	}
+	w.mu.Unlock()
+	if out != nil {
+		out.b = append(out.b, b...)
+		b = out.b
+	}
+	_, err = c.nc.Write(b)
+	if out != nil {
+		recycle(out)
+	}
+	w.mu.Lock()
+	return c.wrote(err)
+}

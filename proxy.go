@@ -1,0 +1,405 @@
+package websocket
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode"
+
+	"golang.org/x/net/http/httpguts"
+	"golang.org/x/net/proxy"
+)
+
+// maxProxyHead bounds the head of a proxy's answer, which is not trusted any
+// more than that of a server.
+const maxProxyHead = 64 << 10
+
+// dialFunc has the meaning of net.Dialer.DialContext.
+type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
+
+// proxyFor asks proxyFn which proxy leads to hostport; nil means none.
+//
+// ProxyFromEnvironment and its like choose by the scheme of a request's URL
+// and know those of HTTP only, hence http for ws and https for wss.
+func proxyFor(proxyFn func(*http.Request) (*url.URL, error), secure bool, hostport string) (*url.URL, error) {
+	if proxyFn == nil {
+		return nil, nil
+	}
+	u := &url.URL{Scheme: "http", Host: hostport, Path: "/"}
+	if secure {
+		u.Scheme = "https"
+	}
+	proxyURL, err := proxyFn(&http.Request{
+		Method: http.MethodGet, URL: u, Host: hostport, Header: http.Header{},
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	})
+	if err != nil {
+		return nil, &proxyChoiceError{hostport, err}
+	}
+	return proxyURL, nil
+}
+
+// proxyChoiceError is a failure of Dialer.Proxy. It has a type of its own
+// because such functions parse settings, and url.Parse quotes what it cannot
+// parse in full, password included.
+type proxyChoiceError struct {
+	hostport string
+	err      error
+}
+
+func (e *proxyChoiceError) Error() string {
+	reason := e.err.Error()
+	if strings.Contains(reason, "@") {
+		reason = "malformed setting, not shown since it may hold a password"
+	}
+	return fmt.Sprintf("websocket: choosing the proxy for %q: %s", e.hostport, reason)
+}
+
+func (e *proxyChoiceError) Unwrap() error { return e.err }
+
+// dialProxy returns a connection to addr, a host:port, through the proxy at
+// proxyURL, which it reaches with dial. The end of ctx interrupts every stage,
+// provided that dial heeds it, and means nothing to the connection returned.
+//
+// The connection is the very one that dial made, or TLS on top of it for
+// https, so that CloseWrite and SyscallConn remain reachable. Only if the
+// proxy sent bytes of the tunnel along with its answer is it wrapped.
+//
+// A proxy that answers CONNECT with another status than 2xx makes for a
+// *HandshakeError. No error shows the user or password of proxyURL.
+func dialProxy(ctx context.Context, dial dialFunc, proxyURL *url.URL, addr string, tlsConfig *tls.Config) (net.Conn, error) {
+	if !validHostPort(addr) || strings.Contains(addr, "%") {
+		return nil, fmt.Errorf("websocket: a proxy needs a target of the form host:port, in ASCII, without an IPv6 zone, port 1 to 65535; the caller gave %q", addr)
+	}
+	p, err := newProxyServer(proxyURL)
+	if err != nil {
+		return nil, err
+	}
+	raw, err := dial(ctx, "tcp", p.addr)
+	if err != nil {
+		return nil, fmt.Errorf("websocket: cannot reach proxy %s: %w", p.addr, err)
+	}
+	conn, err := interruptible(ctx, raw, func() (net.Conn, error) {
+		return p.tunnel(ctx, raw, addr, tlsConfig)
+	})
+	if err != nil {
+		return nil, p.failure(err)
+	}
+	return conn, nil
+}
+
+// interruptible runs negotiate, which does I/O on raw, and makes it fail when
+// ctx ends. It closes raw if it returns an error, and otherwise leaves no
+// deadline behind.
+func interruptible[T any](ctx context.Context, raw net.Conn, negotiate func() (T, error)) (T, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		// Ends I/O in time even where Close lingers. A conn that knows no
+		// deadlines is none the worse: it is closed below.
+		_ = raw.SetDeadline(deadline)
+	}
+	// Closing works for conns that ignore deadlines, and after an interrupted
+	// negotiation there is nothing left to use.
+	stop := context.AfterFunc(ctx, func() { raw.Close() })
+	result, err := negotiate()
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		raw.Close()
+		var none T
+		return none, contextCause(ctx, err)
+	}
+	_ = raw.SetDeadline(time.Time{})
+	return result, nil
+}
+
+// contextCause returns the context's error in place of the I/O error that its
+// end has caused. An answer that did arrive is worth more than either.
+func contextCause(ctx context.Context, err error) error {
+	var answered *HandshakeError
+	if errors.As(err, &answered) {
+		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	// The timer of the connection may fire just before that of ctx.
+	deadline, ok := ctx.Deadline()
+	if ok && errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return err
+}
+
+// proxyServer is a validated proxy URL.
+type proxyServer struct {
+	scheme string // lower case, a key of proxyPorts
+	host   string // without brackets
+	addr   string // host:port, safe to print
+	user   *url.Userinfo
+}
+
+// proxyPorts has the default port of each accepted scheme. That of socks5 is
+// from RFC 1928 section 3.
+var proxyPorts = map[string]string{"http": "80", "https": "443", "socks5": "1080", "socks5h": "1080"}
+
+func newProxyServer(u *url.URL) (*proxyServer, error) {
+	scheme := strings.ToLower(u.Scheme)
+	port, ok := proxyPorts[scheme]
+	if !ok {
+		return nil, fmt.Errorf("websocket: proxy URL has scheme %q, want http, https, socks5 or socks5h", u.Scheme)
+	}
+	if u.Port() != "" {
+		port = u.Port()
+	}
+	p := &proxyServer{scheme, u.Hostname(), net.JoinHostPort(u.Hostname(), port), u.User}
+	if !validHostPort(p.addr) {
+		// A URL that was not parsed may have its user in the wrong field.
+		host := u.Host[strings.LastIndexByte(u.Host, '@')+1:]
+		return nil, fmt.Errorf("websocket: proxy URL has host %q, want an ASCII name or address, and a port from 1 to 65535 if any", host)
+	}
+	return p, p.checkUser()
+}
+
+// checkUser refuses what RFC 7617 section 2 forbids in credentials: controls,
+// and a colon in the user, which would move the start of the password. SOCKS
+// has lengths and no use for the second rule.
+func (p *proxyServer) checkUser() error {
+	password, _ := p.user.Password()
+	if strings.ContainsFunc(p.user.Username()+password, unicode.IsControl) {
+		return fmt.Errorf("websocket: user or password in the URL of proxy %s has a control character", p.addr)
+	}
+	if !p.socks() && strings.Contains(p.user.Username(), ":") {
+		return fmt.Errorf("websocket: user in the URL of proxy %s has a colon, which HTTP cannot transmit", p.addr)
+	}
+	return nil
+}
+
+func (p *proxyServer) socks() bool { return strings.HasPrefix(p.scheme, "socks") }
+
+// failure prefixes err with the proxy's name, unless its type says it all.
+func (p *proxyServer) failure(err error) error {
+	var refused *HandshakeError
+	if errors.As(err, &refused) {
+		return err
+	}
+	return fmt.Errorf("websocket: proxy %s: %w", p.addr, err)
+}
+
+// tunnel makes raw, a fresh connection to the proxy, lead to addr.
+func (p *proxyServer) tunnel(ctx context.Context, raw net.Conn, addr string, tlsConfig *tls.Config) (net.Conn, error) {
+	if p.socks() {
+		return raw, p.connectSOCKS(ctx, raw, addr)
+	}
+	if p.scheme == "http" {
+		return p.connect(raw, addr)
+	}
+	secure := tls.Client(raw, p.tlsConfig(tlsConfig))
+	if err := secure.HandshakeContext(ctx); err != nil {
+		return nil, fmt.Errorf("TLS handshake: %w", err)
+	}
+	return p.connect(secure, addr)
+}
+
+// tlsConfig derives the configuration for the proxy from that for the target.
+//
+// What is about one particular server is dropped: its name, its protocols, its
+// ECH keys, and the callbacks that check its certificate. InsecureSkipVerify
+// beside such a callback means "verify my way", so once the callback is gone
+// the usual verification takes over. InsecureSkipVerify alone was the caller's
+// wish and is kept.
+func (p *proxyServer) tlsConfig(target *tls.Config) *tls.Config {
+	if target == nil {
+		target = &tls.Config{}
+	}
+	c := target.Clone()
+	c.ServerName = p.host
+	c.NextProtos = []string{"http/1.1"}
+	c.EncryptedClientHelloConfigList = nil
+	c.EncryptedClientHelloRejectionVerify = nil
+	if c.VerifyConnection != nil || c.VerifyPeerCertificate != nil {
+		c.VerifyConnection, c.VerifyPeerCertificate = nil, nil
+		c.InsecureSkipVerify = false
+	}
+	return c
+}
+
+// connectSOCKS asks for addr by RFC 1928. A name is always left to the proxy
+// to resolve, for socks5 as for socks5h, as net/http does.
+func (p *proxyServer) connectSOCKS(ctx context.Context, raw net.Conn, addr string) error {
+	var auth *proxy.Auth
+	if p.user != nil {
+		password, _ := p.user.Password()
+		auth = &proxy.Auth{User: p.user.Username(), Password: password}
+	}
+	d, err := proxy.SOCKS5("tcp", p.addr, auth, dialed{raw})
+	if err != nil {
+		return err
+	}
+	// The wrapper that this returns hides CloseWrite and SyscallConn, and adds
+	// nothing: the answer is read to its last byte and no further.
+	_, err = d.(proxy.ContextDialer).DialContext(ctx, "tcp", addr)
+	return err
+}
+
+// dialed is a proxy.ContextDialer that hands out a connection made before.
+type dialed struct{ conn net.Conn }
+
+func (d dialed) Dial(_, _ string) (net.Conn, error) { return d.conn, nil }
+
+func (d dialed) DialContext(context.Context, string, string) (net.Conn, error) { return d.conn, nil }
+
+// connect sends CONNECT on conn and reads the answer, RFC 9110 section 9.3.6.
+// RFC 6455 section 4.1 wants this for ws as well as for wss.
+func (p *proxyServer) connect(conn net.Conn, addr string) (net.Conn, error) {
+	if _, err := io.WriteString(conn, p.connectRequest(addr)); err != nil {
+		return nil, fmt.Errorf("sending CONNECT: %w", err)
+	}
+	head, rest, err := readProxyHead(conn)
+	if err != nil {
+		return nil, err
+	}
+	req := proxyRequest(addr)
+	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), req)
+	switch {
+	case err != nil:
+		// The text may quote the proxy at any length and with any bytes.
+		return nil, fmt.Errorf("answered CONNECT with something else than HTTP/1: %.100q", err.Error())
+	case resp.StatusCode/100 != 2:
+		if complete := readRefusal(conn, head, rest, req); complete != nil {
+			resp = complete
+		}
+		return nil, p.refusal(resp, addr)
+	case len(rest) > 0:
+		return &tunnelConn{Conn: conn, rest: rest}, nil
+	}
+	return conn, nil
+}
+
+func (p *proxyServer) connectRequest(addr string) string {
+	head := "CONNECT " + addr + " HTTP/1.1\r\nHost: " + addr + "\r\n"
+	if p.user != nil {
+		password, _ := p.user.Password()
+		userPass := []byte(p.user.Username() + ":" + password)
+		head += "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString(userPass) + "\r\n"
+	}
+	return head + "\r\n"
+}
+
+// refusal makes the error for such an answer. The proxy's own reason phrase is
+// left in Response: it may hold anything.
+func (p *proxyServer) refusal(resp *http.Response, addr string) error {
+	return &HandshakeError{
+		Status:   resp.StatusCode,
+		Response: resp,
+		Err: fmt.Errorf("proxy %s refused CONNECT to %s: want a 2xx status, got %d %s",
+			p.addr, addr, resp.StatusCode, http.StatusText(resp.StatusCode)),
+	}
+}
+
+// proxyRequest stands in for the request to parse its answer. It becomes
+// Response.Request and so does not hold the credentials.
+func proxyRequest(addr string) *http.Request {
+	return &http.Request{Method: http.MethodConnect, URL: &url.URL{Host: addr}, Host: addr, Header: http.Header{}}
+}
+
+// readProxyHead reads up to the empty line that ends an answer's head. Bytes
+// that arrived behind it are in rest.
+func readProxyHead(r io.Reader) (head, rest []byte, err error) {
+	buf := make([]byte, 0, 1<<10)
+	for len(buf) < maxProxyHead {
+		seen := len(buf)
+		buf = slices.Grow(buf, 1)
+		n, err := r.Read(buf[seen:min(cap(buf), maxProxyHead)])
+		buf = buf[:seen+n]
+		// Only the last two bytes seen before can belong to the end, so the
+		// search is linear however small the pieces are.
+		if end := proxyHeadEnd(buf, max(0, seen-2)); end >= 0 {
+			return buf[:end], buf[end:], nil
+		}
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("no complete answer to CONNECT, %d bytes came: %w", len(buf), err)
+		}
+	}
+	return nil, nil, fmt.Errorf("head of the answer to CONNECT exceeds %d bytes", maxProxyHead)
+}
+
+// proxyHeadEnd returns the index behind the first empty line in b, or -1. It
+// looks at line ends from index from on. Like net/http, which parses the head
+// afterwards, it takes a bare LF for the end of a line, RFC 9112 section 2.2.
+func proxyHeadEnd(b []byte, from int) int {
+	for {
+		i := bytes.IndexByte(b[from:], '\n')
+		if i < 0 {
+			return -1
+		}
+		from += i + 1
+		switch next := b[from:]; {
+		case bytes.HasPrefix(next, []byte("\n")):
+			return from + 1
+		case bytes.HasPrefix(next, []byte("\r\n")):
+			return from + 2
+		}
+	}
+}
+
+// validHostPort reports whether addr is host:port with nothing in it that
+// could end a header or mislead its parser.
+func validHostPort(addr string) bool {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || host == "" || !httpguts.ValidHostHeader(addr) {
+		return false
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return false
+	}
+	if !strings.ContainsAny(host, ":%") {
+		return true
+	}
+	_, err = netip.ParseAddr(host)
+	return err == nil
+}
+
+// tunnelConn first yields the bytes that came along with the proxy's answer.
+// It offers no CloseWrite and no SyscallConn: whoever bypassed Read by them
+// would miss those bytes.
+type tunnelConn struct {
+	net.Conn
+	mu   sync.Mutex
+	rest []byte // nil once read
+}
+
+func (c *tunnelConn) Read(p []byte) (int, error) {
+	if n := c.readRest(p); n > 0 {
+		return n, nil
+	}
+	return c.Conn.Read(p)
+}
+
+func (c *tunnelConn) readRest(p []byte) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := copy(p, c.rest)
+	if c.rest = c.rest[n:]; len(c.rest) == 0 {
+		c.rest = nil
+	}
+	return n
+}

@@ -1,0 +1,471 @@
+package websocket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"os"
+	"slices"
+	"sync"
+	"unicode/utf8"
+)
+
+const (
+	// readBufferSize is what one read(2) takes at most, except of large
+	// payloads. Only connections that have something to do hold a buffer.
+	readBufferSize = 16 << 10
+
+	// directMin is the least rest of a payload that is read past the buffer
+	// into the message. With less, the next frames should come along.
+	directMin = readBufferSize / 2
+)
+
+type readBuffer [readBufferSize]byte
+
+var (
+	readBuffers    = sync.Pool{New: func() any { return new(readBuffer) }}
+	messageBuffers = sync.Pool{New: func() any { b := make([]byte, 0, readBufferSize); return &b }}
+)
+
+// reader is the receiving half of a Conn.
+type reader struct {
+	mu  sync.Mutex // held by whoever reads
+	dec decoder
+	err error // of the first read that cannot be repeated; all later ones get it too
+
+	// What was received and not yet decoded is buf[r:w]. buf is borrowed from
+	// readBuffers and is nil while there is nothing.
+	buf  *readBuffer
+	r, w int
+
+	partial []byte         // of a message that a read gave up on at its deadline
+	stream  *messageReader // the last that NextReader returned, if not at its end
+	owed    bool           // a Pong was queued and not yet sent
+
+	ready readiness
+}
+
+// keep takes bytes that were received before there was a Conn.
+func (rd *reader) keep(p []byte) {
+	if len(p) > 0 {
+		rd.buf = readBuffers.Get().(*readBuffer)
+		rd.w = copy(rd.buf[:], p)
+	}
+}
+
+func (rd *reader) buffered() []byte {
+	if rd.buf == nil {
+		return nil
+	}
+	return rd.buf[rd.r:rd.w]
+}
+
+// release gives the buffer back if it is empty.
+func (rd *reader) release() {
+	if rd.buf != nil && rd.r == rd.w {
+		readBuffers.Put(rd.buf)
+		rd.buf, rd.r, rd.w = nil, 0, 0
+	}
+}
+
+// ReadMessage returns the next message, in memory that is the caller's to
+// keep. Control frames are dealt with on the way.
+//
+// The error is a [CloseError] if the peer closed the connection, a
+// [ProtocolError] if it broke the protocol or a limit, wraps
+// [os.ErrDeadlineExceeded] at the deadline, after which one may go on, and
+// wraps [net.ErrClosed] after Close or Shutdown.
+func (c *Conn) ReadMessage() (MessageType, []byte, error) {
+	c.rd.mu.Lock()
+	defer c.rd.mu.Unlock()
+	m := messageBuffer{exact: true}
+	if err := c.readMessage(&m); err != nil {
+		m.giveBack()
+		return 0, nil, err
+	}
+	return c.rd.dec.typ, m.take(), nil
+}
+
+// AppendMessage is [Conn.ReadMessage] into b: it appends the next message and
+// does not allocate if there is room. If it errs it returns b as it was,
+// although memory behind it may have changed.
+func (c *Conn) AppendMessage(b []byte) (MessageType, []byte, error) {
+	c.rd.mu.Lock()
+	defer c.rd.mu.Unlock()
+	m := messageBuffer{b: b, start: len(b)}
+	if err := c.readMessage(&m); err != nil {
+		return 0, b, err
+	}
+	return c.rd.dec.typ, m.b, nil
+}
+
+// messageBuffer is where a message is put together.
+type messageBuffer struct {
+	b     []byte
+	start int // of the message in b
+
+	// exact means that b is to be allocated, once and of the right size. It is
+	// borrowed while the size is not known.
+	exact    bool
+	borrowed *[]byte
+
+	owned bool // b is the reader's own
+}
+
+// grow makes room for more payload. It goes by what has arrived: a length that
+// a peer has announced costs nothing until the bytes are there, beyond one
+// step of readBufferSize.
+func (m *messageBuffer) grow(rd *reader) {
+	left := rd.dec.direct()
+	arrived := int64(rd.w - rd.r)
+	if m.exact && m.b == nil {
+		if rd.dec.fin && left > 0 && left <= arrived {
+			m.b = make([]byte, 0, left)
+			return
+		}
+		m.borrowed = messageBuffers.Get().(*[]byte)
+		if m.b = (*m.borrowed)[:0]; cap(m.b) > 0 {
+			return
+		}
+	}
+	step := max(readBufferSize, int64(len(m.b)-m.start))
+	if left > 0 {
+		step = min(step, max(left, utf8.UTFMax))
+	}
+	m.b = slices.Grow(m.b, int(step))
+}
+
+// take returns the message as the caller gets it.
+func (m *messageBuffer) take() []byte {
+	if m.borrowed == nil {
+		if m.b == nil {
+			return []byte{}
+		}
+		return m.b
+	}
+	p := bytes.Clone(m.b)
+	m.giveBack()
+	return p
+}
+
+func (m *messageBuffer) giveBack() {
+	if m.borrowed == nil {
+		return
+	}
+	if cap(m.b) <= keepBuffer {
+		*m.borrowed = m.b[:0]
+	}
+	messageBuffers.Put(m.borrowed)
+	m.borrowed, m.b = nil, nil
+}
+
+// readMessage reads a whole message into m, or the rest of one that a read
+// before gave up on.
+func (c *Conn) readMessage(m *messageBuffer) error {
+	rd := &c.rd
+	if err := c.beginRead(); err != nil {
+		return err
+	}
+	if rd.partial == nil {
+		return c.decodeMessage(m)
+	}
+	p := messageBuffer{b: rd.partial, owned: true}
+	rd.partial = nil
+	if err := c.decodeMessage(&p); err != nil {
+		return err
+	}
+	m.b = append(m.b, p.b...)
+	return nil
+}
+
+// beginRead makes the decoder ready for a new message.
+func (c *Conn) beginRead() error {
+	if c.rd.err != nil {
+		return c.rd.err
+	}
+	if c.rd.stream != nil {
+		return c.skipStream()
+	}
+	return nil
+}
+
+func (c *Conn) decodeMessage(m *messageBuffer) error {
+	rd := &c.rd
+	for {
+		ev, err := c.decode(&m.b)
+		switch {
+		case err != nil:
+		case ev == gotMessage:
+			return nil
+		case ev == needRoom:
+			m.grow(rd)
+		case rd.dec.direct() >= directMin && rd.r == rd.w:
+			err = c.readDirect(m)
+		default:
+			err = c.fill()
+		}
+		if err != nil {
+			if rd.err == nil && rd.dec.open {
+				rd.partial = m.rest()
+			}
+			return err
+		}
+	}
+}
+
+// rest returns what there is of the message, to go on with later.
+func (m *messageBuffer) rest() []byte {
+	if m.owned {
+		return m.b
+	}
+	return append([]byte{}, m.b[m.start:]...)
+}
+
+// decode runs the decoder over what is buffered, appending to *dst, and deals
+// with control frames. It returns gotMessage, needRoom or needInput.
+func (c *Conn) decode(dst *[]byte) (event, error) {
+	rd := &c.rd
+	for {
+		out, n, ev, err := c.codec.decode(&rd.dec, *dst, rd.buffered())
+		*dst = out
+		rd.r += n
+		if err != nil {
+			return needInput, c.failPeer(err)
+		}
+		if ev == gotControl {
+			if err := c.control(rd.dec.controlOp, rd.dec.control); err != nil {
+				return needInput, err
+			}
+			continue
+		}
+		if rd.owed && ev == gotMessage { // the program may take its time now
+			rd.owed = false
+			c.flushSoon()
+		}
+		return ev, nil
+	}
+}
+
+// control deals with a control frame, RFC 6455 section 5.5.
+func (c *Conn) control(op MessageType, p []byte) error {
+	switch op {
+	case Ping:
+		c.rd.owed = true
+		c.queuePong(p)
+	case Pong:
+		c.gotPong(p)
+	case Close:
+		ce, err := parseClosePayload(c.version, p)
+		if err != nil {
+			return c.failPeer(err)
+		}
+		c.peerClosed(ce, p) // p is in the buffer that fail lets go of
+		c.rd.fail(ce)
+		return ce
+	}
+	return nil
+}
+
+// fail makes err the answer to all later reads and lets go of what was
+// received, of which nothing counts any more.
+func (rd *reader) fail(err error) {
+	if rd.err != nil {
+		return
+	}
+	rd.err = err
+	rd.partial, rd.stream = nil, nil
+	rd.r = rd.w
+	rd.release()
+}
+
+// failPeer fails the connection over the peer's mistake, RFC 6455 section 7.1.7.
+func (c *Conn) failPeer(err *ProtocolError) error {
+	c.rd.fail(err)
+	p, _ := appendClosePayload(nil, err.Code, "")
+	c.beginClosing(err, p)
+	c.finishSoon(err)
+	return err
+}
+
+// fill waits for bytes from the peer. What is queued for the peer leaves
+// first: it may be what the peer waits for.
+func (c *Conn) fill() error {
+	rd := &c.rd
+	rd.owed = false
+	c.flushSoon()
+	c.keep.waits()
+	var n int
+	var err error
+	if rd.release(); rd.buf == nil {
+		n, err = rd.ready.read(c)
+	} else {
+		rd.w = copy(rd.buf[:], rd.buffered())
+		rd.r = 0
+		n, err = c.nc.Read(rd.buf[rd.w:])
+		rd.w += n
+	}
+	return c.received(n, err)
+}
+
+// readDirect reads payload into the message without the detour of the buffer.
+func (c *Conn) readDirect(m *messageBuffer) error {
+	c.rd.owed = false
+	c.flushSoon()
+	c.rd.release()
+	left := c.rd.dec.direct()
+	if free := int64(cap(m.b) - len(m.b)); free < min(left, directMin) {
+		m.grow(&c.rd)
+	}
+	c.keep.waits()
+	p := m.b[len(m.b):cap(m.b)]
+	n, err := c.nc.Read(p[:min(left, int64(len(p)))])
+	m.b = m.b[:len(m.b)+n]
+	if n > 0 {
+		if perr := c.rd.dec.directRead(p[:n]); perr != nil {
+			c.keep.waited(true)
+			return c.failPeer(perr)
+		}
+	}
+	return c.received(n, err)
+}
+
+// received sorts out what a read of the connection came to.
+func (c *Conn) received(n int, err error) error {
+	c.keep.waited(n > 0)
+	if n > 0 { // what came counts; an error that came with it comes again
+		return nil
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errReadTimeout
+	case err == io.EOF && c.version.hixie() && c.rd.dec.hixie == hixieBetween && len(c.rd.buffered()) == 0:
+		// hixie-75 has no other end, and clients of hixie-76 were seen to
+		// leave its closing frame out.
+		err = &CloseError{Code: StatusNoStatusReceived}
+	case err == io.EOF:
+		err = errEOF
+	default:
+		err = fmt.Errorf("websocket: read: %w", err)
+	}
+	return c.lost(err)
+}
+
+// lost makes err final after the connection is no more.
+func (c *Conn) lost(err error) error {
+	if cause := c.cause(); cause != nil { // ours, of which err is the effect
+		err = cause
+	}
+	c.rd.fail(err)
+	c.beginClosing(err, nil)
+	c.finishSoon(err)
+	return err
+}
+
+var (
+	errReadTimeout  error = timeoutError("read")
+	errWriteTimeout error = timeoutError("write")
+)
+
+// timeoutError is a [net.Error], for programs that look for those.
+type timeoutError string
+
+func (e timeoutError) Error() string   { return "websocket: " + string(e) + " deadline exceeded" }
+func (e timeoutError) Timeout() bool   { return true }
+func (e timeoutError) Temporary() bool { return true }
+func (e timeoutError) Unwrap() error   { return os.ErrDeadlineExceeded }
+
+var _ net.Error = timeoutError("")
+
+// Messages returns an iterator over the messages to come. It ends without an
+// error when the peer closes the connection with [StatusNormalClosure],
+// [StatusGoingAway] or no status, and otherwise after one error: that of
+// [Conn.ReadMessage], or that of ctx, whose end stops the loop and leaves the
+// connection as it was.
+func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
+	return func(yield func(Message, error) bool) {
+		defer c.interruptReads(ctx)()
+		for ctx.Err() == nil {
+			t, p, err := c.ReadMessage()
+			if err != nil {
+				if ended := contextError(ctx, err); !closedNormally(ended) {
+					yield(Message{}, ended)
+				}
+				return
+			}
+			if !yield(Message{Type: t, Data: p}, nil) {
+				return
+			}
+		}
+		yield(Message{}, ctx.Err())
+	}
+}
+
+// contextError is ctx's error in place of the timeout that its end has caused.
+func contextError(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		return ctx.Err()
+	}
+	return err
+}
+
+func closedNormally(err error) bool {
+	var ce *CloseError
+	if !errors.As(err, &ce) {
+		return false
+	}
+	return ce.Code == StatusNormalClosure || ce.Code == StatusGoingAway || ce.Code == StatusNoStatusReceived
+}
+
+// Discard reads and drops messages in the background, for programs that only
+// write: Pings are answered and the peer's Close is noticed. The context it
+// returns ends when reading does, with the error of the read as its cause, or
+// with ctx, which leaves the connection as it was.
+func (c *Conn) Discard(ctx context.Context) context.Context {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		defer c.interruptReads(ctx)()
+		for ctx.Err() == nil {
+			if err := c.discardMessage(); err != nil {
+				cancel(contextError(ctx, err))
+			}
+		}
+	}()
+	return ctx
+}
+
+// discardMessage reads a message and drops it.
+func (c *Conn) discardMessage() error {
+	c.rd.mu.Lock()
+	defer c.rd.mu.Unlock()
+	if err := c.beginRead(); err != nil {
+		return err
+	}
+	return c.skipMessage()
+}
+
+// skipMessage reads to the end of the message that is begun, or of the next.
+func (c *Conn) skipMessage() error {
+	c.rd.partial = nil
+	waste := messageBuffers.Get().(*[]byte)
+	defer messageBuffers.Put(waste)
+	for {
+		p := (*waste)[:0]
+		ev, err := c.decode(&p)
+		switch {
+		case err != nil:
+			return err
+		case ev == gotMessage:
+			return nil
+		case ev == needInput:
+			if err := c.fill(); err != nil {
+				return err
+			}
+		}
+	}
+}

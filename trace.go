@@ -1,0 +1,32 @@
+package websocket
+
+// Trace is a set of hooks that are told what happens on connections, after
+// net/http/httptrace.ClientTrace. Each hook may be nil. Hooks are called from
+// the goroutine in which the thing happens, possibly several at once, and
+// while locks are held: they must be quick and must not call methods of the
+// connection that read or write.
+type Trace struct {
+	// Opened is told of a connection whose handshake succeeded.
+	Opened func(c *Conn)
+
+	// HandshakeFailed is told of a handshake that did not: as a server, of
+	// requests that were refused; as a client, of dials that failed.
+	HandshakeFailed func(err error)
+
+	// FrameRead and FrameWritten are told of the header of each frame that was
+	// received, and that was built to be sent.
+	FrameRead, FrameWritten func(c *Conn, f FrameInfo)
+
+	// Closed is told once that the connection is over, and why: a [CloseError]
+	// after the peer's Close frame, a [ProtocolError], an error that wraps
+	// [net.ErrClosed] after Close or Shutdown, or what the network said.
+	Closed func(c *Conn, err error)
+}
+
+// FrameInfo describes a frame to [Trace].
+type FrameInfo struct {
+	Type   MessageType
+	Fin    bool
+	RSV    byte
+	Length int64 // of the payload in bytes, -1 where the version has no length
+}

@@ -1,0 +1,133 @@
+package websocket
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+)
+
+// fragmentSize is how much of a message a messageWriter gathers before it sends
+// a frame.
+const fragmentSize = 16 << 10
+
+// messageWriter writes one message piece by piece.
+type messageWriter struct {
+	c     *Conn
+	typ   MessageType
+	mu    sync.Mutex
+	buf   *outBuffer // gathered payload
+	begun bool       // a frame was sent
+	ended bool
+	text  utf8Checker // on hixie
+}
+
+var errWriterClosed = errors.New("websocket: write to a message that was ended by Close")
+
+// NextWriter begins a message of type [Text] or [Binary] that is written piece
+// by piece and ended by Close. It is sent as one frame if it is short, and
+// otherwise as fragments; the hixie versions have one frame of any length.
+//
+// Until Close, messages of other goroutines wait, as long as the write deadline
+// lets them; Pings and Pongs go between. A writer that is never closed blocks
+// all others until the connection ends.
+//
+// What the hixie versions lack is refused as by [Conn.WriteMessage]; there, a
+// Write that is not UTF-8 fails and sends nothing, and Close fails if the text
+// ends within a character.
+func (c *Conn) NextWriter(t MessageType) (io.WriteCloser, error) {
+	if t != Text && t != Binary {
+		return nil, fmt.Errorf("websocket: message of type %v: expected Text or Binary", t)
+	}
+	if c.version.hixie() {
+		if err := c.codec.check(header{fin: true, op: t}, nil); err != nil {
+			return nil, err
+		}
+	}
+	m := &messageWriter{c: c, typ: t}
+	c.wr.mu.Lock()
+	defer c.wr.mu.Unlock()
+	if err := c.wr.waitTurn(nil, 0); err != nil {
+		return nil, err
+	}
+	c.wr.stream = m
+	return m, nil
+}
+
+// Write adds p to the message.
+func (m *messageWriter) Write(p []byte) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended {
+		return 0, errWriterClosed
+	}
+	if m.c.version.hixie() {
+		text := m.text
+		if text.check(p) >= 0 {
+			return 0, errNotUTF8
+		}
+		m.text = text
+	}
+	if m.buf == nil {
+		m.buf = outBuffers.Get().(*outBuffer)
+	}
+	if len(m.buf.b)+len(p) > fragmentSize {
+		if err := m.send(m.buf.b, false); err != nil {
+			return 0, err
+		}
+		m.buf.b = m.buf.b[:0]
+	}
+	if len(p) <= fragmentSize {
+		m.buf.b = append(m.buf.b, p...)
+		return len(p), nil
+	}
+	if err := m.send(p, false); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Close sends the rest of the message and lets others write.
+func (m *messageWriter) Close() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended {
+		return errWriterClosed
+	}
+	m.ended = true
+	var rest []byte
+	if m.buf != nil {
+		rest = m.buf.b
+		defer recycle(m.buf)
+	}
+	err := m.send(rest, true)
+	m.c.endStream(m)
+	if err == nil && !m.text.complete() {
+		return errNotUTF8
+	}
+	return err
+}
+
+func (m *messageWriter) send(p []byte, fin bool) error {
+	if len(p) == 0 && !fin {
+		return nil
+	}
+	h := header{fin: fin, op: m.typ}
+	if m.begun {
+		h.op = Continuation
+	}
+	if err := m.c.send(h, p, m, true); err != nil {
+		return err
+	}
+	m.begun = true
+	return nil
+}
+
+func (c *Conn) endStream(m *messageWriter) {
+	c.wr.mu.Lock()
+	defer c.wr.mu.Unlock()
+	if c.wr.stream == m {
+		c.wr.stream = nil
+		c.wr.wakeAll()
+	}
+}
