@@ -2,8 +2,10 @@ package websocket
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
-	"fmt"
+	"net"
+	"strings"
 	"time"
 )
 
@@ -41,28 +43,57 @@ func (c *Conn) Shutdown(ctx context.Context, code StatusCode, reason string) err
 		defer cancel()
 	}
 	stop := context.AfterFunc(ctx, func() {
-		c.end(fmt.Errorf("websocket: closing handshake: %w", ctx.Err()))
+		c.end(&overError{"closing handshake", ctx.Err()})
 	})
 	defer stop()
 	if c.beginClosing(errClosed, closeFrame(p)) {
-		c.Flush()
-		if c.version.traits().closeFrame {
-			c.awaitClose()
-		}
+		go c.sayClose()
+		c.awaitClose()
 	}
-	c.finishSoon(errClosed)
 	<-c.done
 	return c.shutdownResult()
 }
 
-// awaitClose reads until nothing more can come. Deadlines that had passed
-// before the closing handshake began no longer count.
+// sayClose sends what is queued, of which the Close frame is the last. Where
+// there is none, as always in hixie-75, the end of our side says the same.
+func (c *Conn) sayClose() {
+	if err := c.Flush(); err != nil {
+		c.end(err) // the peer cannot answer what it will not get
+		return
+	}
+	if c.saidClose() {
+		return
+	}
+	time.AfterFunc(closeLinger, func() { c.end(errClosed) })
+	if !closeWrite(c.nc) {
+		c.end(errClosed)
+	}
+}
+
+// awaitClose reads until nothing more can come. The peer may be writing too,
+// and read nothing until it has: so this does not wait for sayClose.
 func (c *Conn) awaitClose() {
 	for {
+		// A deadline that passed before the closing handshake began is no end.
 		if err := c.discardMessage(); err != nil && err != errReadTimeout {
 			return
 		}
 	}
+}
+
+func (c *Conn) saidClose() bool {
+	c.wr.mu.Lock()
+	defer c.wr.mu.Unlock()
+	return c.wr.said
+}
+
+// closeWrite ends our side of nc and reports whether that is possible.
+func closeWrite(nc net.Conn) bool {
+	half, ok := nc.(interface{ CloseWrite() error })
+	if ok {
+		half.CloseWrite()
+	}
+	return ok
 }
 
 // shutdownResult tells whether the connection ended as it should.
@@ -124,6 +155,7 @@ func (c *Conn) beginClosing(cause error, p []byte) bool {
 		return !w.ended
 	}
 	w.closing = true
+	c.keep.stop()
 	if w.result == nil {
 		w.result = cause
 	}
@@ -138,7 +170,9 @@ func (c *Conn) beginClosing(cause error, p []byte) bool {
 	if c.version.hixie() {
 		p = nil
 	}
+	c.queueOwed()
 	c.queueControl(Close, p)
+	w.said = true
 	return true
 }
 
@@ -156,7 +190,7 @@ func (c *Conn) finishSoon(cause error) {
 	w.closeTimer = time.AfterFunc(closeTimeout, func() { c.end(cause) })
 	go func() {
 		if c.Flush() == nil {
-			c.linger()
+			c.linger(cause)
 		}
 		c.end(cause)
 	}()
@@ -165,13 +199,13 @@ func (c *Conn) finishSoon(cause error) {
 // linger lets the peer end the connection, or begins to: "the server MUST
 // close first", RFC 6455 section 7.1.1. Clients of hixie-76 do not wait, since
 // servers were seen that never do.
-func (c *Conn) linger() {
-	switch {
-	case c.side == ServerSide || !c.version.traits().control:
-		linger(c.nc, closeLinger)
-	default:
-		awaitEOF(c.nc, closeLinger)
+func (c *Conn) linger(cause error) {
+	var peer *CloseError
+	serverEnds := c.side == ClientSide && c.version.traits().control
+	if !serverEnds && !closeWrite(c.nc) && errors.As(cause, &peer) {
+		return // there is no other way to end our side, and nothing left to come
 	}
+	awaitEOF(c.nc, closeLinger)
 }
 
 // end ends the connection, once; the first cause counts.
@@ -193,7 +227,7 @@ func (c *Conn) end(cause error) error {
 	cause, onDone := w.result, c.onDone
 	w.mu.Unlock()
 	c.keep.stop()
-	err := c.nc.Close()
+	err := hangUp(c.nc)
 	close(c.done)
 	if c.trace != nil && c.trace.Closed != nil {
 		c.trace.Closed(c, cause)
@@ -202,6 +236,15 @@ func (c *Conn) end(cause error) error {
 		onDone()
 	}
 	return err
+}
+
+// hangUp closes nc. [tls.Conn] would first wait for the peer to take its closing
+// alert, for up to 5 seconds; where that matters it was sent by linger.
+func hangUp(nc net.Conn) error {
+	if tc, ok := nc.(*tls.Conn); ok {
+		nc = tc.NetConn()
+	}
+	return nc.Close()
 }
 
 // onEnd has f called when the connection ends, at once if it has.
@@ -221,3 +264,16 @@ func (c *Conn) cause() error {
 	defer c.wr.mu.Unlock()
 	return c.wr.result
 }
+
+// overError is what happens to the one side once the other, or the network,
+// has ended the connection, and why. It wraps [net.ErrClosed].
+type overError struct {
+	what  string
+	cause error
+}
+
+func (e *overError) Error() string {
+	return "websocket: " + e.what + ": " + strings.TrimPrefix(e.cause.Error(), "websocket: ")
+}
+
+func (e *overError) Unwrap() []error { return []error{net.ErrClosed, e.cause} }

@@ -58,7 +58,7 @@ func newDecoder(v Version, side Side, cfg *Config) decoder {
 }
 
 func errTooBig(format string, args ...any) *ProtocolError {
-	return &ProtocolError{Code: StatusMessageTooBig, Err: fmt.Errorf("%w: %w", ErrMessageTooBig, fmt.Errorf(format, args...))}
+	return &ProtocolError{Code: StatusMessageTooBig, Err: fmt.Errorf("%w: %s", ErrMessageTooBig, fmt.Sprintf(format, args...))}
 }
 
 // checkFrame holds a frame against what may come at this point, RFC 6455

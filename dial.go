@@ -87,18 +87,22 @@ func (d *Dialer) dial(ctx context.Context, url string) (*Conn, error) {
 // Handshake makes a connection of nc, on which nothing was sent yet, as Dial
 // does with one of its own; it starts no TLS. If it errs, nc is closed.
 func (d *Dialer) Handshake(ctx context.Context, nc net.Conn, url string) (*Conn, error) {
-	h, err := NewClientHandshake(d, url)
-	if err != nil {
-		nc.Close()
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, d.handshakeTimeout())
-	defer cancel()
-	c, err := h.run(ctx, nc)
+	c, err := d.handshake(ctx, nc, url)
 	if err != nil && d.Trace != nil && d.Trace.HandshakeFailed != nil {
 		d.Trace.HandshakeFailed(err)
 	}
 	return c, err
+}
+
+func (d *Dialer) handshake(ctx context.Context, nc net.Conn, url string) (*Conn, error) {
+	h, err := NewClientHandshake(d, url)
+	if err != nil {
+		closeNow(nc)
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, d.handshakeTimeout())
+	defer cancel()
+	return h.run(ctx, nc)
 }
 
 // connect reaches the server of u, through a proxy if one is to be used.
@@ -140,7 +144,7 @@ func (d *Dialer) secure(ctx context.Context, nc net.Conn, u *URL) (net.Conn, err
 	}
 	tc := tls.Client(nc, config)
 	if err := tc.HandshakeContext(ctx); err != nil {
-		nc.Close()
+		closeNow(nc)
 		return nil, fmt.Errorf("websocket: TLS handshake with %s: %w", u.Host, err)
 	}
 	return tc, nil

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 )
 
 // ErrMessageTooBig is wrapped by the [ProtocolError] of a message that exceeds
@@ -53,9 +54,12 @@ type ProtocolError struct {
 	Err  error
 }
 
-// Error tells Err and the code sent to the peer.
+// Error tells what was expected and what came, and the code sent to the peer.
 func (e *ProtocolError) Error() string {
-	return fmt.Sprintf("websocket: peer broke the protocol (%d): %v", e.Code, e.Err)
+	if e.Code == StatusMessageTooBig {
+		return fmt.Sprintf("websocket: peer exceeded a limit (%d): %s", e.Code, inner(e.Err))
+	}
+	return fmt.Sprintf("websocket: peer broke the protocol (%d): %s", e.Code, inner(e.Err))
 }
 
 // Unwrap returns Err.
@@ -81,12 +85,12 @@ type HandshakeError struct {
 	public bool // Err is this package's and may be told to the peer
 }
 
-// Error tells what was expected, what came, and whose fault it is.
+// Error tells what was expected and what came, and the status of the refusal.
 func (e *HandshakeError) Error() string {
 	if e.Status == 0 {
-		return fmt.Sprintf("websocket: handshake failed: %v", e.Err)
+		return fmt.Sprintf("websocket: handshake failed: %s", inner(e.Err))
 	}
-	return fmt.Sprintf("websocket: handshake failed with status %d: %v", e.Status, e.Err)
+	return fmt.Sprintf("websocket: handshake failed with status %d: %s", e.Status, inner(e.Err))
 }
 
 // Unwrap returns Err.
@@ -95,4 +99,13 @@ func (e *HandshakeError) Unwrap() error { return e.Err }
 // refusef is a refusal by the server, with the status it answers.
 func refusef(status int, format string, args ...any) *HandshakeError {
 	return &HandshakeError{Status: status, Err: fmt.Errorf(format, args...), public: true}
+}
+
+// inner is the text of an error inside one of this package's, whose prefix is
+// not needed twice. A program may leave Err out of the errors that it makes.
+func inner(err error) string {
+	if err == nil {
+		return "no reason given"
+	}
+	return strings.TrimPrefix(err.Error(), "websocket: ")
 }

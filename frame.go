@@ -75,9 +75,10 @@ type Frame struct {
 }
 
 // AppendFrame appends the bytes of f on the wire to dst. It errs, appending
-// nothing, on frames that no version allows: unknown opcodes, control frames
-// that are fragmented or longer than 125 bytes; on the hixie versions also for
-// everything but unfragmented valid UTF-8 text, with an error that wraps
+// nothing, on frames that no version allows: unknown opcodes, more than three
+// reserved bits, control frames that are fragmented or longer than 125 bytes;
+// on the hixie versions also on everything but Close without payload and
+// unfragmented valid UTF-8 text, with an error that wraps
 // [errors.ErrUnsupported] for what these versions lack. Payload and dst must
 // not overlap. To send whole messages [AppendMessage] is simpler.
 func AppendFrame(dst []byte, v Version, f Frame) ([]byte, error) {
@@ -85,7 +86,7 @@ func AppendFrame(dst []byte, v Version, f Frame) ([]byte, error) {
 		return dst, err
 	}
 	h := header{
-		fin: f.Fin, rsv: f.RSV & 7, op: f.Opcode,
+		fin: f.Fin, rsv: f.RSV, op: f.Opcode,
 		masked: f.Masked, key: binary.LittleEndian.Uint32(f.MaskKey[:]),
 	}
 	c := codecFor(v)
@@ -99,8 +100,7 @@ func AppendFrame(dst []byte, v Version, f Frame) ([]byte, error) {
 // holds less than a whole frame the error is [io.ErrUnexpectedEOF] and n is 0;
 // bytes that cannot begin a frame are a [ProtocolError]. Frames that hixie
 // receivers must skip are counted in n with the frame after them. Payload may be
-// a part of src. Rules that
-// concern more than one frame are left to [Parser].
+// a part of src. Rules that concern more than one frame are left to [Parser].
 func ParseFrame(src []byte, v Version) (f Frame, n int, err error) {
 	if err := v.check(); err != nil {
 		return Frame{}, 0, err
@@ -210,6 +210,8 @@ func (hybiCodec) check(h header, payload []byte) error {
 	switch {
 	case !h.op.known():
 		return fmt.Errorf("websocket: frame of %v: expected Continuation, Text, Binary, Close, Ping or Pong", h.op)
+	case h.rsv > 7:
+		return fmt.Errorf("websocket: frame with RSV %#x: expected three bits", h.rsv)
 	case h.op.isControl() && len(payload) > maxControlPayload:
 		return fmt.Errorf("websocket: %v frame of %d bytes: expected at most %d", h.op, len(payload), maxControlPayload)
 	case h.op.isControl() && !h.fin:

@@ -29,14 +29,12 @@ func errHixie(what string) error {
 
 func (hixieCodec) check(h header, payload []byte) error {
 	switch {
-	case h.op == Close && len(payload) == 0:
-		return nil
-	case h.op == Close:
-		return errHixie("Close with code or reason")
-	case h.op != Text:
+	case h.op != Text && h.op != Close:
 		return errHixie(h.op.String())
 	case !h.fin || h.rsv != 0 || h.masked:
 		return errHixie("fragmented, masked or extended frame")
+	case h.op == Close && len(payload) > 0:
+		return errHixie("Close with code or reason")
 	case !utf8.Valid(payload):
 		return errNotUTF8
 	}
@@ -62,8 +60,8 @@ func (hixieCodec) appendTrailer(dst []byte, h header) []byte {
 }
 
 func (c hixieCodec) parseFrame(src []byte) (Frame, int, error) {
-	d := decoder{maxSize: math.MaxInt64}
-	payload := make([]byte, 0, len(src))
+	d := decoder{version: Hybi00, maxSize: math.MaxInt64}
+	payload := []byte{} // not of len(src), which may hold many frames after this
 	for n := 0; ; {
 		var k int
 		var ev event
@@ -73,8 +71,8 @@ func (c hixieCodec) parseFrame(src []byte) (Frame, int, error) {
 		switch {
 		case err != nil:
 			return Frame{}, 0, err
-		case ev == needRoom: // replacing broken text makes it longer
-			payload = slices.Grow(payload, len(payload)+utf8.UTFMax)
+		case ev == needRoom:
+			payload = slices.Grow(payload, hixieRoom(src[n:]))
 		case ev == gotMessage:
 			return Frame{Fin: true, Opcode: Text, Payload: payload}, n, nil
 		case ev == gotControl:
@@ -83,6 +81,15 @@ func (c hixieCodec) parseFrame(src []byte) (Frame, int, error) {
 			return Frame{}, 0, io.ErrUnexpectedEOF
 		}
 	}
+}
+
+// hixieRoom is how much room text needs of which rest has arrived, with what
+// may stand after it. What is broken gets longer still when it is replaced.
+func hixieRoom(rest []byte) int {
+	if end := bytes.IndexByte(rest, hixieTextEnd); end >= 0 {
+		return end + utf8.UTFMax
+	}
+	return len(rest) + utf8.UTFMax
 }
 
 // hixieState is where in the stream a hixie decoder is.
@@ -169,15 +176,14 @@ const maxHixieLength = 9
 // the length of a frame that is to be skipped may still not be anything.
 func parseHixieLength(src []byte, limit int64) (length int64, n int, err *ProtocolError) {
 	for i, b := range src[1:] {
-		if i == maxHixieLength {
-			return 0, 0, protocolErrorf("frame length of more than %d bytes", maxHixieLength)
-		}
 		length = length<<7 | int64(b&0x7f)
-		if length > limit {
+		switch {
+		case length > limit:
 			return 0, 0, errTooBig("frame of at least %d bytes, to be skipped: limit is %d", length, limit)
-		}
-		if b&0x80 == 0 {
+		case b&0x80 == 0:
 			return length, i + 2, nil
+		case i+1 == maxHixieLength:
+			return 0, 0, protocolErrorf("frame length of more than %d bytes", maxHixieLength)
 		}
 	}
 	return 0, 0, nil

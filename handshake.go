@@ -85,7 +85,7 @@ func checkHead(b []byte) error {
 		switch {
 		case c == '\r' && b[i+1] != '\n': // a head ends with LF, so there is a next
 			return refusef(http.StatusBadRequest, "header with CR not followed by LF")
-		case c == '\n' && b[i-1] != '\r':
+		case c == '\n' && (i == 0 || b[i-1] != '\r'):
 			return refusef(http.StatusBadRequest, "header line that ends with LF: expected CR LF")
 		case c == '\n':
 			lines++
@@ -116,7 +116,20 @@ func parseRequest(head []byte) (*http.Request, error) {
 	if err != nil {
 		return nil, refusef(http.StatusBadRequest, "no HTTP request: %v", err)
 	}
-	return r, nil
+	r.Body = http.NoBody // in Hybi00 it would seem to be key3, and is not in head
+	return r, checkFieldNames(r.Header)
+}
+
+// checkFieldNames refuses what net/http's parsers let pass: a space before the
+// colon, RFC 9112 section 5.1. Ignoring such a line would make a request of one
+// version look like one of an older.
+func checkFieldNames(h http.Header) error {
+	for name := range h {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return refusef(http.StatusBadRequest, "%.40q is not the name of a header", name)
+		}
+	}
+	return nil
 }
 
 // single returns the value of a header that must be there once.
@@ -141,10 +154,10 @@ func hasToken(h http.Header, name, token string) bool {
 	return httpguts.HeaderValuesContainsToken(h[name], token)
 }
 
-// tokenList splits a header that is a list of tokens, in one header or in
-// several, RFC 9110 section 5.6.1.
-func tokenList(values []string) ([]string, error) {
-	var list []string
+// eachToken calls f for each element of a header that is a list of tokens, in
+// one header or in several, RFC 9110 section 5.6.1. It keeps no list: a peer may
+// send tens of thousands.
+func eachToken(values []string, f func(token string)) error {
 	for _, value := range values {
 		for element := range strings.SplitSeq(value, ",") {
 			element = textproto.TrimString(element)
@@ -152,12 +165,12 @@ func tokenList(values []string) ([]string, error) {
 				continue // section 5.6.1.2: empty elements do not count
 			}
 			if !httpguts.ValidHeaderFieldName(element) { // a name is a token
-				return nil, fmt.Errorf("%.40q is not a token", element)
+				return fmt.Errorf("%.40q is not a token", element)
 			}
-			list = append(list, element)
+			f(element)
 		}
 	}
-	return list, nil
+	return nil
 }
 
 // checkSubprotocols holds what a program wants to offer or to accept against
@@ -225,8 +238,14 @@ func appendHeaderLine(dst []byte, name, value string) []byte {
 	return append(dst, "\r\n"...)
 }
 
+// errRefused stands for the reason where a program gave none.
+var errRefused = errors.New("the program refused the request")
+
 // asHandshakeError gives an error that is not a HandshakeError a status.
 func asHandshakeError(err error, status int) *HandshakeError {
+	if err == nil {
+		err = errRefused
+	}
 	var he *HandshakeError
 	if errors.As(err, &he) {
 		return he

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
@@ -98,11 +99,11 @@ func (h *ClientHandshake) takeHeader() error {
 		case len(values) > 1:
 			return fmt.Errorf("websocket: %d headers %s: expected one", len(values), one.name)
 		case len(values) == 1:
-			*one.to = values[0]
+			*one.to = textproto.TrimString(values[0]) // as it will be echoed
 		}
 		delete(h.header, one.name)
 	}
-	if h.host == "" || !httpguts.ValidHostHeader(h.host) || strings.ContainsAny(h.host, " \t") {
+	if h.host == "" || !httpguts.ValidHostHeader(h.host) {
 		return fmt.Errorf("websocket: header Host is empty or malformed: %q", h.host)
 	}
 	if h.origin == "" && h.version.hixie() { // which have no clients but pages
@@ -113,23 +114,26 @@ func (h *ClientHandshake) takeHeader() error {
 		pair := user.Username() + ":" + password
 		h.header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
 	}
-	h.addCookies()
-	return nil
+	return h.addCookies()
 }
 
 // addCookies joins the jar's cookies to those that the program gave, in one
 // header: RFC 6265 section 5.4 allows no second.
-func (h *ClientHandshake) addCookies() {
+func (h *ClientHandshake) addCookies() error {
 	if h.dialer.Jar == nil {
-		return
+		return nil
 	}
-	pairs := slices.Clone(h.header["Cookie"])
+	if given := h.header["Cookie"]; len(given) > 1 {
+		h.header["Cookie"] = []string{strings.Join(given, "; ")}
+	}
+	r := &http.Request{Header: h.header}
 	for _, cookie := range h.dialer.Jar.Cookies(h.httpURL()) {
-		pairs = append(pairs, (&http.Cookie{Name: cookie.Name, Value: cookie.Value}).String())
+		if !httpguts.ValidHeaderFieldName(cookie.Name) || !httpguts.ValidHeaderFieldValue(cookie.Value) {
+			return fmt.Errorf("websocket: the jar's cookie %q cannot be sent: expected a token, and no control character in its value", cookie.Name)
+		}
+		r.AddCookie(cookie)
 	}
-	if len(pairs) > 0 {
-		h.header["Cookie"] = []string{strings.Join(pairs, "; ")}
-	}
+	return nil
 }
 
 // httpURL is the URL for those that know only http, such as cookie jars.
@@ -235,9 +239,13 @@ func (h *ClientHandshake) fail(err error) error {
 const maxInterim = 5
 
 func (h *ClientHandshake) readHead() error {
-	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(h.head.buf)), &http.Request{Method: http.MethodGet})
+	req := &http.Request{Method: http.MethodGet, URL: h.httpURL(), Host: h.host, Header: http.Header{}}
+	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(h.head.buf)), req)
 	if err != nil {
 		return fmt.Errorf("no HTTP response: %w", err)
+	}
+	if err := checkFieldNames(res.Header); err != nil {
+		return err
 	}
 	if res.StatusCode < 200 && res.StatusCode != http.StatusSwitchingProtocols {
 		if h.interim++; h.interim > maxInterim {
@@ -261,8 +269,8 @@ func (h *ClientHandshake) readHead() error {
 func (h *ClientHandshake) checkResponse() error {
 	header := h.res.Header
 	switch {
-	case h.res.StatusCode == http.StatusUpgradeRequired:
-		return fmt.Errorf("server does not take version %v: it takes %q", h.version, strings.Join(header["Sec-Websocket-Version"], ", "))
+	case h.res.StatusCode == http.StatusUpgradeRequired && header["Sec-Websocket-Version"] != nil:
+		return fmt.Errorf("server does not take version %v: it takes %.80q", h.version, strings.Join(header["Sec-Websocket-Version"], ", "))
 	case h.res.StatusCode != http.StatusSwitchingProtocols:
 		return fmt.Errorf("server answered %.80q: expected 101", h.res.Status)
 	case !hasToken(header, "Upgrade", "websocket"):
@@ -295,9 +303,7 @@ func (h *ClientHandshake) checkAccept() error {
 }
 
 // checkOriginAndLocation is all the proof that a hixie-75 server gives, and
-// part of that of a hixie-76 server. Of the location only host and resource
-// count: servers behind a proxy do not know the scheme, and some leave out the
-// port where it is the default.
+// part of that of a hixie-76 server.
 func (h *ClientHandshake) checkOriginAndLocation() error {
 	prefix := http.CanonicalHeaderKey(h.version.traits().headerPrefix + "x")
 	prefix = strings.TrimSuffix(prefix, "X")
@@ -312,17 +318,39 @@ func (h *ClientHandshake) checkOriginAndLocation() error {
 	if err != nil {
 		return err
 	}
-	_, rest, ok := strings.Cut(location, "://")
-	slash := strings.IndexByte(rest, '/')
-	if !ok || slash < 0 || rest[slash:] != h.url.ResourceName() || withoutDefaultPort(rest[:slash]) != withoutDefaultPort(h.host) {
-		return fmt.Errorf("server answered as %.80q: expected %s%s", location, h.host, h.url.ResourceName())
+	if !h.isLocation(location) {
+		return fmt.Errorf("server answered as %.80q: expected host %q and resource %q", location, h.host, h.url.ResourceName())
 	}
 	return nil
 }
 
-func withoutDefaultPort(host string) string {
-	host = strings.ToLower(host)
-	return strings.TrimSuffix(strings.TrimSuffix(host, ":80"), ":443")
+// isLocation compares the server's idea of the URL with ours. Which of the
+// schemes it has does not count: a server behind a proxy that ends TLS does not
+// know. A port may be left out that is the default of either.
+func (h *ClientHandshake) isLocation(location string) bool {
+	scheme, rest, ok := strings.Cut(location, "://")
+	secure := strings.EqualFold(scheme, "wss")
+	slash := strings.IndexByte(rest, '/')
+	switch {
+	case !ok || slash < 0 || !secure && !strings.EqualFold(scheme, "ws"):
+		return false
+	case rest[slash:] != h.url.ResourceName():
+		return false
+	case strings.EqualFold(rest[:slash], h.host):
+		return true
+	}
+	theirs, err := parseHostPort(rest[:slash])
+	ours, ourErr := parseHostPort(h.host)
+	if err != nil || ourErr != nil || !theirs.sameHost(ours) {
+		return false
+	}
+	if ours.port == 0 {
+		ours.port = defaultPort(h.url.Secure)
+	}
+	if theirs.port == 0 {
+		return ours.port == defaultPort(h.url.Secure) || ours.port == defaultPort(secure)
+	}
+	return theirs.port == ours.port
 }
 
 func (h *ClientHandshake) takeSubprotocol() error {

@@ -97,10 +97,11 @@ func (h *ServerHandshake) Version() Version { return h.version }
 // Subprotocol returns the subprotocol that was chosen, or "".
 func (h *ServerHandshake) Subprotocol() string { return h.subprotocol }
 
-// Refuse ends the handshake with err, unless its response was already begun.
-// If err is a [HandshakeError] its Status is answered, otherwise 403; the text
-// of err is kept from the client. Refuse returns the error that ended the
-// handshake.
+// Refuse ends the handshake with err, if it has not failed before. If err is a
+// [HandshakeError] with a Status from 300 to 599 that is answered, otherwise
+// 403; the text of err is kept from the client. Once the response was begun
+// there is no other answer, and AppendResponse gives nothing more. Refuse
+// returns the error that ended the handshake.
 func (h *ServerHandshake) Refuse(err error) error {
 	if h.err == nil {
 		h.err = asHandshakeError(err, http.StatusForbidden)
@@ -129,9 +130,13 @@ func (h *ServerHandshake) Parser() *Parser {
 	return &Parser{dec: newDecoder(h.version, ServerSide, &h.up.Config)}
 }
 
-// begin checks everything about a request but the 8 bytes of key3, and last of
-// all asks the program.
+// begin checks the options, which any request may be the first to use, and
+// everything about the request but the 8 bytes of key3. Last of all it asks the
+// program.
 func (h *ServerHandshake) begin(r *http.Request) error {
+	if err := h.up.check(); err != nil {
+		return &HandshakeError{Status: http.StatusInternalServerError, Err: err}
+	}
 	versions := h.up.versions()
 	if err := checkUpgrade(r, versions); err != nil {
 		return err
@@ -173,6 +178,8 @@ func checkUpgrade(r *http.Request, versions []Version) error {
 		return refusef(http.StatusBadRequest, "Host is missing or malformed: %.80q", r.Host)
 	case !strings.HasPrefix(r.URL.Path, "/"):
 		return refusef(http.StatusBadRequest, "request target does not begin with a slash")
+	case !httpguts.ValidHeaderFieldValue(r.RequestURI): // which a Location header repeats
+		return refusef(http.StatusBadRequest, "request target has a control character: %.80q", r.RequestURI)
 	}
 	return nil
 }
@@ -215,10 +222,8 @@ func detectVersion(h http.Header, versions []Version) (Version, error) {
 	case h["Sec-Websocket-Key1"] != nil || h["Sec-Websocket-Key2"] != nil:
 		v = Hybi00
 	default:
-		for _, name := range hybiHeaders {
-			if h[name] != nil {
-				return 0, refusef(http.StatusBadRequest, "header %s without Sec-WebSocket-Version", wireName(name))
-			}
+		if err := checkHixie75(h); err != nil {
+			return 0, err
 		}
 	}
 	if !slices.Contains(versions, v) {
@@ -227,9 +232,20 @@ func detectVersion(h http.Header, versions []Version) (Version, error) {
 	return v, nil
 }
 
-// hybiHeaders do not occur in a hixie-75 request: one that has them is a
-// broken request of a later version.
-var hybiHeaders = []string{"Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Sec-Websocket-Origin"}
+// checkHixie75 tells a request of the oldest version from a broken one of a
+// later. Where HAProxy has added a key to it, the old spelling of WebSocket is
+// all that is left to go by.
+func checkHixie75(h http.Header) error {
+	for _, name := range []string{"Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Sec-Websocket-Origin"} {
+		if h[name] != nil {
+			return refusef(http.StatusBadRequest, "header %s without Sec-WebSocket-Version", wireName(name))
+		}
+	}
+	if h["Sec-Websocket-Key"] != nil && !slices.Contains(h["Upgrade"], Hixie75.traits().upgrade) {
+		return refusef(http.StatusBadRequest, "header Sec-WebSocket-Key without Sec-WebSocket-Version")
+	}
+	return nil
+}
 
 // readKeys checks what the client wants proved, and that nothing stands
 // between the head and the first frame but key3.
@@ -316,22 +332,26 @@ func isHostOfWs04(v Version, r *http.Request, origin string) bool {
 // chooseSubprotocol returns the first of ours that the client offers, or "".
 func chooseSubprotocol(v Version, h http.Header, ours []string) (string, error) {
 	offered := h[v.traits().protocolHeader]
-	if v.hixie() {
-		if len(offered) > 1 {
-			return "", refusef(http.StatusBadRequest, "%d subprotocol headers: %v has one", len(offered), v)
+	best := len(ours)
+	take := func(s string) {
+		if i := slices.Index(ours[:best], s); i >= 0 {
+			best = i
 		}
-	} else {
-		var err error
-		if offered, err = tokenList(offered); err != nil {
+	}
+	switch {
+	case v.hixie() && len(offered) > 1:
+		return "", refusef(http.StatusBadRequest, "%d subprotocol headers: %v has one", len(offered), v)
+	case v.hixie() && len(offered) == 1: // not a list
+		take(offered[0])
+	case !v.hixie():
+		if err := eachToken(offered, take); err != nil {
 			return "", refusef(http.StatusBadRequest, "Sec-WebSocket-Protocol: %w", err)
 		}
 	}
-	for _, s := range ours {
-		if slices.Contains(offered, s) {
-			return s, nil
-		}
+	if best == len(ours) {
+		return "", nil
 	}
-	return "", nil
+	return ours[best], nil
 }
 
 // AppendResponse appends what can be sent of the response by now and was not
@@ -408,7 +428,7 @@ func (h *ServerHandshake) refusalHeader() http.Header {
 	switch h.err.Status {
 	case http.StatusUpgradeRequired:
 		header.Set("Upgrade", "websocket")
-		header["Connection"] = []string{"close, Upgrade"}
+		header.Add("Connection", "Upgrade") // net/http heeds close only if it stands alone, and first
 		if numbers := versionNumbers(h.up.versions()); numbers != "" {
 			header["Sec-WebSocket-Version"] = []string{numbers}
 		}
@@ -424,7 +444,7 @@ func (h *ServerHandshake) refusalText() string {
 	if h.err.public {
 		text += ": " + h.err.Err.Error()
 	}
-	return text + "\n"
+	return text
 }
 
 func (h *ServerHandshake) appendRefusal(dst []byte) []byte {
@@ -432,7 +452,7 @@ func (h *ServerHandshake) appendRefusal(dst []byte) []byte {
 		return dst
 	}
 	h.sentHead = true
-	text := h.refusalText()
+	text := h.refusalText() + "\n"
 	dst = fmt.Appendf(dst, "HTTP/1.1 %d %s\r\n", h.err.Status, http.StatusText(h.err.Status))
 	dst = appendExtraHeader(dst, h.refusalHeader())
 	dst = appendHeaderLine(dst, "Content-Type", "text/plain; charset=utf-8")

@@ -29,7 +29,7 @@ type webOrigin struct {
 // because a proxy may have taken the TLS off.
 func sameOrigin(origin, host string, secure bool) error {
 	if err := compareOrigin(origin, host, secure); err != nil {
-		return fmt.Errorf("websocket: the client's Origin %s does not match its Host %s: %w", shown(origin), shown(host), err)
+		return fmt.Errorf("the client's Origin %s does not match its Host %s: %w", shown(origin), shown(host), err)
 	}
 	return nil
 }

@@ -140,8 +140,8 @@ func TestSameOrigin(t *testing.T) {
 			if err == nil {
 				t.Fatalf("sameOrigin(%.100q, %.100q, %t) = nil, want an error that says %q", tt.origin, tt.host, tt.secure, tt.reason)
 			}
-			if !strings.HasPrefix(err.Error(), "websocket: ") || !strings.Contains(err.Error(), tt.reason) {
-				t.Errorf("sameOrigin(%.100q, %.100q, %t): %v; want the prefix \"websocket: \" and the words %q",
+			if !strings.HasPrefix(err.Error(), "the client's Origin ") || !strings.Contains(err.Error(), tt.reason) {
+				t.Errorf("sameOrigin(%.100q, %.100q, %t): %v; want the beginning \"the client's Origin\" and the words %q",
 					tt.origin, tt.host, tt.secure, err, tt.reason)
 			}
 			if len(err.Error()) > 1000 {

@@ -3,7 +3,6 @@ package websocket
 import (
 	"io"
 	"slices"
-	"unicode/utf8"
 )
 
 // Message is a message, or a control frame, that came from the peer.
@@ -64,9 +63,6 @@ func (p *Parser) Append(chunk []byte) {
 		p.in = p.in[:copy(p.in, p.in[p.pos:])]
 		p.pos = 0
 	}
-	if len(p.in) == 0 && cap(p.in) > keepBuffer {
-		p.in = nil
-	}
 	p.in = append(p.in, chunk...)
 }
 
@@ -94,16 +90,38 @@ func (p *Parser) Next() (Message, error) {
 		case err != nil:
 			return Message{}, p.fail(err)
 		case ev == needRoom:
-			// Grown by what has arrived, never by what was announced.
-			p.msg = slices.Grow(p.msg, len(p.in)-p.pos+utf8.UTFMax)
+			p.grow()
 		case ev == gotMessage:
 			p.done = true
 			return Message{Type: p.dec.typ, Data: p.msg}, nil
 		case ev == gotControl:
 			return p.control()
 		default:
+			p.release()
 			return Message{}, ErrIncomplete
 		}
+	}
+}
+
+// grow makes room in the message. It goes by what has arrived, never by what
+// was announced, and not beyond this frame: in may hold thousands.
+func (p *Parser) grow() {
+	arrived, left := len(p.in)-p.pos, p.dec.direct()
+	n := int(min(left, int64(max(arrived, len(p.msg)))))
+	switch {
+	case left == 0: // hixie text, whose length nobody knows
+		p.msg = slices.Grow(p.msg, hixieRoom(p.in[p.pos:]))
+	case p.dec.fin:
+		p.msg = append(make([]byte, 0, len(p.msg)+n), p.msg...)
+	default: // slices.Grow adds what many small fragments need
+		p.msg = slices.Grow(p.msg, n)
+	}
+}
+
+// release lets go of a large buffer once all that was in it is understood.
+func (p *Parser) release() {
+	if p.pos == len(p.in) && cap(p.in) > keepBuffer {
+		p.in, p.pos = nil, 0
 	}
 }
 

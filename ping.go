@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// pingPayload is how long the payload of our Pings is: their number.
+const pingPayload = 8
+
 // pendingPing is a Ping that somebody waits for the Pong of.
 type pendingPing struct {
 	id     uint64
@@ -39,29 +42,28 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	}
 }
 
-// sendPing queues a Ping with a payload of its own and begins to send it.
+// sendPing begins to send a Ping with a payload of its own. Of those that have
+// not left yet only the latest is sent, whose Pong answers them all: Pings to a
+// peer that does not read cost no memory.
 func (c *Conn) sendPing() (*pendingPing, error) {
+	p, err := c.owePing()
+	if err == nil {
+		c.flushSoon()
+	}
+	return p, err
+}
+
+func (c *Conn) owePing() (*pendingPing, error) {
 	w := &c.wr
 	w.mu.Lock()
-	switch {
-	case w.err != nil:
-		defer w.mu.Unlock()
-		return nil, w.err
-	case w.ended:
-		defer w.mu.Unlock()
-		return nil, errClosed
-	case w.closing:
-		defer w.mu.Unlock()
-		return nil, errWriteClosed
+	defer w.mu.Unlock()
+	if err := w.refusal(); err != nil {
+		return nil, err
 	}
 	w.lastPing++
+	w.owesPing = true
 	p := &pendingPing{id: w.lastPing, answer: make(chan struct{})}
 	w.pings = append(w.pings, p)
-	var payload [8]byte
-	binary.BigEndian.PutUint64(payload[:], p.id)
-	c.queueControl(Ping, payload[:])
-	w.mu.Unlock()
-	c.flushSoon()
 	return p, nil
 }
 
@@ -75,7 +77,7 @@ func (c *Conn) forgetPing(p *pendingPing) {
 // since a peer may answer only the latest, RFC 6455 section 5.5.3; others were
 // not asked for and mean nothing.
 func (c *Conn) gotPong(payload []byte) {
-	if len(payload) != 8 {
+	if len(payload) != pingPayload {
 		return
 	}
 	id := binary.BigEndian.Uint64(payload)
@@ -101,15 +103,19 @@ type keepalive struct {
 	mu      sync.Mutex
 	timer   *time.Timer
 	stopped bool
-	silent  bool      // nothing was heard since the last tick
-	pinged  bool      // and a Ping was sent at it
-	waiting time.Time // since when a read waits for the peer; zero if none does
+	heard   time.Time // when something came last
+	pinged  bool      // a Ping was sent since
+
+	// Time counts against the peer while a read waits for it: since waiting,
+	// which is zero if none does, and before that for waited after the Ping.
+	waiting time.Time
+	waited  time.Duration
 }
 
 func (k *keepalive) start(c *Conn) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.silent = true
+	k.heard = time.Now()
 	k.timer = time.AfterFunc(k.interval, func() { k.tick(c) })
 }
 
@@ -125,9 +131,9 @@ func (k *keepalive) stop() {
 	}
 }
 
-// waits is told when a read begins to wait for the peer, and waited when it is
-// over and whether bytes came.
-func (k *keepalive) waits() {
+// beginWait is told when a read begins to wait for the peer, and endWait when
+// it is over and whether bytes came.
+func (k *keepalive) beginWait() {
 	if k == nil {
 		return
 	}
@@ -136,21 +142,23 @@ func (k *keepalive) waits() {
 	k.waiting = time.Now()
 }
 
-func (k *keepalive) waited(heard bool) {
+func (k *keepalive) endWait(heard bool) {
 	if k == nil {
 		return
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.waiting = time.Time{}
+	now := time.Now()
 	if heard {
-		k.silent = false
+		k.heard, k.pinged = now, false
 	}
+	k.waited += now.Sub(k.waiting)
+	k.waiting = time.Time{}
 }
 
-// tick looks whether anything was heard since the last one.
+// tick sends a Ping or gives up, if it is time.
 func (k *keepalive) tick(c *Conn) {
-	next, ping, dead := k.judge()
+	next, ping, dead := k.judge(time.Now())
 	if dead {
 		c.end(ErrPingTimeout)
 		return
@@ -168,23 +176,22 @@ func (k *keepalive) tick(c *Conn) {
 }
 
 // judge decides what a tick does, and when the next one is.
-func (k *keepalive) judge() (next time.Duration, ping, dead bool) {
+func (k *keepalive) judge(now time.Time) (next time.Duration, ping, dead bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if !k.silent {
-		k.silent, k.pinged = true, false
-		return k.interval, false, false
-	}
 	if !k.pinged {
-		k.pinged = true
+		if left := k.interval - now.Sub(k.heard); left > 0 {
+			return left, false, false
+		}
+		k.pinged, k.waited = true, 0
+		if !k.waiting.IsZero() {
+			k.waiting = now
+		}
 		return k.timeout, true, false
 	}
-	// While nobody reads, an answer may have come and not been seen.
-	if k.waiting.IsZero() {
+	if k.waiting.IsZero() { // nobody reads: an answer may have come and not been seen
 		return k.timeout, false, false
 	}
-	if waited := time.Since(k.waiting); waited < k.timeout {
-		return k.timeout - waited, false, false
-	}
-	return 0, false, true
+	left := k.timeout - k.waited - now.Sub(k.waiting)
+	return left, false, left <= 0
 }

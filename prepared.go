@@ -61,20 +61,5 @@ func (c *Conn) WritePrepared(m *Prepared) error {
 		out.b = append(out.b, b...)
 		return nil
 	}
-	w.busy = true
-	var out *outBuffer
-	if w.pending() {
-		out = c.take()
-	}
-	w.mu.Unlock()
-	if out != nil {
-		out.b = append(out.b, b...)
-		b = out.b
-	}
-	_, err = c.nc.Write(b)
-	if out != nil {
-		recycle(out)
-	}
-	w.mu.Lock()
-	return c.wrote(err)
+	return c.write(outgoing{payload: b, framed: true})
 }

@@ -108,24 +108,39 @@ func dialProxy(ctx context.Context, dial dialFunc, proxyURL *url.URL, addr strin
 // deadline behind.
 func interruptible[T any](ctx context.Context, raw net.Conn, negotiate func() (T, error)) (T, error) {
 	if deadline, ok := ctx.Deadline(); ok {
-		// Ends I/O in time even where Close lingers. A conn that knows no
-		// deadlines is none the worse: it is closed below.
+		// A conn that knows no deadlines is none the worse: it is closed below.
 		_ = raw.SetDeadline(deadline)
 	}
 	// Closing works for conns that ignore deadlines, and after an interrupted
 	// negotiation there is nothing left to use.
-	stop := context.AfterFunc(ctx, func() { raw.Close() })
+	stop := context.AfterFunc(ctx, func() { closeNow(raw) })
 	result, err := negotiate()
 	if !stop() && err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
-		raw.Close()
+		closeNow(raw)
 		var none T
 		return none, contextCause(ctx, err)
 	}
 	_ = raw.SetDeadline(time.Time{})
 	return result, nil
+}
+
+// closeNow closes nc at once. A tls.Conn would first tell the peer, and wait up
+// to 5 seconds for one that does not read.
+func closeNow(nc net.Conn) {
+	for {
+		switch outer := nc.(type) {
+		case *tls.Conn:
+			nc = outer.NetConn()
+		case *tunnelConn:
+			nc = outer.Conn
+		default:
+			nc.Close()
+			return
+		}
+	}
 }
 
 // contextCause returns the context's error in place of the I/O error that its

@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,9 +8,7 @@ import (
 	"iter"
 	"net"
 	"os"
-	"slices"
 	"sync"
-	"unicode/utf8"
 )
 
 const (
@@ -26,14 +23,11 @@ const (
 
 type readBuffer [readBufferSize]byte
 
-var (
-	readBuffers    = sync.Pool{New: func() any { return new(readBuffer) }}
-	messageBuffers = sync.Pool{New: func() any { b := make([]byte, 0, readBufferSize); return &b }}
-)
+var readBuffers = sync.Pool{New: func() any { return new(readBuffer) }}
 
 // reader is the receiving half of a Conn.
 type reader struct {
-	mu  sync.Mutex // held by whoever reads
+	mu  turn // held by whoever reads
 	dec decoder
 	err error // of the first read that cannot be repeated; all later ones get it too
 
@@ -44,6 +38,7 @@ type reader struct {
 
 	partial []byte         // of a message that a read gave up on at its deadline
 	stream  *messageReader // the last that NextReader returned, if not at its end
+	skip    bool           // the rest of the message at hand is for nobody
 	owed    bool           // a Pong was queued and not yet sent
 
 	ready readiness
@@ -83,8 +78,8 @@ func (c *Conn) ReadMessage() (MessageType, []byte, error) {
 	c.rd.mu.Lock()
 	defer c.rd.mu.Unlock()
 	m := messageBuffer{exact: true}
+	defer m.giveBack()
 	if err := c.readMessage(&m); err != nil {
-		m.giveBack()
 		return 0, nil, err
 	}
 	return c.rd.dec.typ, m.take(), nil
@@ -101,66 +96,6 @@ func (c *Conn) AppendMessage(b []byte) (MessageType, []byte, error) {
 		return 0, b, err
 	}
 	return c.rd.dec.typ, m.b, nil
-}
-
-// messageBuffer is where a message is put together.
-type messageBuffer struct {
-	b     []byte
-	start int // of the message in b
-
-	// exact means that b is to be allocated, once and of the right size. It is
-	// borrowed while the size is not known.
-	exact    bool
-	borrowed *[]byte
-
-	owned bool // b is the reader's own
-}
-
-// grow makes room for more payload. It goes by what has arrived: a length that
-// a peer has announced costs nothing until the bytes are there, beyond one
-// step of readBufferSize.
-func (m *messageBuffer) grow(rd *reader) {
-	left := rd.dec.direct()
-	arrived := int64(rd.w - rd.r)
-	if m.exact && m.b == nil {
-		if rd.dec.fin && left > 0 && left <= arrived {
-			m.b = make([]byte, 0, left)
-			return
-		}
-		m.borrowed = messageBuffers.Get().(*[]byte)
-		if m.b = (*m.borrowed)[:0]; cap(m.b) > 0 {
-			return
-		}
-	}
-	step := max(readBufferSize, int64(len(m.b)-m.start))
-	if left > 0 {
-		step = min(step, max(left, utf8.UTFMax))
-	}
-	m.b = slices.Grow(m.b, int(step))
-}
-
-// take returns the message as the caller gets it.
-func (m *messageBuffer) take() []byte {
-	if m.borrowed == nil {
-		if m.b == nil {
-			return []byte{}
-		}
-		return m.b
-	}
-	p := bytes.Clone(m.b)
-	m.giveBack()
-	return p
-}
-
-func (m *messageBuffer) giveBack() {
-	if m.borrowed == nil {
-		return
-	}
-	if cap(m.b) <= keepBuffer {
-		*m.borrowed = m.b[:0]
-	}
-	messageBuffers.Put(m.borrowed)
-	m.borrowed, m.b = nil, nil
 }
 
 // readMessage reads a whole message into m, or the rest of one that a read
@@ -184,13 +119,11 @@ func (c *Conn) readMessage(m *messageBuffer) error {
 
 // beginRead makes the decoder ready for a new message.
 func (c *Conn) beginRead() error {
-	if c.rd.err != nil {
-		return c.rd.err
+	rd := &c.rd
+	if rd.err == nil && (rd.stream != nil || rd.skip) {
+		return c.skipMessage()
 	}
-	if c.rd.stream != nil {
-		return c.skipStream()
-	}
-	return nil
+	return rd.err
 }
 
 func (c *Conn) decodeMessage(m *messageBuffer) error {
@@ -203,7 +136,7 @@ func (c *Conn) decodeMessage(m *messageBuffer) error {
 			return nil
 		case ev == needRoom:
 			m.grow(rd)
-		case rd.dec.direct() >= directMin && rd.r == rd.w:
+		case rd.dec.direct() >= directMin && len(rd.buffered()) == 0:
 			err = c.readDirect(m)
 		default:
 			err = c.fill()
@@ -215,14 +148,6 @@ func (c *Conn) decodeMessage(m *messageBuffer) error {
 			return err
 		}
 	}
-}
-
-// rest returns what there is of the message, to go on with later.
-func (m *messageBuffer) rest() []byte {
-	if m.owned {
-		return m.b
-	}
-	return append([]byte{}, m.b[m.start:]...)
 }
 
 // decode runs the decoder over what is buffered, appending to *dst, and deals
@@ -242,11 +167,20 @@ func (c *Conn) decode(dst *[]byte) (event, error) {
 			}
 			continue
 		}
-		if rd.owed && ev == gotMessage { // the program may take its time now
-			rd.owed = false
-			c.flushSoon()
+		if ev == gotMessage {
+			c.flushOwed()
+			rd.release()
 		}
 		return ev, nil
+	}
+}
+
+// flushOwed sends the Pong that is queued, before the program is given
+// something that it may take its time with.
+func (c *Conn) flushOwed() {
+	if c.rd.owed {
+		c.rd.owed = false
+		c.flushSoon()
 	}
 }
 
@@ -297,10 +231,14 @@ func (c *Conn) fill() error {
 	rd := &c.rd
 	rd.owed = false
 	c.flushSoon()
-	c.keep.waits()
+	c.keep.beginWait()
 	var n int
 	var err error
-	if rd.release(); rd.buf == nil {
+	rd.release()
+	if rd.buf == nil && rd.dec.open && !rd.ready.able() {
+		rd.buf = readBuffers.Get().(*readBuffer) // the rest of the message is near
+	}
+	if rd.buf == nil {
 		n, err = rd.ready.read(c)
 	} else {
 		rd.w = copy(rd.buf[:], rd.buffered())
@@ -320,13 +258,13 @@ func (c *Conn) readDirect(m *messageBuffer) error {
 	if free := int64(cap(m.b) - len(m.b)); free < min(left, directMin) {
 		m.grow(&c.rd)
 	}
-	c.keep.waits()
+	c.keep.beginWait()
 	p := m.b[len(m.b):cap(m.b)]
 	n, err := c.nc.Read(p[:min(left, int64(len(p)))])
 	m.b = m.b[:len(m.b)+n]
 	if n > 0 {
 		if perr := c.rd.dec.directRead(p[:n]); perr != nil {
-			c.keep.waited(true)
+			c.keep.endWait(true)
 			return c.failPeer(perr)
 		}
 	}
@@ -335,7 +273,7 @@ func (c *Conn) readDirect(m *messageBuffer) error {
 
 // received sorts out what a read of the connection came to.
 func (c *Conn) received(n int, err error) error {
-	c.keep.waited(n > 0)
+	c.keep.endWait(n > 0)
 	if n > 0 { // what came counts; an error that came with it comes again
 		return nil
 	}
@@ -347,23 +285,32 @@ func (c *Conn) received(n int, err error) error {
 	case err == io.EOF && c.version.hixie() && c.rd.dec.hixie == hixieBetween && len(c.rd.buffered()) == 0:
 		// hixie-75 has no other end, and clients of hixie-76 were seen to
 		// leave its closing frame out.
-		err = &CloseError{Code: StatusNoStatusReceived}
+		return c.lost(&CloseError{Code: StatusNoStatusReceived})
 	case err == io.EOF:
-		err = errEOF
-	default:
-		err = fmt.Errorf("websocket: read: %w", err)
+		return c.lost(c.explain(errEOF))
 	}
-	return c.lost(err)
+	return c.lost(c.explain(fmt.Errorf("websocket: read: %w", err)))
 }
 
 // lost makes err final after the connection is no more.
 func (c *Conn) lost(err error) error {
-	if cause := c.cause(); cause != nil { // ours, of which err is the effect
-		err = cause
-	}
 	c.rd.fail(err)
 	c.beginClosing(err, nil)
 	c.finishSoon(err)
+	return err
+}
+
+// explain tells why reading ended with err if that was our own doing.
+func (c *Conn) explain(err error) error {
+	w := &c.wr
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.ended:
+		return w.result
+	case w.closing:
+		return &overError{"peer did not finish the closing handshake", err}
+	}
 	return err
 }
 
@@ -449,23 +396,26 @@ func (c *Conn) discardMessage() error {
 	return c.skipMessage()
 }
 
-// skipMessage reads to the end of the message that is begun, or of the next.
+// skipMessage reads to the end of the message at hand, or of the next. If it
+// gives up on the way, the next read goes on with it.
 func (c *Conn) skipMessage() error {
-	c.rd.partial = nil
-	waste := messageBuffers.Get().(*[]byte)
-	defer messageBuffers.Put(waste)
+	rd := &c.rd
+	rd.partial, rd.stream = nil, nil
+	waste := pieces.Get().(*piece)
+	defer pieces.Put(waste)
 	for {
-		p := (*waste)[:0]
+		p := waste.b[:0]
 		ev, err := c.decode(&p)
+		if err == nil && ev == needInput {
+			err = c.fill()
+		}
 		switch {
 		case err != nil:
+			rd.skip = rd.dec.open
 			return err
 		case ev == gotMessage:
+			rd.skip = false
 			return nil
-		case ev == needInput:
-			if err := c.fill(); err != nil {
-				return err
-			}
 		}
 	}
 }

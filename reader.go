@@ -47,17 +47,9 @@ func (c *Conn) NextReader() (MessageType, io.Reader, error) {
 			return 0, nil, err
 		}
 	}
+	c.flushOwed()
 	c.rd.stream = r
 	return c.rd.dec.typ, r, nil
-}
-
-// skipStream moves past the message of the reader that NextReader returned.
-func (c *Conn) skipStream() error {
-	if err := c.skipMessage(); err != nil {
-		return err
-	}
-	c.rd.stream = nil
-	return nil
 }
 
 // Read reads a part of the message.
@@ -66,6 +58,10 @@ func (r *messageReader) Read(p []byte) (int, error) {
 	c.rd.mu.Lock()
 	defer c.rd.mu.Unlock()
 	switch {
+	case len(r.rest) > 0:
+		n := copy(p, r.rest)
+		r.rest = r.rest[n:]
+		return n, nil
 	case r.ended:
 		return 0, io.EOF
 	case c.rd.err != nil:
@@ -74,15 +70,12 @@ func (r *messageReader) Read(p []byte) (int, error) {
 		return 0, errStale
 	case len(p) == 0:
 		return 0, nil
+	case len(r.prefix) > 0:
+		n := copy(p, r.prefix)
+		r.prefix = r.prefix[n:]
+		return n, nil
 	}
-	if len(r.prefix) == 0 && len(r.rest) == 0 {
-		return r.decode(p)
-	}
-	n := copy(p, r.prefix)
-	r.prefix = r.prefix[n:]
-	k := copy(p[n:], r.rest)
-	r.rest = r.rest[k:]
-	return n + k, nil
+	return r.decode(p)
 }
 
 // decode decodes some of the message into p, waiting for it if need be.
@@ -102,7 +95,7 @@ func (r *messageReader) decode(p []byte) (int, error) {
 				return 0, io.EOF
 			}
 		case len(m.b) > 0:
-		case c.rd.dec.direct() >= directMin && c.rd.r == c.rd.w && len(p) >= directMin:
+		case c.rd.dec.direct() >= directMin && len(c.rd.buffered()) == 0 && len(p) >= directMin:
 			err = c.readDirect(&m)
 		default:
 			err = c.fill()
@@ -111,10 +104,10 @@ func (r *messageReader) decode(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	if len(p) >= len(m.b) {
-		return copy(p, m.b), nil
-	}
+	c.flushOwed()
 	n := copy(p, m.b)
-	r.rest = m.b[n:]
+	if n < len(m.b) { // it is in small
+		r.rest = m.b[n:]
+	}
 	return n, nil
 }

@@ -9,6 +9,8 @@ type readiness struct {
 
 func (c *Conn) initReady() {}
 
+func (r *readiness) able() bool { return false }
+
 func (r *readiness) read(c *Conn) (int, error) { return r.readSmall(c) }
 
 // nonblocking is how a reader sends without ever waiting for the peer; here

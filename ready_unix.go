@@ -43,6 +43,9 @@ func (c *Conn) useRaw(nc syscall.Conn) {
 	c.wr.try = c.wr.tryWrite
 }
 
+// able reports whether the system can be asked.
+func (r *readiness) able() bool { return r.raw != nil }
+
 // read waits until there is something to read and reads it into a buffer that
 // is borrowed only then.
 func (r *readiness) read(c *Conn) (int, error) {
@@ -111,4 +114,3 @@ func (w *writer) writeSome(p []byte) int {
 	w.p = nil
 	return max(w.n, 0)
 }
-

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
+	"maps"
 	"net/http"
 	"runtime/debug"
 	"sync"
@@ -18,25 +18,28 @@ type Server struct {
 	Upgrader
 
 	// Handler is called once for each connection, in a goroutine of its own,
-	// and the connection ends when it returns: with [StatusNormalClosure] if
-	// it returns nil, and otherwise, unless the peer has closed the connection
-	// or the network failed, with [StatusInternalError], or the code of a
-	// [CloseError] that it returns. A panic is logged, as in net/http, and ends
-	// that connection with [StatusInternalError].
+	// and the connection ends when it returns: with [StatusNormalClosure] if it
+	// returns nil, with code and reason of a [CloseError] that it returns, and
+	// with [StatusInternalError] after any other error and after a panic, which
+	// is caught as in net/http. An error that comes after the peer has closed
+	// the connection, or the network has failed, changes nothing, so handlers
+	// can return the errors of reads and writes as they are. Must not be nil.
 	//
-	// ctx has the values of the request's context. It ends with the connection,
-	// and when Shutdown begins: for handlers that read, Shutdown ends the
-	// reading; others should heed ctx.
+	// ctx has the values of the request's context. It ends when the handler
+	// returns, when the connection ends, and when Shutdown begins: for handlers
+	// that read, Shutdown ends the reading; others should heed ctx.
 	Handler func(ctx context.Context, c *Conn) error
 
-	// Logger is told of handlers' errors and panics, and of refused requests
-	// at level debug. Nil means [slog.Default].
+	// Logger is told of handlers' panics and errors, and at level debug of
+	// errors after the end of the connection and of refused requests. Nil means
+	// [slog.Default].
 	Logger *slog.Logger
 
 	mu      sync.Mutex
 	conns   map[*Conn]context.CancelFunc
+	active  int // requests being upgraded, and handlers that have not returned
 	closing bool
-	idle    chan struct{} // closed when closing and conns is empty; nil before anybody waits
+	idle    chan struct{} // closed when closing and active is 0; nil if nobody waits
 }
 
 // Handler returns a handler for use with net/http that runs f on each
@@ -54,11 +57,12 @@ func (s *Server) logger() *slog.Logger {
 // ServeHTTP upgrades the request and returns; the handler runs on. After
 // Shutdown or Close it answers 503.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if s.isClosing() {
+	if !s.begin() {
 		w.Header().Set("Connection", "close")
 		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 		return
 	}
+	defer s.finish()
 	c, err := s.Upgrade(w, r, nil)
 	if err != nil {
 		s.logger().Debug("websocket: request refused", "remote", r.RemoteAddr, "error", err)
@@ -71,37 +75,55 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // the request and its buffers as long as the connection lives.
 func (s *Server) serve(c *Conn) {
 	ctx, cancel := context.WithCancel(c.request.Context())
-	if !s.add(c, cancel) {
-		cancel()
-		go s.shutdownConn(context.Background(), c)
-		return
-	}
+	late := s.add(c, cancel)
 	c.onEnd(cancel)
 	go func() {
 		defer s.remove(c)
-		s.run(ctx, c)
+		if late { // Shutdown began meanwhile and does not know of c
+			c.Shutdown(context.Background(), StatusGoingAway, "")
+			return
+		}
+		s.run(ctx, cancel, c)
 	}()
 }
 
 // run calls the handler and ends the connection as it demands.
-func (s *Server) run(ctx context.Context, c *Conn) {
+func (s *Server) run(ctx context.Context, cancel context.CancelFunc, c *Conn) {
 	defer c.Close()
 	code, reason := StatusInternalError, ""
 	defer func() { c.Shutdown(context.Background(), code, reason) }()
 	defer s.recover(c)
-	err := s.Handler(ctx, c)
+	defer cancel() // what the handler has started need not wait for the peer
+	code, reason = s.verdict(ctx, c, s.Handler(ctx, c))
+}
+
+// verdict tells with what the connection ends whose handler has returned err.
+func (s *Server) verdict(ctx context.Context, c *Conn, err error) (StatusCode, string) {
+	over := ctx.Err() != nil || c.failed()
 	var chosen *CloseError
 	switch {
+	case over:
+		if err != nil {
+			s.logger().Debug("websocket: connection over", "remote", addrString(c.RemoteAddr()), "error", err)
+		}
+		return StatusGoingAway, "" // heard only if Shutdown was about to say the same
 	case err == nil:
-		code = StatusNormalClosure
-	case ctx.Err() != nil, errors.Is(err, net.ErrClosed):
-		code = StatusGoingAway
-	case c.cause() != nil: // the peer's or the network's doing, which the handler passes on
-	case errors.As(err, &chosen) && chosen.Code.sendable():
-		code, reason = chosen.Code, chosen.Reason
-	default:
-		s.logger().Error("websocket: handler failed", "remote", addrString(c.RemoteAddr()), "error", err)
+		return StatusNormalClosure, ""
+	case errors.As(err, &chosen):
+		if _, bad := appendClosePayload(nil, chosen.Code, chosen.Reason); bad == nil {
+			return chosen.Code, chosen.Reason
+		}
 	}
+	s.logger().Error("websocket: handler failed", "remote", addrString(c.RemoteAddr()), "error", err)
+	return StatusInternalError, ""
+}
+
+// failed reports whether the connection is closing, has ended, or cannot be
+// written to any more.
+func (c *Conn) failed() bool {
+	c.wr.mu.Lock()
+	defer c.wr.mu.Unlock()
+	return c.wr.result != nil || c.wr.err != nil
 }
 
 func (s *Server) recover(c *Conn) {
@@ -111,55 +133,62 @@ func (s *Server) recover(c *Conn) {
 	}
 }
 
-func (s *Server) isClosing() bool {
+// begin counts a request, unless no more are taken.
+func (s *Server) begin() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.closing
+	if !s.closing {
+		s.active++
+	}
+	return !s.closing
 }
 
-func (s *Server) add(c *Conn, cancel context.CancelFunc) bool {
+// finish takes back what begin or add has counted.
+func (s *Server) finish() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closing {
-		return false
-	}
-	if s.conns == nil {
-		s.conns = make(map[*Conn]context.CancelFunc)
-	}
-	s.conns[c] = cancel
-	return true
-}
-
-func (s *Server) remove(c *Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.conns[c]()
-	delete(s.conns, c)
-	if s.idle != nil && len(s.conns) == 0 {
+	s.active--
+	if s.idle != nil && s.active == 0 {
 		close(s.idle)
 		s.idle = nil
 	}
 }
 
+// add counts a connection, and reports whether it comes too late to be served.
+func (s *Server) add(c *Conn, cancel context.CancelFunc) (late bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.conns == nil {
+		s.conns = make(map[*Conn]context.CancelFunc)
+	}
+	s.conns[c] = cancel
+	s.active++
+	return s.closing
+}
+
+func (s *Server) remove(c *Conn) {
+	s.mu.Lock()
+	s.conns[c]()
+	delete(s.conns, c)
+	s.mu.Unlock()
+	s.finish()
+}
+
 // beginClosing refuses new connections and returns those there are, and a
-// channel that is closed when their handlers have returned.
-func (s *Server) beginClosing() ([]*Conn, <-chan struct{}) {
+// channel that is closed when nothing is active any more.
+func (s *Server) beginClosing() (map[*Conn]context.CancelFunc, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closing = true
-	conns := make([]*Conn, 0, len(s.conns))
-	for c := range s.conns {
-		conns = append(conns, c)
-	}
-	if len(conns) == 0 {
-		done := make(chan struct{})
-		close(done)
-		return nil, done
+	if s.active == 0 {
+		none := make(chan struct{})
+		close(none)
+		return nil, none
 	}
 	if s.idle == nil {
 		s.idle = make(chan struct{})
 	}
-	return conns, s.idle
+	return maps.Clone(s.conns), s.idle
 }
 
 // Shutdown answers new requests with 503, closes every connection with
@@ -169,37 +198,24 @@ func (s *Server) beginClosing() ([]*Conn, <-chan struct{}) {
 // connections: call its Shutdown too, first.
 func (s *Server) Shutdown(ctx context.Context) error {
 	conns, idle := s.beginClosing()
-	for _, c := range conns {
-		go s.shutdownConn(ctx, c)
+	for c, cancel := range conns {
+		cancel()
+		go c.Shutdown(ctx, StatusGoingAway, "")
 	}
 	select {
 	case <-idle:
 		return nil
 	case <-ctx.Done():
-		for _, c := range conns {
-			c.Close()
-		}
+		s.Close()
 		return ctx.Err()
 	}
 }
 
-// shutdownConn ends a connection, and with it the context of its handler. A
-// handler that goes on is not waited for by the peer.
-func (s *Server) shutdownConn(ctx context.Context, c *Conn) {
-	s.mu.Lock()
-	cancel := s.conns[c]
-	s.mu.Unlock()
-	if cancel != nil {
-		cancel()
-	}
-	c.Shutdown(ctx, StatusGoingAway, "")
-}
-
 // Close answers new requests with 503 and ends every connection at once, as
-// [Conn.Close] does. It does not wait for handlers.
+// [Conn.Close] does. It does not wait for handlers. The error is always nil.
 func (s *Server) Close() error {
 	conns, _ := s.beginClosing()
-	for _, c := range conns {
+	for c := range conns {
 		c.Close()
 	}
 	return nil

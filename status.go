@@ -31,18 +31,20 @@ const (
 	StatusTLSHandshake       StatusCode = 1015 // never sent: TLS failed
 )
 
+var statusNames = map[StatusCode]string{
+	StatusNormalClosure: "normal closure", StatusGoingAway: "going away",
+	StatusProtocolError: "protocol error", StatusUnsupportedData: "unsupported data",
+	StatusNoStatusReceived: "no status received", StatusAbnormalClosure: "abnormal closure",
+	StatusInvalidPayloadData: "invalid payload data", StatusPolicyViolation: "policy violation",
+	StatusMessageTooBig: "message too big", StatusMandatoryExtension: "mandatory extension",
+	StatusInternalError: "internal error", StatusServiceRestart: "service restart",
+	StatusTryAgainLater: "try again later", StatusBadGateway: "bad gateway",
+	StatusTLSHandshake: "TLS handshake",
+}
+
 // String returns the number, and the name of codes that have one.
 func (s StatusCode) String() string {
-	name, ok := map[StatusCode]string{
-		StatusNormalClosure: "normal closure", StatusGoingAway: "going away",
-		StatusProtocolError: "protocol error", StatusUnsupportedData: "unsupported data",
-		StatusNoStatusReceived: "no status received", StatusAbnormalClosure: "abnormal closure",
-		StatusInvalidPayloadData: "invalid payload data", StatusPolicyViolation: "policy violation",
-		StatusMessageTooBig: "message too big", StatusMandatoryExtension: "mandatory extension",
-		StatusInternalError: "internal error", StatusServiceRestart: "service restart",
-		StatusTryAgainLater: "try again later", StatusBadGateway: "bad gateway",
-		StatusTLSHandshake: "TLS handshake",
-	}[s]
+	name, ok := statusNames[s]
 	if !ok {
 		return strconv.Itoa(int(s))
 	}

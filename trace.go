@@ -18,15 +18,17 @@ type Trace struct {
 	FrameRead, FrameWritten func(c *Conn, f FrameInfo)
 
 	// Closed is told once that the connection is over, and why: a [CloseError]
-	// after the peer's Close frame, a [ProtocolError], an error that wraps
-	// [net.ErrClosed] after Close or Shutdown, or what the network said.
+	// after the peer's Close frame, which may have answered ours, a
+	// [ProtocolError], an error that wraps [net.ErrClosed] after Close or
+	// [context.DeadlineExceeded] after a Shutdown that was not answered in
+	// time, [ErrPingTimeout], or what the network said.
 	Closed func(c *Conn, err error)
 }
 
-// FrameInfo describes a frame to [Trace].
+// FrameInfo describes a frame to [Trace], RFC 6455 section 5.2.
 type FrameInfo struct {
-	Type   MessageType
-	Fin    bool
-	RSV    byte
-	Length int64 // of the payload in bytes, -1 where the version has no length
+	Type   MessageType // Continuation for all frames of a message but the first
+	Fin    bool        // last frame of its message
+	RSV    byte        // the reserved bits: RSV1 is 4, RSV2 is 2, RSV3 is 1
+	Length int64       // of the payload in bytes; -1 for a frame received in a version without lengths
 }

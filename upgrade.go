@@ -82,6 +82,10 @@ func (u *Upgrader) checkOrigin(r *http.Request, origin string) error {
 // there too. If it errs it has answered the request, and the error is a
 // [HandshakeError] unless the network failed.
 //
+// [Config].HandshakeTimeout bounds the sending of the response, and in [Hybi00]
+// once more the wait for the 8 bytes that some proxies hold back until then.
+// Deadlines set by the http.Server are gone afterwards.
+//
 // w may be wrapped: the connection is taken by [http.ResponseController]. It
 // belongs to the Conn from then on; the handler may return.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
@@ -95,28 +99,19 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, header http.H
 func (u *Upgrader) upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
 	h := ServerHandshake{up: u}
 	if err := h.beginHTTP(r, header); err != nil {
-		h.Refuse(err)
-		for name, values := range h.refusalHeader() {
-			w.Header()[name] = values
-		}
-		w.Header()["Content-Type"] = []string{"text/plain; charset=utf-8"}
-		w.Header()["X-Content-Type-Options"] = []string{"nosniff"}
-		w.WriteHeader(h.err.Status)
-		io.WriteString(w, h.refusalText())
-		return nil, h.err
+		return nil, h.refuseHTTP(w, r, err)
 	}
 	nc, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
-		err = fmt.Errorf("websocket: cannot take over the connection of the request: %w", err)
-		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
-		return nil, &HandshakeError{Status: http.StatusInternalServerError, Err: err}
+		err = fmt.Errorf("cannot take over the connection of the request: %w", err)
+		return nil, h.refuseHTTP(w, r, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
 	}
-	c, err := interruptible(context.Background(), nc, func() (*Conn, error) {
-		return h.finish(nc, buffered.Reader, header)
-	})
+	rest, err := h.finish(nc, buffered.Reader, header)
 	if err != nil {
+		closeNow(nc)
 		return nil, fmt.Errorf("websocket: handshake: %w", err)
 	}
+	c := h.conn(nc, rest)
 	c.start()
 	return c, nil
 }
@@ -124,10 +119,21 @@ func (u *Upgrader) upgrade(w http.ResponseWriter, r *http.Request, header http.H
 // beginHTTP does all that can refuse a request, so that no response was begun
 // when it does.
 func (h *ServerHandshake) beginHTTP(r *http.Request, header http.Header) error {
-	if err := errors.Join(h.up.check(), checkExtraHeader(header)); err != nil {
+	if err := checkExtraHeader(header); err != nil {
 		return &HandshakeError{Status: http.StatusInternalServerError, Err: err}
 	}
 	return h.begin(r)
+}
+
+func (h *ServerHandshake) refuseHTTP(w http.ResponseWriter, r *http.Request, err error) error {
+	err = h.Refuse(err)
+	if r.ProtoMajor == 1 { // later versions have no such headers, and would end all requests for one
+		for name, values := range h.refusalHeader() {
+			w.Header()[name] = values
+		}
+	}
+	http.Error(w, h.refusalText(), h.err.Status)
+	return err
 }
 
 // bufferedReader is the part of bufio.Reader by which net/http gives back what
@@ -138,36 +144,48 @@ type bufferedReader interface {
 	Peek(n int) ([]byte, error)
 }
 
-// finish sends the response to a request that begin has accepted.
-func (h *ServerHandshake) finish(nc net.Conn, in bufferedReader, header http.Header) (*Conn, error) {
-	timeout := h.up.handshakeTimeout()
-	nc.SetDeadline(time.Now().Add(timeout))
+// finish sends the response to a request that begin has accepted, and returns
+// what was read behind the handshake.
+func (h *ServerHandshake) finish(nc net.Conn, in bufferedReader, header http.Header) (rest []byte, err error) {
+	nc.SetDeadline(time.Now().Add(h.up.handshakeTimeout()))
 	var space [512]byte
 	out, err := h.AppendResponse(space[:0], header)
 	if err == nil {
 		_, err = nc.Write(out)
 	}
+	if err == nil && h.wantsKey3() {
+		err = h.answerKey3(nc, in)
+	}
 	if err != nil {
 		return nil, err
 	}
-	if h.wantsKey3() {
-		nc.SetDeadline(time.Now().Add(timeout)) // of its own: the client waits for the head
+	nc.SetDeadline(time.Time{})
+	return in.Peek(in.Buffered())
+}
+
+// answerKey3 waits for the 8 bytes, in a time of its own since proxies give
+// them only for the head, and answers them. The context of the request is of no
+// use: net/http cancels it when a read fails, which would hide why.
+func (h *ServerHandshake) answerKey3(nc net.Conn, in io.Reader) error {
+	_, err := h.timed(context.Background(), nc, func(context.Context) ([]byte, error) {
 		var key3 [key3Len]byte
 		if _, err := io.ReadFull(in, key3[:]); err != nil {
 			return nil, fmt.Errorf("no 8 bytes after the header: %w", err)
 		}
 		h.Feed(key3[:])
-		out, _ = h.AppendResponse(space[:0], nil)
-		if _, err := nc.Write(out); err != nil {
-			return nil, err
-		}
-	}
-	nc.SetDeadline(time.Time{})
-	rest, err := in.Peek(in.Buffered())
-	if err != nil {
+		out, _ := h.AppendResponse(nil, nil)
+		_, err := nc.Write(out)
 		return nil, err
-	}
-	return h.conn(nc, rest), nil
+	})
+	return err
+}
+
+// timed gives do, which does I/O on nc, the time that a handshake has. An error
+// closes nc.
+func (h *ServerHandshake) timed(ctx context.Context, nc net.Conn, do func(context.Context) ([]byte, error)) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.up.handshakeTimeout())
+	defer cancel()
+	return interruptible(ctx, nc, func() ([]byte, error) { return do(ctx) })
 }
 
 // conn makes the connection after the handshake. rest was read behind it.
@@ -181,8 +199,9 @@ func (h *ServerHandshake) conn(nc net.Conn, rest []byte) *Conn {
 }
 
 // Accept reads a request from nc, which may be TLS, and answers it, without
-// net/http's server. ctx bounds the handshake together with
-// [Config].HandshakeTimeout and means nothing to the connection returned.
+// net/http's server. ctx bounds the handshake, that of TLS included, together
+// with [Config].HandshakeTimeout, which in [Hybi00] begins anew when the head
+// of the response was sent. Both mean nothing to the connection returned.
 //
 // check, which may be nil, is asked about a request that is otherwise
 // accepted, and returns headers to add to the response. Its error refuses the
@@ -198,26 +217,17 @@ func (u *Upgrader) Accept(ctx context.Context, nc net.Conn, check func(*http.Req
 }
 
 func (u *Upgrader) accept(ctx context.Context, nc net.Conn, check func(*http.Request) (http.Header, error)) (*Conn, error) {
-	if err := u.check(); err != nil {
-		nc.Close()
-		return nil, err
-	}
-	timeout := u.handshakeTimeout()
-	ctx, cancel := context.WithTimeout(ctx, 2*timeout) // key3 has a time of its own
-	defer cancel()
-	c, err := interruptible(ctx, nc, func() (*Conn, error) {
-		h := NewServerHandshake(u)
-		h.RemoteAddr = addrString(nc.RemoteAddr())
-		nc.SetDeadline(earlier(ctx, timeout))
-		if tc, ok := nc.(*tls.Conn); ok {
-			if err := tc.HandshakeContext(ctx); err != nil {
-				return nil, err
-			}
-			state := tc.ConnectionState()
-			h.TLS = &state
+	h := NewServerHandshake(u)
+	h.RemoteAddr = addrString(nc.RemoteAddr())
+	rest, err := h.timed(ctx, nc, func(ctx context.Context) ([]byte, error) {
+		if err := h.secure(ctx, nc); err != nil {
+			return nil, err
 		}
-		return h.serve(ctx, nc, check)
+		return h.serve(nc, check)
 	})
+	if err == nil && !h.Done() {
+		rest, err = h.timed(ctx, nc, func(context.Context) ([]byte, error) { return h.serve(nc, nil) })
+	}
 	var refused *HandshakeError
 	switch {
 	case errors.As(err, &refused):
@@ -225,17 +235,23 @@ func (u *Upgrader) accept(ctx context.Context, nc net.Conn, check func(*http.Req
 	case err != nil:
 		return nil, fmt.Errorf("websocket: handshake: %w", err)
 	}
+	c := h.conn(nc, rest)
 	c.start()
 	return c, nil
 }
 
-// earlier is the deadline that is timeout from now, or that of ctx.
-func earlier(ctx context.Context, timeout time.Duration) time.Time {
-	t := time.Now().Add(timeout)
-	if deadline, ok := ctx.Deadline(); ok && deadline.Before(t) {
-		return deadline
+// secure does the handshake of TLS, if nc is that, where it can be interrupted.
+func (h *ServerHandshake) secure(ctx context.Context, nc net.Conn) error {
+	tc, ok := nc.(*tls.Conn)
+	if !ok {
+		return nil
 	}
-	return t
+	if err := tc.HandshakeContext(ctx); err != nil {
+		return fmt.Errorf("TLS: %w", err)
+	}
+	state := tc.ConnectionState()
+	h.TLS = &state
+	return nil
 }
 
 func addrString(a net.Addr) string {
@@ -245,10 +261,10 @@ func addrString(a net.Addr) string {
 	return a.String()
 }
 
-// serve moves bytes between nc and the handshake.
-func (h *ServerHandshake) serve(ctx context.Context, nc net.Conn, check func(*http.Request) (http.Header, error)) (*Conn, error) {
+// serve moves bytes between nc and the handshake until something was answered,
+// and returns what was read behind that.
+func (h *ServerHandshake) serve(nc net.Conn, check func(*http.Request) (http.Header, error)) ([]byte, error) {
 	var in [2048]byte
-	var out []byte
 	var header http.Header
 	for {
 		n, err := nc.Read(in[:])
@@ -259,28 +275,32 @@ func (h *ServerHandshake) serve(ctx context.Context, nc net.Conn, check func(*ht
 			}
 			check = nil
 		}
-		out, respErr := h.AppendResponse(out[:0], header)
+		out, respErr := h.AppendResponse(nil, header)
 		if feedErr == nil {
 			feedErr = respErr
 		}
 		if len(out) > 0 {
-			if _, err := nc.Write(out); err != nil && feedErr == nil {
-				return nil, err
-			}
-			nc.SetDeadline(earlier(ctx, h.up.handshakeTimeout()))
+			_, err = nc.Write(out)
 		}
 		switch {
 		case feedErr != nil:
 			linger(nc, refusalLinger)
 			return nil, feedErr
-		case h.Done():
-			return h.conn(nc, in[took:n]), nil
 		case err == io.EOF:
-			return nil, fmt.Errorf("client hung up after %d bytes of header: %w", len(h.head.buf), io.ErrUnexpectedEOF)
+			return nil, h.hungUp()
 		case err != nil:
 			return nil, err
+		case len(out) > 0:
+			return in[took:n], nil
 		}
 	}
+}
+
+func (h *ServerHandshake) hungUp() error {
+	if h.req != nil {
+		return fmt.Errorf("client hung up after %d of the %d bytes that follow the header: %w", h.gotKey3, key3Len, io.ErrUnexpectedEOF)
+	}
+	return fmt.Errorf("client hung up after %d bytes of header: %w", len(h.head.buf), io.ErrUnexpectedEOF)
 }
 
 // refusalLinger is how long a refused client may take to read the answer, the
@@ -291,9 +311,10 @@ const refusalLinger = 500 * time.Millisecond
 // own, or for d: closing while the peer is still sending would make the system
 // answer with a reset, which can destroy what was sent last.
 func linger(nc net.Conn, d time.Duration) {
-	if half, ok := nc.(interface{ CloseWrite() error }); ok {
-		half.CloseWrite()
-	}
+	// A tls.Conn says that it ends, and waits 5 seconds for a peer that does
+	// not read.
+	defer time.AfterFunc(d, func() { closeNow(nc) }).Stop()
+	closeWrite(nc)
 	awaitEOF(nc, d)
 }
 
@@ -301,4 +322,3 @@ func awaitEOF(nc net.Conn, d time.Duration) {
 	nc.SetReadDeadline(time.Now().Add(d))
 	io.Copy(io.Discard, nc)
 }
-

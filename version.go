@@ -134,15 +134,12 @@ func ParseVersion(s string) (Version, error) {
 	case "hixie-76", "hixie76", "hixie-thewebsocketprotocol-76":
 		return Hybi00, nil
 	}
-	name = strings.TrimPrefix(name, "hybi-thewebsocketprotocol-")
-	if draft, ok := strings.CutPrefix(name, "hybi"); ok {
-		name = strings.TrimPrefix(draft, "-")
-	} else if strings.ToLower(s) == name {
-		return 0, unknownVersion(s)
-	}
+	name, ok := strings.CutPrefix(name, "hybi")
+	name = strings.TrimPrefix(name, "-thewebsocketprotocol")
+	name = strings.TrimPrefix(name, "-")
 	draft, err := strconv.ParseUint(name, 10, 8)
 	switch {
-	case err != nil || len(name) > 2:
+	case !ok || err != nil || len(name) > 2:
 	case draft == 0:
 		return Hybi00, nil
 	case draft == 7:

@@ -105,7 +105,7 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	c.wr.mu.Lock()
 	defer c.wr.mu.Unlock()
 	c.wr.readDeadline = t
-	if c.wr.closing {
+	if c.wr.closing || c.wr.interrupts > 0 {
 		return nil
 	}
 	return c.nc.SetReadDeadline(t)
@@ -137,6 +137,7 @@ func (c *Conn) interruptReads(ctx context.Context) (release func()) {
 		defer close(interrupted)
 		c.wr.mu.Lock()
 		defer c.wr.mu.Unlock()
+		c.wr.interrupts++
 		if !c.wr.closing {
 			c.nc.SetReadDeadline(time.Unix(1, 0))
 		}
@@ -148,7 +149,8 @@ func (c *Conn) interruptReads(ctx context.Context) (release func()) {
 		<-interrupted
 		c.wr.mu.Lock()
 		defer c.wr.mu.Unlock()
-		if !c.wr.closing {
+		c.wr.interrupts--
+		if !c.wr.closing && c.wr.interrupts == 0 {
 			c.nc.SetReadDeadline(c.wr.readDeadline)
 		}
 	}

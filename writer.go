@@ -35,6 +35,9 @@ var errWriterClosed = errors.New("websocket: write to a message that was ended b
 // What the hixie versions lack is refused as by [Conn.WriteMessage]; there, a
 // Write that is not UTF-8 fails and sends nothing, and Close fails if the text
 // ends within a character.
+//
+// At the write deadline, Write has taken nothing and Close not ended the
+// message: both may be called again, unless a part of a frame was sent.
 func (c *Conn) NextWriter(t MessageType) (io.WriteCloser, error) {
 	if t != Text && t != Binary {
 		return nil, fmt.Errorf("websocket: message of type %v: expected Text or Binary", t)
@@ -61,30 +64,34 @@ func (m *messageWriter) Write(p []byte) (int, error) {
 	if m.ended {
 		return 0, errWriterClosed
 	}
-	if m.c.version.hixie() {
-		text := m.text
-		if text.check(p) >= 0 {
-			return 0, errNotUTF8
-		}
-		m.text = text
+	text := m.text
+	if m.c.version.hixie() && text.check(p) >= 0 {
+		return 0, errNotUTF8
 	}
+	if err := m.gather(p); err != nil {
+		return 0, err
+	}
+	m.text = text
+	return len(p), nil
+}
+
+// gather takes p into the buffer, or sends it behind what is there if it is
+// too long for that.
+func (m *messageWriter) gather(p []byte) error {
 	if m.buf == nil {
 		m.buf = outBuffers.Get().(*outBuffer)
 	}
 	if len(m.buf.b)+len(p) > fragmentSize {
 		if err := m.send(m.buf.b, false); err != nil {
-			return 0, err
+			return err
 		}
 		m.buf.b = m.buf.b[:0]
 	}
-	if len(p) <= fragmentSize {
-		m.buf.b = append(m.buf.b, p...)
-		return len(p), nil
+	if len(p) > fragmentSize {
+		return m.send(p, false)
 	}
-	if err := m.send(p, false); err != nil {
-		return 0, err
-	}
-	return len(p), nil
+	m.buf.b = append(m.buf.b, p...)
+	return nil
 }
 
 // Close sends the rest of the message and lets others write.
@@ -94,18 +101,31 @@ func (m *messageWriter) Close() error {
 	if m.ended {
 		return errWriterClosed
 	}
-	m.ended = true
-	var rest []byte
-	if m.buf != nil {
-		rest = m.buf.b
-		defer recycle(m.buf)
+	var err error
+	if m.begun || m.text.complete() {
+		err = m.sendRest()
 	}
-	err := m.send(rest, true)
+	if err == errWriteTimeout {
+		return err
+	}
+	m.ended = true
 	m.c.endStream(m)
+	if m.buf != nil {
+		recycle(m.buf)
+		m.buf = nil
+	}
 	if err == nil && !m.text.complete() {
 		return errNotUTF8
 	}
 	return err
+}
+
+func (m *messageWriter) sendRest() error {
+	var rest []byte
+	if m.buf != nil {
+		rest = m.buf.b
+	}
+	return m.send(rest, true)
 }
 
 func (m *messageWriter) send(p []byte, fin bool) error {
@@ -128,6 +148,6 @@ func (c *Conn) endStream(m *messageWriter) {
 	defer c.wr.mu.Unlock()
 	if c.wr.stream == m {
 		c.wr.stream = nil
-		c.wr.wakeAll()
+		c.wr.wakeNext()
 	}
 }

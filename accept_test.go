@@ -1,0 +1,497 @@
+package websocket
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// acceptTLS returns the two ends' options for a server with a certificate for
+// these names. It is valid when bubbles of synctest begin, too.
+func acceptTLS(t *testing.T, names ...string) (server, client *tls.Config) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), DNSNames: names, IsCA: true, BasicConstraintsValid: true,
+		NotBefore: time.Unix(0, 0), NotAfter: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC),
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(certificate)
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}},
+		&tls.Config{RootCAs: roots, ServerName: names[0]}
+}
+
+// acceptCheckClosed fails the test unless the other end of a pipe is closed by
+// now, not later.
+func acceptCheckClosed(t *testing.T, nc net.Conn) {
+	t.Helper()
+	nc.SetWriteDeadline(time.Unix(1, 0))
+	if _, err := nc.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("write to the other end: %v; it is still open", err)
+	}
+	nc.Close()
+}
+
+// "A frame in the same segment as the handshake, in every version: delivered."
+func TestAcceptInAnyPieces(t *testing.T) {
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		input := handshakeRequest(v).String() + handshakeHello(v, ClientSide)
+		_, response, _, _ := handshakeServe(nil, handshakeRequest(v).String())
+		for _, size := range []int{1, 2, 7, len(input) - 1, len(input)} {
+			synctest.Test(t, func(t *testing.T) {
+				client, server := net.Pipe()
+				nc := &upgradeDeadlines{Conn: server}
+				defer client.Close()
+				go func() {
+					for piece := range slices.Chunk([]byte(input), size) {
+						client.Write(piece)
+					}
+				}()
+				go func() {
+					c, err := new(Upgrader).Accept(t.Context(), nc, nil)
+					if err != nil {
+						t.Errorf("pieces of %d bytes: %v", size, err)
+						return
+					}
+					nc.check(t)
+					upgradeEchoOnce(c)
+					c.Close()
+				}()
+				upgradeRead(t, client, response+handshakeHello(v, ServerSide))
+			})
+		}
+	})
+}
+
+// acceptStages are what a client may do, and then no more.
+var acceptStages = []struct {
+	name    string
+	client  func(net.Conn)
+	refused bool
+}{
+	{"sends nothing", func(net.Conn) {}, false},
+	{"sends half a head", sendStep("GET / HTTP/1.1\r\nHost: a\r\n"), false},
+	{"does not read the response", sendStep(handshakeRequest(RFC6455).String()), false},
+	{"sends no key3", func(c net.Conn) {
+		io.WriteString(c, handshakeRequest(Hybi00).head())
+		readTestHead(c)
+	}, false},
+	{"does not read the answer to key3", func(c net.Conn) {
+		io.WriteString(c, handshakeRequest(Hybi00).head())
+		readTestHead(c)
+		io.WriteString(c, handshakeKey3)
+	}, false},
+	{"does not read the refusal", sendStep("POST / HTTP/1.1\r\nHost: a\r\n\r\n"), true},
+}
+
+// The end of the context is the end of the handshake, at any stage, and leaves
+// nothing behind: a bubble does not end while goroutines wait.
+func TestAcceptInterrupted(t *testing.T) {
+	ends := map[string]func(context.Context) (context.Context, context.CancelFunc){
+		"cancel": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(time.Second, cancel)
+			return ctx, cancel
+		},
+		"deadline": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Second)
+		},
+	}
+	wraps := map[string]func(net.Conn) net.Conn{
+		"pipe":         func(nc net.Conn) net.Conn { return nc },
+		"no deadlines": func(nc net.Conn) net.Conn { return noDeadlines{nc} },
+	}
+	for _, stage := range acceptStages {
+		for endName, end := range ends {
+			for wrapName, wrap := range wraps {
+				t.Run(stage.name+"/"+endName+"/"+wrapName, func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						client, server := net.Pipe()
+						go stage.client(client)
+						ctx, cancel := end(t.Context())
+						defer cancel()
+						start := time.Now()
+						_, err := new(Upgrader).Accept(ctx, wrap(server), nil)
+						<-ctx.Done() // the deadline of the connection may come first
+						if stage.refused && handshakeStatus(err) != 405 || !stage.refused && !errors.Is(err, ctx.Err()) {
+							t.Errorf("%v, want the refusal if there was one, and else %v", err, ctx.Err())
+						}
+						if took := time.Since(start); took != time.Second {
+							t.Errorf("returned after %v, want 1s, when the context ended", took)
+						}
+						acceptCheckClosed(t, client)
+					})
+				})
+			}
+		}
+	}
+}
+
+// "A header fed one byte at a time: timed." Bytes that arrive do not extend it.
+func TestAcceptTimeout(t *testing.T) {
+	tests := []struct {
+		name            string
+		timeout, parent time.Duration
+		want            time.Duration
+	}{
+		{"default", 0, time.Hour, 10 * time.Second},
+		{"set", 3 * time.Second, time.Hour, 3 * time.Second},
+		{"context ends first", 3 * time.Second, 2 * time.Second, 2 * time.Second},
+		{"none but the context", -1, time.Hour, time.Hour},
+	}
+	for _, tt := range tests {
+		for name, pause := range map[string]time.Duration{"silent": 2 * time.Hour, "byte by byte": 700 * time.Millisecond} {
+			t.Run(tt.name+"/"+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					client, server := net.Pipe()
+					over := make(chan struct{})
+					go func() {
+						defer close(over)
+						io.WriteString(client, "GET / HTTP/1.1\r\nX: ")
+						for {
+							<-time.After(pause)
+							if _, err := io.WriteString(client, "x"); err != nil {
+								return
+							}
+						}
+					}()
+					ctx, cancel := context.WithTimeout(t.Context(), tt.parent)
+					defer cancel()
+					start := time.Now()
+					_, err := (&Upgrader{Config: Config{HandshakeTimeout: tt.timeout}}).Accept(ctx, server, nil)
+					if took := time.Since(start); took != tt.want || !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("%v after %v; want context.DeadlineExceeded after %v", err, took, tt.want)
+					}
+					client.Close()
+					<-over
+				})
+			})
+		}
+	}
+}
+
+func TestAcceptWithoutTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		defer client.Close()
+		go func() {
+			<-time.After(365 * 24 * time.Hour)
+			io.WriteString(client, handshakeRequest(Hybi00).String())
+			io.Copy(io.Discard, client)
+		}()
+		c, err := (&Upgrader{Config: Config{HandshakeTimeout: -1}}).Accept(t.Context(), server, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	})
+}
+
+// A refused client is waited for so that no reset destroys the answer, but not
+// for long.
+func TestAcceptLingers(t *testing.T) {
+	tests := []struct {
+		name   string
+		client func(net.Conn)
+		want   time.Duration
+	}{
+		{"client hangs up", func(c net.Conn) { readTestHead(c); c.Close() }, 0},
+		{"client reads and stays", func(c net.Conn) { io.Copy(io.Discard, c) }, refusalLinger},
+		{"client goes on sending", func(c net.Conn) {
+			go io.Copy(io.Discard, c)
+			for {
+				<-time.After(time.Millisecond)
+				if _, err := io.WriteString(c, "more"); err != nil {
+					return
+				}
+			}
+		}, refusalLinger},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server := net.Pipe()
+				over := make(chan struct{})
+				go func() {
+					defer close(over)
+					io.WriteString(client, handshakeRequest(RFC6455).with("Connection").String())
+					tt.client(client)
+				}()
+				start := time.Now()
+				_, err := new(Upgrader).Accept(t.Context(), server, nil)
+				if took := time.Since(start); took != tt.want || handshakeStatus(err) != 400 {
+					t.Errorf("%v after %v; want status 400 after %v", err, took, tt.want)
+				}
+				acceptCheckClosed(t, client)
+				<-over
+			})
+		})
+	}
+}
+
+// Over TCP a close with unread input resets, and a reset would destroy the
+// answer on its way.
+func TestAcceptRefusalSurvives(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		if nc, err := l.Accept(); err == nil {
+			new(Upgrader).Accept(t.Context(), nc, nil)
+		}
+	}()
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	io.WriteString(client, handshakeRequest(RFC6455).with("Connection").String()+strings.Repeat("x", 256<<10))
+	if got := upgradeReadAll(t, client); !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.HasSuffix(got, "\n") {
+		t.Errorf("received %q, want the whole refusal", got)
+	}
+}
+
+func TestAcceptHangUp(t *testing.T) {
+	for sent, words := range map[string]string{"": "after 0 bytes", "GET / ": "after 6 bytes"} {
+		synctest.Test(t, func(t *testing.T) {
+			client, server := net.Pipe()
+			go func() {
+				io.WriteString(client, sent)
+				client.Close()
+			}()
+			_, err := new(Upgrader).Accept(t.Context(), server, nil)
+			if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), words) || handshakeStatus(err) != 0 {
+				t.Errorf("%v, want io.ErrUnexpectedEOF %s", err, words)
+			}
+		})
+	}
+}
+
+// acceptAnswer runs Accept with check on a request and returns all it answers.
+func acceptAnswer(t *testing.T, up *Upgrader, request handshakeMessage, check func(*http.Request) (http.Header, error)) (answer string, err error) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		result := make(chan error, 1)
+		go func() {
+			c, err := up.Accept(t.Context(), server, check)
+			if err == nil {
+				c.Close()
+			}
+			result <- err
+		}()
+		go io.WriteString(client, request.String())
+		answer = upgradeReadAll(t, client)
+		client.Close()
+		err = <-result
+	})
+	return answer, err
+}
+
+// "Refusal by check runs before 101 in every version."
+func TestAcceptCheck(t *testing.T) {
+	reason := errors.New("not on a Sunday")
+	tests := []struct {
+		name   string
+		header http.Header
+		err    error
+		status string
+	}{
+		{"nothing", nil, nil, "101"},
+		{"header", http.Header{"Set-Cookie": {"a=b"}}, nil, "101"},
+		{"refusal", nil, reason, "403"},
+		{"refusal with a header", http.Header{"Set-Cookie": {"a=b"}}, reason, "403"},
+		{"refusal with a status", nil, &HandshakeError{Status: 401, Err: reason}, "401"},
+		{"header of the handshake", http.Header{"Upgrade": {"x"}}, nil, "500"},
+		{"line break in a header", http.Header{"X": {"a\r\nSet-Cookie: a=b"}}, nil, "500"},
+	}
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		for _, tt := range tests {
+			calls := 0
+			answer, err := acceptAnswer(t, &Upgrader{}, handshakeRequest(v), func(r *http.Request) (http.Header, error) {
+				calls++
+				if r.URL.Path != "/chat" || r.RemoteAddr != "pipe" {
+					t.Errorf("%s: asked about %v from %q", tt.name, r.URL, r.RemoteAddr)
+				}
+				return tt.header, tt.err
+			})
+			if calls != 1 || !strings.HasPrefix(answer, "HTTP/1.1 "+tt.status+" ") || (err == nil) != (tt.status == "101") {
+				t.Errorf("%s: asked %d times, answer %q (%v); want status %s", tt.name, calls, answer, err, tt.status)
+			}
+			if tt.err != nil && (!errors.Is(err, reason) || strings.Contains(answer, "Sunday") || strings.Contains(answer, "101")) {
+				t.Errorf("%s: %v, answer %q; want the reason in the error and nowhere else", tt.name, err, answer)
+			}
+			if has := strings.Contains(answer, "\r\nSet-Cookie: a=b\r\n"); has != (tt.name == "header") {
+				t.Errorf("%s: answer %q", tt.name, answer)
+			}
+		}
+	})
+}
+
+func TestAcceptCheckIsNotAskedInVain(t *testing.T) {
+	for _, request := range []handshakeMessage{handshakeRequest(RFC6455).with("Connection"), handshakeRequest(RFC6455).with("Origin", "http://evil.example")} {
+		acceptAnswer(t, &Upgrader{}, request, func(*http.Request) (http.Header, error) {
+			t.Error("check was asked about a request that is refused anyway")
+			return nil, nil
+		})
+	}
+}
+
+func TestAcceptMisconfigured(t *testing.T) {
+	answer, err := acceptAnswer(t, &Upgrader{Origins: []string{"example.com"}}, handshakeRequest(RFC6455), nil)
+	if handshakeStatus(err) != 500 || !strings.HasPrefix(answer, "HTTP/1.1 500 ") || strings.Contains(answer, "example.com") {
+		t.Errorf("%v, answer %q; want 500 without the reason", err, answer)
+	}
+}
+
+func TestAcceptTrace(t *testing.T) {
+	var failed []error
+	opened := 0
+	up := &Upgrader{Config: Config{Trace: &Trace{
+		HandshakeFailed: func(err error) { failed = append(failed, err) },
+		Opened:          func(*Conn) { opened++ },
+	}}}
+	_, err := acceptAnswer(t, up, handshakeRequest(RFC6455).with("Connection"), nil)
+	if len(failed) != 1 || failed[0] != err || opened != 0 {
+		t.Errorf("trace was told %v, %d opened; want %v alone", failed, opened, err)
+	}
+	if acceptAnswer(t, up, handshakeRequest(RFC6455), nil); len(failed) != 1 || opened != 1 {
+		t.Errorf("trace was told of %d failures and %d connections, want one more of the latter", len(failed), opened)
+	}
+}
+
+// TLS is part of what is timed, and the alert that a tls.Conn sends before it
+// closes, up to 5 seconds long, is not waited for.
+func TestAcceptTLSInterrupted(t *testing.T) {
+	serverConfig, clientConfig := acceptTLS(t, "lab.example")
+	stages := map[string]func(net.Conn){
+		"sends nothing":       func(net.Conn) {},
+		"sends half a hello":  sendStep("\x16\x03\x01\x02\x00\x01"),
+		"is silent after TLS": func(c net.Conn) { tls.Client(c, clientConfig).Handshake() },
+		"does not read the response": func(c net.Conn) {
+			tc := tls.Client(c, clientConfig)
+			io.WriteString(tc, handshakeRequest(RFC6455).with("Origin").String())
+		},
+		"does not read the refusal": func(c net.Conn) {
+			tc := tls.Client(c, clientConfig)
+			io.WriteString(tc, handshakeRequest(RFC6455).with("Connection").String())
+		},
+	}
+	for name, client := range stages {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ours, theirs := net.Pipe()
+				go client(ours)
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(time.Second, cancel)
+				start := time.Now()
+				_, err := new(Upgrader).Accept(ctx, tls.Server(theirs, serverConfig), nil)
+				if refused := handshakeStatus(err) == 400; !refused && !errors.Is(err, context.Canceled) {
+					t.Errorf("%v, want context.Canceled, or the refusal", err)
+				}
+				if took := time.Since(start); took != time.Second {
+					t.Errorf("returned after %v, want 1s, when the context ended", took)
+				}
+				acceptCheckClosed(t, ours)
+			})
+			synctest.Test(t, func(t *testing.T) {
+				ours, theirs := net.Pipe()
+				go client(ours)
+				start := time.Now()
+				up := &Upgrader{Config: Config{HandshakeTimeout: 2 * time.Second}}
+				_, err := up.Accept(t.Context(), tls.Server(theirs, serverConfig), nil)
+				if refused := handshakeStatus(err) == 400; !refused && !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("%v, want context.DeadlineExceeded, or the refusal", err)
+				}
+				if took := time.Since(start); took != up.HandshakeTimeout {
+					t.Errorf("returned after %v, want the HandshakeTimeout of %v", took, up.HandshakeTimeout)
+				}
+				acceptCheckClosed(t, ours)
+			})
+		})
+	}
+}
+
+func TestAcceptNotTLS(t *testing.T) {
+	serverConfig, _ := acceptTLS(t, "lab.example")
+	synctest.Test(t, func(t *testing.T) {
+		ours, theirs := net.Pipe()
+		go io.Copy(io.Discard, ours)
+		go io.WriteString(ours, handshakeRequest(RFC6455).String())
+		_, err := new(Upgrader).Accept(t.Context(), tls.Server(theirs, serverConfig), nil)
+		if err == nil || !strings.HasPrefix(err.Error(), "websocket: handshake: TLS: ") {
+			t.Errorf("%v, want an error that says TLS", err)
+		}
+		acceptCheckClosed(t, ours)
+	})
+}
+
+func TestAcceptOverTLS(t *testing.T) {
+	serverConfig, clientConfig := acceptTLS(t, "lab.example")
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		synctest.Test(t, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			server := make(chan *Conn, 1)
+			go func() {
+				c, err := new(Upgrader).Accept(t.Context(), tls.Server(theirs, serverConfig), nil)
+				if err != nil {
+					t.Error(err)
+				}
+				server <- c
+			}()
+			client, err := (&Dialer{Version: v}).Handshake(t.Context(), tls.Client(ours, clientConfig), "wss://lab.example/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := <-server
+			if s.Request().TLS == nil || s.Version() != v {
+				t.Errorf("request %+v, want what TLS has agreed on in it", s.Request())
+			}
+			ours.Close() // without alerts, which would be waited for
+			theirs.Close()
+			client.Close()
+			s.Close()
+		})
+	})
+}
+
+// A client that was offered HTTP/2 and took it does not speak WebSocket here.
+func TestAcceptHTTP2Preface(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		go new(Upgrader).Accept(t.Context(), server, nil)
+		go io.WriteString(client, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+		res, err := http.ReadResponse(bufio.NewReader(client), nil)
+		if err != nil || res.StatusCode != 505 || !res.Close {
+			t.Errorf("%+v, %v; want 505 and the end", res, err)
+		}
+		client.Close()
+	})
+}

@@ -1,0 +1,106 @@
+package websocket
+
+import (
+	"slices"
+	"sync"
+	"unicode/utf8"
+)
+
+// pieceSize makes a piece as large as a size that the allocator has.
+const pieceSize = 32<<10 - 16
+
+// piece is a part of a message of which it is not yet known how long it is.
+type piece struct {
+	next *piece
+	n    int // bytes in b, once there is a next
+	b    [pieceSize]byte
+}
+
+var pieces = sync.Pool{New: func() any { return new(piece) }}
+
+// messageBuffer is where a message is put together.
+type messageBuffer struct {
+	b     []byte
+	start int // of the message in b
+
+	// exact means that the message is to be allocated, once and of the right
+	// size. Until it is, it is gathered in pieces, and b is in the last.
+	exact       bool
+	first, last *piece
+	size        int // bytes in all pieces but the last
+
+	owned bool // b is the reader's own
+}
+
+// grow makes room for more payload. It goes by what has arrived: a length that
+// a peer has announced costs nothing until the bytes are there, beyond one
+// step.
+func (m *messageBuffer) grow(rd *reader) {
+	left, have := rd.dec.direct(), m.size+len(m.b)
+	switch {
+	case m.exact && rd.dec.fin && left > 0 && left <= int64(have+len(rd.buffered())):
+		m.join(int(left))
+	case m.exact:
+		m.addPiece()
+	default:
+		step := max(readBufferSize, int64(len(m.b)-m.start))
+		if left > 0 {
+			step = min(step, max(left, utf8.UTFMax))
+		}
+		m.b = slices.Grow(m.b, int(step))
+	}
+}
+
+func (m *messageBuffer) addPiece() {
+	p := pieces.Get().(*piece)
+	if m.last == nil {
+		m.first = p
+	} else {
+		m.last.n, m.last.next = len(m.b), p
+		m.size += len(m.b)
+	}
+	m.last, m.b = p, p.b[:0]
+}
+
+// take returns the message as the caller gets it.
+func (m *messageBuffer) take() []byte {
+	if m.first != nil || m.b == nil {
+		m.join(0)
+	}
+	return m.b
+}
+
+// rest returns what there is of the message, to go on with later.
+func (m *messageBuffer) rest() []byte {
+	switch {
+	case m.owned:
+		return m.b
+	case m.exact:
+		return m.take()
+	}
+	return append([]byte{}, m.b[m.start:]...)
+}
+
+// join moves what the pieces hold to where there is room for so much more.
+func (m *messageBuffer) join(more int) {
+	whole := make([]byte, 0, m.size+len(m.b)+more)
+	if m.last != nil {
+		m.last.n = len(m.b)
+	}
+	for p := m.first; p != nil; p = p.next {
+		whole = append(whole, p.b[:p.n]...)
+	}
+	m.giveBack()
+	m.b = whole
+}
+
+// giveBack lets go of the pieces.
+func (m *messageBuffer) giveBack() {
+	for p := m.first; p != nil; {
+		next := p.next
+		p.next = nil
+		pieces.Put(p)
+		p = next
+	}
+	m.first, m.last, m.size = nil, nil, 0
+}

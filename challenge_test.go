@@ -1,0 +1,142 @@
+package websocket
+
+import (
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// Keys that no client that keeps to hixie-76 sends. Some servers of the time
+// answered them with a truncated number, one as hixie-75, and one went down.
+var coreBadKeys = []struct{ name, key, says string }{
+	{"no spaces", "12345x", "no spaces"},
+	{"no digits", "a b c", "no digits"},
+	{"only spaces between noise", "! !", "no digits"},
+	{"not a multiple", "1 2 3", "not a multiple"},
+	{"one more than a multiple", "42949672 9 7", "not a multiple"},
+	{"quotient of 2^32", "42949 67296!", "32 bits"},
+	{"quotient of 2^32 with two spaces", "8589 9345 92", "32 bits"},
+	{"digits past 2^64", "1 " + strings.Repeat("9", 30), "too large"},
+	{"digits that wrap to 0 in 64 bits", "1844674407 3709551616", "too large"},
+	{"a header full of digits", "1 " + strings.Repeat("0", 10_000) + "1", "too large"},
+}
+
+func TestKeyNumberRefuses(t *testing.T) {
+	for _, tt := range append(coreBadKeys[:len(coreBadKeys):len(coreBadKeys)], struct{ name, key, says string }{"empty", "", "no digits"}) {
+		t.Run(tt.name, func(t *testing.T) {
+			if n, err := keyNumber(tt.key); err == nil || !strings.Contains(err.Error(), tt.says) {
+				t.Errorf("number in %.40q is %d, error %v: want an error that says %q", tt.key, n, err, tt.says)
+			}
+		})
+	}
+}
+
+func TestKeyNumber(t *testing.T) {
+	for key, want := range map[string]uint32{
+		"0 0":             0,
+		"00000 00001":     1,
+		"1 2":             12,
+		"4294967295 x":    math.MaxUint32,
+		"8589934590   ":   2863311530,
+		"1 2 4 8 ":        312,
+		"a8589b934590  c": math.MaxUint32,
+		"5153 9607540" + "xxxxxxxxxxx           ": math.MaxUint32,
+	} {
+		if got, err := keyNumber(key); got != want || err != nil {
+			t.Errorf("number in %q is %d, error %v: want %d", key, got, err, want)
+		}
+	}
+}
+
+// Either key, wrong, missing, empty or twice: refused with 400, and never
+// taken for a request of hixie-75, which needs no proof.
+func TestBadHixieKeysAreRefused(t *testing.T) {
+	const good = "1 2 4x"
+	cases := map[string]string{
+		"Key1 missing": "Sec-WebSocket-Key2: " + good + "\r\n",
+		"Key2 missing": "Sec-WebSocket-Key1: " + good + "\r\n",
+		"Key1 empty":   "Sec-WebSocket-Key1:\r\nSec-WebSocket-Key2: " + good + "\r\n",
+		"Key1 twice":   strings.Repeat("Sec-WebSocket-Key1: "+good+"\r\n", 2) + "Sec-WebSocket-Key2: " + good + "\r\n",
+		"Key2 twice":   "Sec-WebSocket-Key1: " + good + "\r\n" + strings.Repeat("Sec-WebSocket-Key2: "+good+"\r\n", 2),
+		"Draft 1":      "Sec-WebSocket-Key1: " + good + "\r\nSec-WebSocket-Key2: " + good + "\r\nSec-WebSocket-Draft: 1\r\n",
+		"Draft alone":  "Sec-WebSocket-Draft: 2\r\n",
+	}
+	for _, bad := range coreBadKeys {
+		cases["Key1 with "+bad.name] = "Sec-WebSocket-Key1: " + bad.key + "\r\nSec-WebSocket-Key2: " + good + "\r\n"
+		cases["Key2 with "+bad.name] = "Sec-WebSocket-Key1: " + good + "\r\nSec-WebSocket-Key2: " + bad.key + "\r\n"
+	}
+	for name, headers := range cases {
+		t.Run(name, func(t *testing.T) {
+			request := "GET /demo HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nHost: example.com\r\n" +
+				"Origin: http://example.com\r\n" + headers + "\r\n^n:ds[4U"
+			for _, n := range []int{1, 1 << 20} {
+				_, got := coreServer(nil, coreCut([][]byte{[]byte(request)}, n))
+				coreWantStatus(t, got.err, http.StatusBadRequest)
+				if res := coreResponse(t, got.handshake); res.StatusCode != http.StatusBadRequest || !res.Close {
+					t.Errorf("answered %s, Connection %q: want 400 and close", res.Status, res.Header["Connection"])
+				}
+			}
+		})
+	}
+}
+
+// Draft 76 section 5.1: what a client's keys are made of.
+func TestNewHixieKey(t *testing.T) {
+	spacesSeen, noiseSeen := map[int]bool{}, map[int]bool{}
+	for range 2000 {
+		key, number := newHixieKey()
+		if got, err := keyNumber(key); got != number || err != nil {
+			t.Fatalf("number in %q reads as %d, error %v: want %d", key, got, err, number)
+		}
+		if strings.TrimSpace(key) != key {
+			t.Fatalf("key %q has a space at an end, where HTTP strips it", key)
+		}
+		spaces, noise, digits := 0, 0, ""
+		for _, c := range key {
+			switch {
+			case c == ' ':
+				spaces++
+			case c >= '0' && c <= '9':
+				digits += string(c)
+			case c > ' ' && c < 0x7f:
+				noise++
+			default:
+				t.Fatalf("key %q holds %q", key, c)
+			}
+		}
+		if spaces < 1 || spaces > 12 || noise < 1 || noise > 12 {
+			t.Fatalf("key %q has %d spaces and %d other characters, want 1 to 12 of each", key, spaces, noise)
+		}
+		if product, err := strconv.ParseUint(digits, 10, 64); err != nil || product > math.MaxUint32 {
+			t.Fatalf("digits of %q are %s: the draft has them up to 4294967295", key, digits)
+		}
+		spacesSeen[spaces], noiseSeen[noise] = true, true
+	}
+	if len(spacesSeen) != 12 || len(noiseSeen) != 12 {
+		t.Errorf("numbers of spaces were %v, of other characters %v: want all from 1 to 12", spacesSeen, noiseSeen)
+	}
+	if len(noise) != 84 || strings.ContainsAny(noise, " 0123456789\x7f") {
+		t.Errorf("%d characters stand between the digits, want 84 and no digits: %q", len(noise), noise)
+	}
+}
+
+func TestRandomBelow(t *testing.T) {
+	for _, n := range []uint64{1, 2, 12, 84, 1 << 32} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			seen := map[uint64]bool{}
+			for range 2000 {
+				i := randomBelow(n)
+				if i >= n {
+					t.Fatalf("randomBelow(%d) is %d", n, i)
+				}
+				seen[i] = true
+			}
+			if want := int(min(n, 1900)); len(seen) < want {
+				t.Errorf("%d different numbers in 2000, want %d", len(seen), want)
+			}
+		})
+	}
+}

@@ -1,0 +1,199 @@
+package websocket
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Room for the message means as little as cuts in the input do.
+func TestDecodeWithLittleRoom(t *testing.T) {
+	const text = "aß€😀 and some more, so that it does not fit"
+	for _, v := range allVersions {
+		for room := utf8RoomMin(v); room < len(text)+5; room++ {
+			wire := coreMessage(t, v, ClientSide, text)
+			if got := coreDecodeInSteps(t, v, wire, room); got != text {
+				t.Errorf("%v, room for %d: %q, want %q", v, room, got, text)
+			}
+		}
+	}
+}
+
+// utf8RoomMin is the least room in which decode gets on: hixie text may have to
+// put a whole character.
+func utf8RoomMin(v Version) int {
+	if v.hixie() {
+		return 4
+	}
+	return 1
+}
+
+// What decode stops for, and that it takes nothing it has not understood.
+func TestDecodeEvents(t *testing.T) {
+	type stop struct {
+		ev    event
+		taken int
+		out   string
+	}
+	for _, tt := range []struct {
+		name  string
+		v     Version
+		room  int
+		wire  string
+		stops []stop
+	}{
+		{"half a header", RFC6455, 9, "81", []stop{{needInput, 0, ""}}},
+		{"half a length", RFC6455, 9, "827e01", []stop{{needInput, 0, ""}}},
+		{"header without payload", RFC6455, 9, "8105", []stop{{needInput, 2, ""}}},
+		{"half a payload", RFC6455, 9, "8105 6162", []stop{{needInput, 4, "ab"}}},
+		{"half a control frame", RFC6455, 9, "8905 6162", []stop{{needInput, 0, ""}}},
+		{"control frame", RFC6455, 9, "8902 6162 81", []stop{{gotControl, 4, ""}, {needInput, 0, ""}}},
+		{"no room", RFC6455, 1, "8103 616263", []stop{{needRoom, 3, "a"}, {needRoom, 1, "b"}, {gotMessage, 1, "c"}}},
+		{"no room, and no more input", RFC6455, 1, "8103 61", []stop{{needInput, 3, "a"}}},
+		{"room for nothing", RFC6455, 0, "8101 61", []stop{{needRoom, 2, ""}}},
+		{"empty message and no room", RFC6455, 0, "8100 8100", []stop{{gotMessage, 2, ""}, {gotMessage, 2, ""}}},
+		{"fragments", RFC6455, 9, "0101 61 8901 70 0000 8001 62", []stop{{gotControl, 6, "a"}, {gotMessage, 5, "b"}}},
+		{"hixie type", Hybi00, 9, "00", []stop{{needInput, 1, ""}}},
+		{"hixie length not whole", Hybi00, 9, "8081", []stop{{needInput, 0, ""}}},
+		{"hixie character not whole", Hybi00, 9, "0061e282", []stop{{needInput, 2, "a"}}},
+		{"hixie text exactly as long as the room", Hybi00, 4, "0061626364ff", []stop{{gotMessage, 6, "abcd"}}},
+		{"hixie text longer than the room", Hybi00, 4, "006162636465ff", []stop{{needRoom, 5, "abcd"}, {gotMessage, 2, "e"}}},
+		{"hixie character across the room's end", Hybi00, 4, "00616263e282acff", []stop{{needRoom, 4, "abc"}, {gotMessage, 4, "€"}}},
+		{"hixie Close", Hybi00, 4, "ff00", []stop{{gotControl, 2, ""}}},
+		{"hixie skipped", Hybi00, 4, "8003616263 0161ff", []stop{{needInput, 8, ""}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDecoder(tt.v, ClientSide, &Config{})
+			wire := coreHex(t, tt.wire)
+			for i, want := range tt.stops {
+				out, n, ev, err := d.codec.decode(&d, make([]byte, 0, tt.room), wire)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := (stop{ev, n, string(out)}); got != want {
+					t.Fatalf("stop %d is %+v, want %+v", i, got, want)
+				}
+				wire = wire[n:]
+			}
+		})
+	}
+}
+
+// decode appends to dst and leaves what stands before and behind alone.
+func TestDecodeAppends(t *testing.T) {
+	for _, v := range allVersions {
+		room := []byte("before---------after")
+		wire := coreMessage(t, v, ServerSide, "Hello")
+		d := newDecoder(v, ServerSide, &Config{})
+		out, n, ev, err := d.codec.decode(&d, room[:6:15], wire)
+		if string(out) != "beforeHello" || n != len(wire) || ev != gotMessage || err != nil {
+			t.Errorf("%v: %q, n %d of %d, event %d, error %v", v, out, n, len(wire), ev, err)
+		}
+		if string(room[15:]) != "after" {
+			t.Errorf("%v: wrote behind the room: %q", v, room)
+		}
+	}
+}
+
+// Payload that was read straight into the message is unmasked and checked as
+// if it had come through the buffer, from any offset and in any pieces.
+func TestDirectRead(t *testing.T) {
+	text := strings.Repeat("aß€😀 ", 40)
+	for _, v := range coreHybi {
+		for _, side := range coreSides {
+			wire := coreWire(side, coreRaw{b0: finText, payload: text})
+			header := len(wire) - len(text)
+			for buffered := 0; buffered < len(text); buffered += 7 {
+				d := newDecoder(v, side, &Config{})
+				msg, n, ev, err := d.codec.decode(&d, make([]byte, 0, len(text)), bytes.Clone(wire[:header+buffered]))
+				if err != nil || ev != needInput || n != header+buffered || d.direct() != int64(len(text)-buffered) {
+					t.Fatalf("%v: event %d, %d taken of %d, %d to come, error %v", v, ev, n, header+buffered, d.direct(), err)
+				}
+				for rest := wire[n:]; len(rest) > 0; {
+					k := min(len(rest), 1+buffered%11)
+					msg = append(msg, rest[:k]...)
+					if err := d.directRead(msg[len(msg)-k:]); err != nil {
+						t.Fatal(err)
+					}
+					rest = rest[k:]
+				}
+				out, n, ev, err := d.codec.decode(&d, msg, nil)
+				if string(out) != text || n != 0 || ev != gotMessage || err != nil {
+					t.Fatalf("%v, %d bytes through the buffer: %.40q, event %d, error %v", v, buffered, out, ev, err)
+				}
+			}
+		}
+	}
+}
+
+func TestDirectReadChecksText(t *testing.T) {
+	for _, v := range coreHybi {
+		d := newDecoder(v, ClientSide, &Config{})
+		wire := coreWire(ClientSide, coreRaw{b0: finText, form: 16, length: 1000, payload: "ok"})
+		if _, _, _, err := d.codec.decode(&d, make([]byte, 0, 1000), wire); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.directRead([]byte("still ok\xc0")); err == nil || err.Code != StatusInvalidPayloadData {
+			t.Errorf("%v: error is %v, want %d", v, err, StatusInvalidPayloadData)
+		}
+	}
+	d := newDecoder(RFC6455, ClientSide, &Config{})
+	if got := d.direct(); got != 0 {
+		t.Errorf("%d bytes may be read past a decoder that is in no frame, want 0", got)
+	}
+}
+
+func TestDecoderTrace(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		v    Version
+		wire string
+		want []FrameInfo
+	}{
+		{"hybi", RFC6455, "0101 61 8901 70 8002 6263 8802 03e8", []FrameInfo{
+			{Type: Text, Length: 1}, {Type: Ping, Fin: true, Length: 1}, {Type: Continuation, Fin: true, Length: 2}, {Type: Close, Fin: true, Length: 2},
+		}},
+		{"hixie", Hybi00, "0061ff 80026162 ff00", []FrameInfo{{Type: Text, Fin: true, Length: -1}, {Type: Close, Fin: true}}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, n := range []int{1, 100} {
+				p, _ := NewParser(tt.v, ClientSide, Config{})
+				var got []FrameInfo
+				p.dec.trace = func(f FrameInfo) { got = append(got, f) }
+				var r coreReplay
+				for _, chunk := range coreCut([][]byte{coreHex(t, tt.wire)}, n) {
+					r.parse(p, tt.v, ClientSide, chunk)
+				}
+				if !slices.Equal(got, tt.want) {
+					t.Errorf("pieces of %d: told of %+v, want %+v", n, got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+// What a limit means, and what the error says when it is exceeded.
+func TestDecoderLimits(t *testing.T) {
+	for _, tt := range []struct {
+		cfg       Config
+		size      int64
+		fragments int
+	}{
+		{Config{}, 1 << 20, 4096},
+		{Config{MaxMessageSize: 5, MaxFragments: 6}, 5, 6},
+		{Config{MaxMessageSize: -1, MaxFragments: -1}, math.MaxInt64, math.MaxInt},
+	} {
+		if d := newDecoder(RFC6455, ServerSide, &tt.cfg); d.maxSize != tt.size || d.maxFragments != tt.fragments {
+			t.Errorf("%+v: limits %d and %d, want %d and %d", tt.cfg, d.maxSize, d.maxFragments, tt.size, tt.fragments)
+		}
+	}
+	const want = "message too big: 3 bytes, and a frame of 8 more: limit is 10"
+	wire := coreWire(ServerSide, coreRaw{b0: firstText, payload: "abc"}, coreRaw{b0: last, payload: "12345678"})
+	if got := coreParse(RFC6455, ServerSide, Config{MaxMessageSize: 10}, [][]byte{wire}); !strings.HasSuffix(fmt.Sprint(got.err), want) || !errors.Is(got.err, ErrMessageTooBig) {
+		t.Errorf("error is %q, want it to say %q and to wrap ErrMessageTooBig", got.err, want)
+	}
+}

@@ -1,0 +1,499 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// dialNoProxy keeps the environment of the tests out of them.
+func dialNoProxy(*http.Request) (*url.URL, error) { return nil, nil }
+
+// dialPipe makes d connect to a server that serve plays on a pipe.
+func dialPipe(d Dialer, link *proxyLink) *Dialer {
+	d.DialContext = link.dial
+	d.Proxy = dialNoProxy
+	return &d
+}
+
+// dialRequest reads a request as a server of version v does.
+func dialRequest(nc net.Conn, v Version) string {
+	request := readTestHead(nc)
+	if v == Hybi00 {
+		key3 := make([]byte, key3Len)
+		io.ReadFull(nc, key3)
+		request += string(key3)
+	}
+	return request
+}
+
+// dialAnswer plays a server of version v that sends more behind its answer, in
+// pieces of this size, and reads to the end.
+func dialAnswer(v Version, more string, size int) func(net.Conn) {
+	return func(nc net.Conn) {
+		_, response, _, err := handshakeServe(nil, dialRequest(nc, v))
+		if err != nil {
+			response = err.Error()
+		}
+		for piece := range slices.Chunk([]byte(response+more), size) {
+			nc.Write(piece)
+		}
+		io.Copy(io.Discard, nc)
+	}
+}
+
+// "A frame in the same segment as the handshake, for client, in every version:
+// delivered."
+func TestDialFrameInSameSegment(t *testing.T) {
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		for _, size := range []int{1, 3, 100, 1 << 20} {
+			synctest.Test(t, func(t *testing.T) {
+				more := strings.Repeat(handshakeHello(v, ServerSide), 500) // more than one read takes
+				link := &proxyLink{serve: dialAnswer(v, more, size)}
+				c, err := dialPipe(Dialer{Version: v}, link).Dial(t.Context(), "ws://lab.example/")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				for i := range 500 {
+					if _, got, err := c.ReadMessage(); err != nil || string(got) != "Hello" {
+						t.Fatalf("message %d in pieces of %d bytes: %q, %v; want Hello", i, size, got, err)
+					}
+				}
+				if c.Response().StatusCode != 101 || c.Version() != v || link.addr != "tcp lab.example:80" {
+					t.Errorf("response %d, version %v, dialed %q", c.Response().StatusCode, c.Version(), link.addr)
+				}
+			})
+		}
+	})
+}
+
+func TestDialLeavesNoDeadline(t *testing.T) {
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		synctest.Test(t, func(t *testing.T) {
+			link := &proxyLink{serve: dialAnswer(v, "", 1<<20)}
+			nc, _ := link.dial(t.Context(), "", "")
+			watched := &upgradeDeadlines{Conn: nc}
+			c, err := (&Dialer{Version: v}).Handshake(t.Context(), watched, "ws://lab.example/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			watched.check(t)
+			c.Close()
+		})
+	})
+}
+
+// dialStages are what a server may do, and then no more.
+var dialStages = []struct {
+	name   string
+	v      Version
+	server func(net.Conn)
+	status int // of the refusal that arrives before, if one does
+}{
+	{"does not read the request", RFC6455, func(net.Conn) {}, 0},
+	{"does not answer", RFC6455, func(c net.Conn) { readTestHead(c) }, 0},
+	{"sends half a response", RFC6455, func(c net.Conn) {
+		readTestHead(c)
+		io.WriteString(c, "HTTP/1.1 101 x\r\n")
+	}, 0},
+	{"sends interim responses", RFC6455, func(c net.Conn) {
+		readTestHead(c)
+		io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\n")
+	}, 0},
+	{"does not read key3", Hybi00, func(c net.Conn) { readTestHead(c) }, 0},
+	{"sends half the answer to key3", Hybi00, func(c net.Conn) {
+		_, response, _, _ := handshakeServe(nil, dialRequest(c, Hybi00))
+		io.WriteString(c, response[:len(response)-8])
+	}, 0},
+	{"sends half a refusal's body", RFC6455, func(c net.Conn) {
+		readTestHead(c)
+		io.WriteString(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\nbecau")
+	}, 403},
+}
+
+// The end of the context is the end of the handshake, at any stage. No
+// goroutine is left: a bubble does not end while one waits.
+func TestDialInterrupted(t *testing.T) {
+	const after = refusalBodyWait / 2
+	cancelled := func(ctx context.Context, _ *Dialer) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancel(ctx)
+		time.AfterFunc(after, cancel)
+		return ctx, cancel
+	}
+	ends := map[string]struct {
+		begin func(context.Context, *Dialer) (context.Context, context.CancelFunc)
+		want  error
+	}{
+		"cancel": {cancelled, context.Canceled},
+		"deadline": {func(ctx context.Context, _ *Dialer) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, after)
+		}, context.DeadlineExceeded},
+		"timeout": {func(ctx context.Context, d *Dialer) (context.Context, context.CancelFunc) {
+			d.HandshakeTimeout = after
+			return ctx, func() {}
+		}, context.DeadlineExceeded},
+	}
+	for _, stage := range dialStages {
+		for endName, end := range ends {
+			for _, crude := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s/%s/crude %t", stage.name, endName, crude), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						over := make(chan struct{})
+						link := &proxyLink{serve: func(c net.Conn) { stage.server(c); <-over }}
+						d := dialPipe(Dialer{Version: stage.v}, link)
+						if crude {
+							d.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
+								nc, err := link.dial(ctx, network, addr)
+								return noDeadlines{nc}, err
+							}
+						}
+						ctx, cancel := end.begin(t.Context(), d)
+						defer cancel()
+						start := time.Now()
+						_, err := d.Dial(ctx, "ws://lab.example/")
+						if took := time.Since(start); took != after {
+							t.Errorf("returned after %v, want %v, when it was to end", took, after)
+						}
+						if status := handshakeStatus(err); status != stage.status || status == 0 && !errors.Is(err, end.want) {
+							t.Errorf("%v, want the refusal if one came (%d), and else %v", err, stage.status, end.want)
+						}
+						link.checkClosed(t)
+						close(over)
+					})
+				})
+			}
+		}
+	}
+}
+
+// The time begins with the dialing.
+func TestDialTimeoutCoversDialing(t *testing.T) {
+	for timeout, want := range map[time.Duration]time.Duration{0: 10 * time.Second, time.Second: time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			d := &Dialer{Config: Config{HandshakeTimeout: timeout}, Proxy: dialNoProxy}
+			d.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			start := time.Now()
+			_, err := d.Dial(t.Context(), "ws://lab.example/")
+			if took := time.Since(start); took != want || !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("%v after %v; want context.DeadlineExceeded after %v", err, took, want)
+			}
+		})
+	}
+}
+
+// A response that trickles in does not extend the time.
+func TestDialTimeoutIsNotExtended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		link := &proxyLink{serve: func(c net.Conn) {
+			readTestHead(c)
+			io.WriteString(c, "HTTP/1.1 101 x\r\nX: ")
+			for {
+				<-time.After(300 * time.Millisecond)
+				if _, err := io.WriteString(c, "x"); err != nil {
+					return
+				}
+			}
+		}}
+		start := time.Now()
+		_, err := dialPipe(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
+		if took := time.Since(start); took != 10*time.Second || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("%v after %v; want context.DeadlineExceeded after 10s", err, took)
+		}
+		<-time.After(time.Second) // the server notices
+	})
+}
+
+// "Endless response headers: the client gives up at the limit."
+func TestDialEndlessHeader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sent := 0
+		link := &proxyLink{serve: func(c net.Conn) {
+			readTestHead(c)
+			io.WriteString(c, "HTTP/1.1 101 x\r\n")
+			for {
+				n, err := io.WriteString(c, "X-Filler: 0123456789\r\n")
+				if sent += n; err != nil {
+					return
+				}
+			}
+		}}
+		_, err := dialPipe(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
+		if err == nil || !strings.Contains(err.Error(), "65536 bytes") {
+			t.Errorf("%v, want an error that names the limit", err)
+		}
+		link.checkClosed(t)
+		synctest.Wait()
+		if sent > maxHead+4096 {
+			t.Errorf("the server could send %d bytes, want about %d", sent, maxHead)
+		}
+	})
+}
+
+// "Failed handshake tells status, headers and first KiB of body."
+func TestDialRefusal(t *testing.T) {
+	const kib = maxRefusalBody
+	head := func(more string) string { return "HTTP/1.1 403 Forbidden\r\nX-Reason: why\r\n" + more + "\r\n" }
+	long := strings.Repeat("0123456789abcdef", 10<<20/16)
+	chunk := fmt.Sprintf("%x\r\n", len(long))
+	tests := []struct {
+		name   string
+		pieces []string
+		stays  bool // the server does not hang up
+		body   string
+		took   time.Duration
+	}{
+		{"no body", []string{head("Content-Length: 0\r\n")}, true, "", 0},
+		{"short body", []string{head("Content-Length: 5\r\n") + "short"}, true, "short", 0},
+		{"body in its own segments", []string{head("Content-Length: 5\r\n"), "sh", "ort"}, true, "short", 0},
+		{"byte by byte", strings.Split(head("Content-Length: 5\r\n")+"short", ""), true, "short", 0},
+		{"body to the end", []string{head("Connection: close\r\n"), "short"}, false, "short", 0},
+		{"10 MiB", []string{head("Content-Length: 10485760\r\n"), long}, true, long[:kib], 0},
+		{"10 MiB to the end", []string{head(""), long}, true, long[:kib], 0},
+		{"chunked", []string{head("Transfer-Encoding: chunked\r\n"), "3\r\nsho\r\n", "2\r\nrt\r\n0\r\n\r\n"}, true, "short", 0},
+		{"10 MiB chunked", []string{head("Transfer-Encoding: chunked\r\n"), chunk + long + "\r\n0\r\n\r\n"}, true, long[:kib], 0},
+		{"never comes", []string{head("Content-Length: 5\r\n")}, true, "", refusalBodyWait},
+		{"breaks off", []string{head("Content-Length: 5\r\n"), "sho"}, false, "sho", 0},
+		{"stalls", []string{head("Content-Length: 5\r\n"), "sho"}, true, "sho", refusalBodyWait},
+		{"bad chunk", []string{head("Transfer-Encoding: chunked\r\n"), "zz\r\nsho"}, true, "", 0},
+		{"behind interim responses", []string{"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + head("Content-Length: 5\r\n") + "short"}, true, "short", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				link := &proxyLink{serve: func(c net.Conn) {
+					readTestHead(c)
+					for _, piece := range tt.pieces {
+						io.WriteString(c, piece)
+					}
+					if tt.stays {
+						io.Copy(io.Discard, c)
+					}
+				}}
+				start := time.Now()
+				_, err := dialPipe(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
+				took := time.Since(start)
+				var refused *HandshakeError
+				if !errors.As(err, &refused) || refused.Status != 403 || refused.Response == nil || refused.Response.Header.Get("X-Reason") != "why" {
+					t.Fatalf("%v, want a *HandshakeError with status 403 and its headers", err)
+				}
+				link.checkClosed(t)
+				if body, err := io.ReadAll(refused.Response.Body); err != nil || string(body) != tt.body {
+					t.Errorf("body of %d bytes %.20q, %v; want %d bytes", len(body), body, err, len(tt.body))
+				}
+				if took != tt.took {
+					t.Errorf("took %v, want %v", took, tt.took)
+				}
+			})
+		})
+	}
+}
+
+func TestDialHangUp(t *testing.T) {
+	for sent, words := range map[string]string{"": "after 0 bytes", "HTTP/1.1 101": "after 12 bytes"} {
+		synctest.Test(t, func(t *testing.T) {
+			link := &proxyLink{serve: func(c net.Conn) {
+				readTestHead(c)
+				io.WriteString(c, sent)
+			}}
+			_, err := dialPipe(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
+			if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), words) || !strings.HasPrefix(err.Error(), "websocket: ") {
+				t.Errorf("%v, want io.ErrUnexpectedEOF %s", err, words)
+			}
+			link.checkClosed(t)
+		})
+	}
+}
+
+func TestDialFails(t *testing.T) {
+	failure := errors.New("no route")
+	d := &Dialer{Proxy: dialNoProxy, DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, failure }}
+	if _, err := d.Dial(t.Context(), "ws://lab.example/"); !errors.Is(err, failure) || !strings.HasPrefix(err.Error(), "websocket: ") {
+		t.Errorf("%v, want an error of this package that wraps %v", err, failure)
+	}
+	d.Proxy = func(*http.Request) (*url.URL, error) { return nil, failure }
+	if _, err := d.Dial(t.Context(), "ws://lab.example/"); !errors.Is(err, failure) || !strings.HasPrefix(err.Error(), "websocket: ") {
+		t.Errorf("%v, want an error of this package that wraps %v", err, failure)
+	}
+}
+
+// What cannot be sent is found before anything is connected.
+func TestDialChecksFirst(t *testing.T) {
+	for name, d := range map[string]*Dialer{
+		"header":      {Header: http.Header{"X": {"a\r\nb"}}},
+		"subprotocol": {Subprotocols: []string{"a b"}},
+		"version":     {Version: 99},
+	} {
+		d.DialContext = func(context.Context, string, string) (net.Conn, error) {
+			t.Errorf("%s: dialed", name)
+			return nil, io.EOF
+		}
+		told := 0
+		d.Trace = &Trace{HandshakeFailed: func(error) { told++ }}
+		if _, err := d.Dial(t.Context(), "ws://lab.example/"); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		client, server := net.Pipe()
+		if _, err := d.Handshake(t.Context(), client, "ws://lab.example/"); err == nil {
+			t.Errorf("%s: no error of Handshake", name)
+		}
+		acceptCheckClosed(t, server)
+		if told != 2 {
+			t.Errorf("%s: trace was told %d failures, want those of Dial and Handshake", name, told)
+		}
+	}
+}
+
+func TestDialTrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		d := Dialer{Config: Config{Trace: &Trace{
+			HandshakeFailed: func(err error) { told = append(told, fmt.Sprint(handshakeStatus(err))) },
+			Opened:          func(c *Conn) { told = append(told, c.Version().String()) },
+		}}}
+		c, err := dialPipe(d, &proxyLink{serve: dialAnswer(RFC6455, "", 1<<20)}).Dial(t.Context(), "ws://lab.example/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		dialPipe(d, &proxyLink{serve: func(c net.Conn) {
+			readTestHead(c)
+			io.WriteString(c, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+		}}).Dial(t.Context(), "ws://lab.example/")
+		if want := []string{"rfc6455", "404"}; !slices.Equal(told, want) {
+			t.Errorf("trace was told %q, want %q", told, want)
+		}
+	})
+}
+
+// Cookies, basic authentication, Host and Origin on their way to a handler of
+// net/http and back.
+func TestDialOptionsArrive(t *testing.T) {
+	requests := make(chan *http.Request, 1)
+	up := &Upgrader{CheckOrigin: func(*http.Request, string) error { return nil }}
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		requests <- r
+		if c, err := up.Upgrade(w, r, http.Header{"Set-Cookie": {"session=1"}}); err == nil {
+			c.Close()
+		}
+	}))
+	defer srv.Close()
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		jar, err := cookiejar.New(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := &Dialer{Version: v, Jar: jar, Header: http.Header{"Host": {"virtual.example"}, "Origin": {"http://page.example"}}}
+		for _, cookie := range []string{"", "1"} { // set by the first response
+			c, err := d.Dial(t.Context(), "ws://Aladdin:open%20sesame@"+srv.Listener.Addr().String()+"/%2Fa?b=c")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Close()
+			r := <-requests
+			user, password, _ := r.BasicAuth()
+			if user != "Aladdin" || password != "open sesame" || r.Host != "virtual.example" || r.RequestURI != "/%2Fa?b=c" {
+				t.Errorf("request for %s on %s by %s:%s", r.RequestURI, r.Host, user, password)
+			}
+			if origin := r.Header[v.traits().originHeader]; len(origin) != 1 || origin[0] != "http://page.example" {
+				t.Errorf("origin %q in %s, headers %v", origin, v.traits().originHeader, r.Header)
+			}
+			if got, _ := r.Cookie("session"); (got != nil) != (cookie != "") || got != nil && got.Value != cookie {
+				t.Errorf("cookie %v, want %q", got, cookie)
+			}
+		}
+	})
+}
+
+func TestDialUnixSocket(t *testing.T) {
+	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewUnstartedServer(upgradeEcho(&Upgrader{}, nil))
+	srv.Listener.Close()
+	srv.Listener = l
+	srv.Start()
+	defer srv.Close()
+	d := &Dialer{Proxy: dialNoProxy, DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+		if addr != "lab.example:80" {
+			t.Errorf("asked to dial %q", addr)
+		}
+		return new(net.Dialer).DialContext(ctx, "unix", l.Addr().String())
+	}}
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		d.Version = v
+		c, err := d.Dial(t.Context(), "ws://lab.example/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		dialEcho(t, c)
+	})
+}
+
+// dialEcho fails the test unless c leads to something that echoes.
+func dialEcho(t *testing.T, c *Conn) {
+	t.Helper()
+	if err := c.WriteMessage(Text, []byte("to and fro")); err != nil {
+		t.Fatal(err)
+	}
+	if _, got, err := c.ReadMessage(); err != nil || string(got) != "to and fro" {
+		t.Fatalf("echo %q, %v", got, err)
+	}
+}
+
+// The context is about the handshake alone.
+func TestDialOutlivesContext(t *testing.T) {
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		synctest.Test(t, func(t *testing.T) {
+			client, server := net.Pipe()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			go func() {
+				c, err := new(Upgrader).Accept(ctx, server, nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				upgradeEchoOnce(c)
+				c.Close()
+			}()
+			c, err := (&Dialer{Version: v}).Handshake(ctx, client, "ws://lab.example/")
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait() // the server has returned as well
+			cancel()
+			<-time.After(time.Hour)
+			dialEcho(t, c)
+			c.Close()
+		})
+	})
+}
+
+// A server that is asked for a version it does not take says which it does.
+func TestDialVersionNotTaken(t *testing.T) {
+	srv := httptest.NewServer(upgradeEcho(&Upgrader{Versions: []Version{RFC6455, Hybi07}}, nil))
+	defer srv.Close()
+	for _, v := range []Version{Hybi10, Hybi00, Hixie75} {
+		_, err := (&Dialer{Version: v}).Dial(t.Context(), strings.Replace(srv.URL, "http", "ws", 1))
+		if handshakeStatus(err) != 426 || !strings.Contains(err.Error(), "13, 7") {
+			t.Errorf("%v: %v; want status 426 and the versions 13, 7", v, err)
+		}
+	}
+}

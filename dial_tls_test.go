@@ -1,0 +1,289 @@
+package websocket
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// dialTLSServer echoes over TLS, with a certificate for lab.example and a
+// liking for HTTP/2. Whatever name is dialed leads to it.
+func dialTLSServer(t *testing.T) (d Dialer, addr string) {
+	t.Helper()
+	serverConfig, clientConfig := acceptTLS(t, "lab.example")
+	clientConfig.ServerName = ""
+	srv := httptest.NewUnstartedServer(upgradeEcho(&Upgrader{}, nil))
+	srv.EnableHTTP2 = true
+	srv.TLS = serverConfig
+	srv.TLS.NextProtos = []string{"h2", "http/1.1"}
+	srv.Config.ErrorLog = log.New(io.Discard, "", 0)
+	srv.StartTLS()
+	t.Cleanup(srv.Close)
+	addr = srv.Listener.Addr().String()
+	d.TLSConfig, d.Proxy = clientConfig, dialNoProxy
+	d.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}
+	return d, addr
+}
+
+// "wss to a certificate for another name fails: directly, through a proxy, with
+// a caller's TLS config."
+func TestDialChecksCertificate(t *testing.T) {
+	direct, addr := dialTLSServer(t)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Host = addr // wherever it was to go
+		relayConnect(w, r)
+	}))
+	defer proxy.Close()
+	var wrongName x509.HostnameError
+	var unknown x509.UnknownAuthorityError
+	failing := errors.New("not this one")
+	tests := []struct {
+		name string
+		url  string
+		edit func(*tls.Config)
+		want any // target for errors.As, nil for success
+	}{
+		{"right name", "wss://lab.example/", func(*tls.Config) {}, nil},
+		{"right name in upper case", "wss://LAB.example/", func(*tls.Config) {}, nil},
+		{"right name with a final dot", "wss://lab.example./", func(*tls.Config) {}, nil},
+		{"right name on another port", "wss://lab.example:8443/", func(*tls.Config) {}, nil},
+		{"HTTP/2 wanted by the caller", "wss://lab.example/", func(c *tls.Config) { c.NextProtos = []string{"h2"} }, nil},
+		{"name given by the caller", "wss://192.0.2.1/", func(c *tls.Config) { c.ServerName = "lab.example" }, nil},
+		{"no verification wanted", "wss://evil.example/", func(c *tls.Config) { c.InsecureSkipVerify = true }, nil},
+		{"another name", "wss://evil.example/", func(*tls.Config) {}, &wrongName},
+		{"name above", "wss://example/", func(*tls.Config) {}, &wrongName},
+		{"name below", "wss://x.lab.example/", func(*tls.Config) {}, &wrongName},
+		{"address", "wss://192.0.2.1/", func(*tls.Config) {}, &wrongName},
+		{"another name given by the caller", "wss://lab.example/", func(c *tls.Config) { c.ServerName = "evil.example" }, &wrongName},
+		{"Host does not count", "wss://evil.example/", func(*tls.Config) {}, &wrongName},
+		{"unknown authority", "wss://lab.example/", func(c *tls.Config) { c.RootCAs = x509.NewCertPool() }, &unknown},
+		{"caller's own check", "wss://lab.example/", func(c *tls.Config) {
+			c.VerifyConnection = func(tls.ConnectionState) error { return failing }
+		}, &failing},
+	}
+	for _, tt := range tests {
+		for _, through := range []string{"directly", "through a proxy"} {
+			t.Run(tt.name+"/"+through, func(t *testing.T) {
+				d := direct
+				d.TLSConfig = d.TLSConfig.Clone()
+				tt.edit(d.TLSConfig)
+				before := d.TLSConfig.Clone()
+				d.Header = http.Header{"Host": {"lab.example"}}
+				if through != "directly" {
+					d.DialContext = nil
+					d.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }
+				}
+				c, err := d.Dial(t.Context(), tt.url)
+				if d.TLSConfig.ServerName != before.ServerName || len(d.TLSConfig.NextProtos) != len(before.NextProtos) {
+					t.Error("the caller's config was changed")
+				}
+				if tt.want != nil {
+					if !errors.As(err, tt.want) || !strings.HasPrefix(err.Error(), "websocket: ") {
+						t.Errorf("error %v, want a %T", err, tt.want)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer c.Close()
+				if got := c.NetConn().(*tls.Conn).ConnectionState().NegotiatedProtocol; got != "http/1.1" {
+					t.Errorf("ALPN chose %q, want http/1.1", got)
+				}
+				dialEcho(t, c)
+			})
+		}
+	}
+}
+
+func TestDialOverTLSEveryVersion(t *testing.T) {
+	d, _ := dialTLSServer(t)
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		d.Version = v
+		c, err := d.Dial(t.Context(), "wss://lab.example/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		dialEcho(t, c)
+	})
+}
+
+// A tls.Conn tells its peer before it closes, and waits 5 seconds if that does
+// not read. An interrupted handshake does not.
+func TestDialTLSInterrupted(t *testing.T) {
+	serverConfig, clientConfig := acceptTLS(t, "lab.example")
+	overTLS := func(steps ...func(net.Conn)) func(net.Conn) {
+		return func(c net.Conn) {
+			tc := tls.Server(c, serverConfig)
+			for _, step := range steps {
+				step(tc)
+			}
+		}
+	}
+	stages := map[string]func(net.Conn){
+		"hello is not read": func(net.Conn) {},
+		"hello is not answered": func(c net.Conn) {
+			io.ReadFull(c, make([]byte, 5))
+		},
+		"request is not read": overTLS(func(c net.Conn) { c.(*tls.Conn).Handshake() }),
+		"no response":         overTLS(func(c net.Conn) { readTestHead(c) }),
+		"half a response":     overTLS(func(c net.Conn) { readTestHead(c) }, sendStep("HTTP/1.1 101 x\r\n")),
+		"half a refusal": overTLS(func(c net.Conn) { readTestHead(c) },
+			sendStep("HTTP/1.1 403 x\r\nContent-Length: 5\r\n\r\nbe")),
+		"wrong answer": overTLS(func(c net.Conn) { readTestHead(c) }, sendStep("HTTP/1.1 101 x\r\n\r\n")),
+	}
+	for name, server := range stages {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				over := make(chan struct{})
+				link := &proxyLink{serve: func(c net.Conn) { server(c); <-over }}
+				d := dialPipe(Dialer{TLSConfig: clientConfig}, link)
+				ctx, cancel := context.WithCancel(t.Context())
+				time.AfterFunc(refusalBodyWait/2, cancel)
+				start := time.Now()
+				_, err := d.Dial(ctx, "wss://lab.example/")
+				want := refusalBodyWait / 2
+				if name == "wrong answer" {
+					want = 0
+				} else if handshakeStatus(err) != 403 && !errors.Is(err, context.Canceled) {
+					t.Errorf("%v, want context.Canceled, or the refusal", err)
+				}
+				if took := time.Since(start); err == nil || took != want {
+					t.Errorf("%v after %v, want an error after %v", err, took, want)
+				}
+				link.checkClosed(t)
+				if late := time.Since(start) - want; late != 0 {
+					t.Errorf("connection closed %v after that", late)
+				}
+				close(over)
+				cancel()
+			})
+		})
+	}
+}
+
+// The same after a proxy that speaks TLS itself: TLS in TLS.
+func TestDialTLSInTLSInterrupted(t *testing.T) {
+	serverConfig, clientConfig := acceptTLS(t, "lab.example", "p.test")
+	synctest.Test(t, func(t *testing.T) {
+		over := make(chan struct{})
+		link := &proxyLink{serve: func(c net.Conn) {
+			outer := tls.Server(c, serverConfig)
+			readTestHead(outer)
+			io.WriteString(outer, "HTTP/1.1 200 OK\r\n\r\n")
+			inner := tls.Server(outer, serverConfig)
+			readTestHead(inner)
+			<-over
+		}}
+		d := dialPipe(Dialer{TLSConfig: clientConfig}, link)
+		d.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("https://p.test") }
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		start := time.Now()
+		_, err := d.Dial(ctx, "wss://lab.example/")
+		if took := time.Since(start); !errors.Is(err, context.Canceled) || took != time.Second {
+			t.Errorf("%v after %v, want context.Canceled after 1s", err, took)
+		}
+		link.checkClosed(t)
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("closed after %v, want 1s", took)
+		}
+		close(over)
+	})
+}
+
+// Every version through an HTTP proxy: a tunnel for ws as well as for wss.
+func TestDialThroughProxy(t *testing.T) {
+	srv := httptest.NewServer(upgradeEcho(&Upgrader{}, nil))
+	defer srv.Close()
+	asked := make(chan string, 1)
+	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, _, _ := strings.Cut(r.Header.Get("Proxy-Authorization"), " ")
+		asked <- r.Method + " " + r.Host + " " + user
+		relayConnect(w, r)
+	}))
+	defer proxy.Close()
+	addr := srv.Listener.Addr().String()
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		d := &Dialer{Version: v, Proxy: func(r *http.Request) (*url.URL, error) {
+			if r.URL.Scheme != "http" || r.URL.Host != addr {
+				t.Errorf("asked for the proxy to %v", r.URL)
+			}
+			return url.Parse(strings.Replace(proxy.URL, "://", "://u:p@", 1))
+		}}
+		c, err := d.Dial(t.Context(), "ws://"+addr+"/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if got, want := <-asked, "CONNECT "+addr+" Basic"; got != want {
+			t.Errorf("proxy was asked %q, want %q", got, want)
+		}
+		dialEcho(t, c)
+	})
+}
+
+func TestDialProxyRefuses(t *testing.T) {
+	proxy := httptest.NewServer(http.NotFoundHandler())
+	defer proxy.Close()
+	d := &Dialer{Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }}
+	_, err := d.Dial(t.Context(), "ws://lab.example/")
+	if handshakeStatus(err) != 404 || !strings.Contains(err.Error(), "proxy") {
+		t.Errorf("%v, want status 404 of the proxy", err)
+	}
+}
+
+// The environment is read once in a process, hence another.
+func TestDialProxyFromEnvironment(t *testing.T) {
+	const child = "WEBSOCKET_TEST_DIAL"
+	if target := os.Getenv(child); target != "" {
+		Dial(t.Context(), target)
+		return
+	}
+	for target, want := range map[string]string{"ws://a.test/": "CONNECT a.test:80 ", "wss://a.test/": "CONNECT a.test:443 "} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		asked := make(chan string, 1)
+		go func() {
+			nc, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer nc.Close()
+			asked <- readTestHead(nc)
+		}()
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+		setting := "=http://" + l.Addr().String()
+		cmd.Env = []string{child + "=" + target, "HTTP_PROXY" + setting, "HTTPS_PROXY" + setting}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+		select {
+		case got := <-asked:
+			if !strings.HasPrefix(got, want) {
+				t.Errorf("%s: proxy was asked %q, want %q", target, got, want)
+			}
+		default:
+			t.Errorf("%s: the proxy of the environment was not asked", target)
+		}
+	}
+}

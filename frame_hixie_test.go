@@ -1,0 +1,211 @@
+package websocket
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+// What draft-hixie-75 and draft-ietf-hybi-00 section 4.2 make of bytes on which
+// implementations of the time disagreed.
+func TestHixieFraming(t *testing.T) {
+	for _, tt := range []struct {
+		name, sent string
+		heard      []string
+		code       StatusCode
+	}{
+		{"frame with a length is skipped", "80 05 6162636465 00 41 ff", []string{`Text "A"`}, 0},
+		{"length of two bytes", "81 8100" + strings.Repeat("78", 128) + "00 42 ff", []string{`Text "B"`}, 0},
+		{"type ff with a length is no Close", "ff 03 616263 00 43 ff", []string{`Text "C"`}, 0},
+		{"skipped bytes may be anything", "80 04 ffffff00 00 4c ff", []string{`Text "L"`}, 0},
+		{"other types of text are dropped", "01 78 ff 00 44 ff", []string{`Text "D"`}, 0},
+		{"type 7f is dropped too", "7f 00 80 ff 00 44 ff", []string{`Text "D"`}, 0},
+		{"length zero", "80 00 00 46 ff", []string{`Text "F"`}, 0},
+		{"length zero of type fe", "fe 00 00 46 ff", []string{`Text "F"`}, 0},
+		{"Close", "ff 00", []string{coreClosed}, 0},
+		{"Close with a zero before the length", "ff 80 00", []string{coreClosed}, 0},
+		{"Close with many zeros", "ff 8080808080808080 00", []string{coreClosed}, 0},
+		{"length that never ends", "80 ffffffffffffffffff 7f", nil, StatusMessageTooBig},
+		{"bytes that are not UTF-8", "00 c328 ff", []string{`Text "�("`}, 0},
+
+		{"empty text", "00 ff", []string{`Text ""`}, 0},
+		{"U+0000 in text", "00 610062 ff", []string{`Text "a\x00b"`}, 0},
+		{"three messages", "00 61 ff 00 62 ff 00 63 ff", []string{`Text "a"`, `Text "b"`, `Text "c"`}, 0},
+		{"Close after text", "00 61 ff ff 00", []string{`Text "a"`, coreClosed}, 0},
+		{"data after Close", "ff 00 00 61 ff", []string{coreClosed}, 0},
+		{"unfinished text", "00 6162", nil, 0},
+		{"unfinished character", "00 61 ff 00 e282", []string{`Text "a"`}, 0},
+		{"unfinished length", "80 81", nil, 0},
+		{"unfinished skip", "80 05 61", nil, 0},
+		{"nothing but skipped frames", "80 01 ff 01 ff 80 00", nil, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			coreEachSide(t, coreHixie, func(t *testing.T, v Version, side Side) {
+				for _, n := range []int{1, 2, 3, 1 << 20} {
+					got := coreParse(v, side, Config{}, coreCut([][]byte{coreHex(t, tt.sent)}, n))
+					coreWantHeard(t, got.heard, tt.heard)
+					coreWantCode(t, got.err, tt.code, coreEndsClosed(tt.heard))
+				}
+			})
+		})
+	}
+}
+
+// Invalid text becomes U+FFFD and the message goes on, the same wherever the
+// bytes were cut and however little room there is for them.
+func TestHixieReplacesInvalidUTF8(t *testing.T) {
+	const r = "\ufffd"
+	for _, tt := range []struct{ name, sent, want string }{
+		{"valid", "aß€😀", "aß€😀"},
+		{"U+FFFD itself", "a\ufffdb", "a" + r + "b"},
+		{"lone continuation", "a\x80b", "a" + r + "b"},
+		{"fe", "\xfea", r + "a"},
+		{"overlong", "\xc0\xafa", r + r + "a"},
+		{"surrogate", "\xed\xa0\x80", r + r + r},
+		{"beyond U+10FFFF", "\xf4\x90\x80\x80", r + r + r + r},
+		{"half a character, then text", "\xe2\x82a", r + r + "a"},
+		{"half a character at the end", "a\xe2\x82", "a" + r + r},
+		{"first byte at the end", "a\xf0", "a" + r},
+		{"three of four bytes at the end", "\xf0\x9f\x98", r + r + r},
+		{"many", strings.Repeat("\x80", 2000), strings.Repeat(r, 2000)},
+		{"between good ones", strings.Repeat("€\xe2😀", 300), strings.Repeat("€"+r+"😀", 300)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			wire := append(append([]byte{0}, tt.sent...), 0xff)
+			want := []string{fmt.Sprintf("Text %q", tt.want)}
+			coreEachSide(t, coreHixie, func(t *testing.T, v Version, side Side) {
+				for n := 1; n < 9; n++ {
+					coreWantHeard(t, coreParse(v, side, Config{}, coreCut([][]byte{wire}, n)).heard, want)
+				}
+				coreWantHeard(t, coreParse(v, side, Config{}, [][]byte{wire}).heard, want)
+			})
+			for room := utf8.UTFMax; room < 12; room++ {
+				if got := coreDecodeInSteps(t, Hybi00, wire, room); got != tt.want {
+					t.Errorf("room for %d at a time: text is %.99q, want %.99q", room, got, tt.want)
+				}
+			}
+			if f, n, err := ParseFrame(wire, Hybi00); string(f.Payload) != tt.want || n != len(wire) || err != nil {
+				t.Errorf("ParseFrame: %.99q, n %d of %d, error %v: want %.99q", f.Payload, n, len(wire), err, tt.want)
+			}
+		})
+	}
+}
+
+// coreDecodeInSteps decodes one message with room for so many bytes at a time.
+func coreDecodeInSteps(t *testing.T, v Version, wire []byte, room int) (text string) {
+	t.Helper()
+	d := newDecoder(v, ClientSide, &Config{})
+	for range 10 * len(wire) {
+		out, n, ev, err := d.codec.decode(&d, make([]byte, 0, room), wire)
+		if err != nil {
+			t.Fatalf("room for %d at a time: %v", room, err)
+		}
+		if text, wire = text+string(out), wire[n:]; ev == gotMessage {
+			return text
+		}
+		if ev == needInput {
+			t.Fatalf("room for %d at a time: decode wants more input before the end", room)
+		}
+	}
+	t.Fatalf("room for %d at a time: decode does not come to an end", room)
+	return ""
+}
+
+// The limit is on the text as the program gets it, with U+FFFD in it.
+func TestHixieLimitCountsReplacedText(t *testing.T) {
+	wire := append(append([]byte{0}, strings.Repeat("\x80", 10)...), 0xff)
+	for _, tt := range []struct {
+		limit int64
+		code  StatusCode
+	}{{30, 0}, {29, StatusMessageTooBig}} {
+		for _, n := range []int{1, 4, 100} {
+			got := coreParse(Hybi00, ServerSide, Config{MaxMessageSize: tt.limit}, coreCut([][]byte{wire}, n))
+			coreWantCode(t, got.err, tt.code, false)
+		}
+	}
+}
+
+// A text without end fails at the limit, not after it.
+func TestHixieEndlessText(t *testing.T) {
+	wire := append([]byte{0}, bytes.Repeat([]byte("a"), 5000)...)
+	coreEachSide(t, coreHixie, func(t *testing.T, v Version, side Side) {
+		fed, _, err := coreFeed(v, side, Config{MaxMessageSize: 1000}, wire, 1)
+		if coreCode(err) != StatusMessageTooBig || fed != 1002 {
+			t.Errorf("error %v after %d bytes, want %d after 1002", err, fed, StatusMessageTooBig)
+		}
+	})
+}
+
+func TestParseFrameHixie(t *testing.T) {
+	for _, tt := range []struct {
+		name, sent string
+		want       Frame
+		n          int
+	}{
+		{"text", "00 61 ff 00", Frame{Fin: true, Opcode: Text, Payload: []byte("a")}, 3},
+		{"empty text", "00 ff", Frame{Fin: true, Opcode: Text}, 2},
+		{"Close", "ff 00 00", Frame{Fin: true, Opcode: Close}, 2},
+		{"text behind what is skipped", "80 02 ffff 01 62 ff 00 61 ff 00", Frame{Fin: true, Opcode: Text, Payload: []byte("a")}, 10},
+		{"skipped only", "80 02 ffff", Frame{}, 0},
+		{"text without end", "00 61", Frame{}, 0},
+		{"nothing", "", Frame{}, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, v := range coreHixie {
+				f, n, err := ParseFrame(coreHex(t, tt.sent), v)
+				if tt.n == 0 && err != io.ErrUnexpectedEOF || tt.n > 0 && err != nil {
+					t.Errorf("%v: error %v", v, err)
+				}
+				if f.Fin != tt.want.Fin || f.Opcode != tt.want.Opcode || !bytes.Equal(f.Payload, tt.want.Payload) || n != tt.n {
+					t.Errorf("%v: %+v, n %d: want %+v, n %d", v, f, n, tt.want, tt.n)
+				}
+			}
+		})
+	}
+}
+
+// A frame costs what it holds, not what stands behind it.
+func TestParseFrameHixieMemory(t *testing.T) {
+	wire := bytes.Repeat([]byte("\x00Hello\xff"), 10_000)
+	got := coreAllocated(func() {
+		for rest := wire; len(rest) > 0; {
+			_, n, err := ParseFrame(rest, Hybi00)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rest = rest[n:]
+		}
+	})
+	if most := uint64(10_000 * 512); got > most {
+		t.Errorf("%d bytes allocated for 10,000 small frames, want at most %d", got, most)
+	}
+}
+
+func TestIncompleteTail(t *testing.T) {
+	for _, tt := range []struct {
+		text string
+		want int
+	}{
+		{"", 0}, {"a", 0}, {"\xc3", 1}, {"a\xe2", 1}, {"a\xe2\x82", 2}, {"€", 0}, {"\xf0\x9f\x98", 3}, {"😀", 0},
+		{"\xf0\x9f", 2}, {"a\x80", 0}, {"\x80\x80\x80\x80", 0}, {"\xe0\x80", 0}, {"\xed\xa0", 0}, {"\xff", 0}, {"€\xc3", 1},
+		{"\xf4\x90", 0}, {"\xc0", 0},
+	} {
+		if got := incompleteTail([]byte(tt.text)); got != tt.want {
+			t.Errorf("%q: %d bytes may be completed, want %d", tt.text, got, tt.want)
+		}
+	}
+}
+
+func TestHixieErrorsWrapErrUnsupported(t *testing.T) {
+	for _, typ := range []MessageType{Binary, Ping, Pong} {
+		for _, v := range coreHixie {
+			if _, err := AppendMessage(nil, v, ClientSide, typ, nil); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), typ.String()) {
+				t.Errorf("%v on %v: error is %v, want errors.ErrUnsupported in it, and the type", typ, v, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package websocket
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestServerVersionsNarrowed(t *testing.T) {
+	tests := []struct {
+		versions []Version
+		numbers  string
+	}{
+		{nil, "13, 8, 7"}, {[]Version{RFC6455}, "13"}, {[]Version{Hybi07, RFC6455}, "13, 7"}, {[]Version{Hybi00, Hixie75}, ""},
+	}
+	for _, tt := range tests {
+		for _, v := range allVersions {
+			_, response, _, err := handshakeServe(&Upgrader{Versions: tt.versions}, handshakeRequest(v).String())
+			want := 0
+			if tt.versions != nil && !slices.Contains(tt.versions, v) {
+				want = 426
+			}
+			if got := handshakeStatus(err); got != want {
+				t.Errorf("%v asked of a server for %v: status %d (%v), want %d", v, tt.versions, got, err, want)
+			}
+			if want == 0 {
+				continue
+			}
+			line := "\r\nSec-WebSocket-Version: " + tt.numbers + "\r\n"
+			if has := strings.Contains(response, line); has != (tt.numbers != "") {
+				t.Errorf("%v asked of a server for %v: response %q, want the numbers %q in it", v, tt.versions, response, tt.numbers)
+			}
+		}
+	}
+}
+
+// The form of refusals, down to the last byte.
+func TestServerRefusalForms(t *testing.T) {
+	up := &Upgrader{Versions: []Version{RFC6455, Hybi10, Hybi07}}
+	const common = "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
+	tests := []struct {
+		name    string
+		request handshakeMessage
+		want    string
+	}{
+		{"426", handshakeRequest(RFC6455).with("Sec-WebSocket-Version", "6"),
+			"HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13, 8, 7\r\nUpgrade: websocket\r\n" +
+				common + "Content-Length: 113\r\n\r\n" +
+				"Upgrade Required: Sec-WebSocket-Version is 6; versions taken are rfc6455, draft-ietf-hybi-10, draft-ietf-hybi-07\n"},
+		{"405", handshakeRequest(RFC6455).withLine("PUT / HTTP/1.1"),
+			"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\nConnection: close\r\n" +
+				common + "Content-Length: 50\r\n\r\nMethod Not Allowed: method is \"PUT\": expected GET\n"},
+		{"400", handshakeRequest(RFC6455).with("Connection"),
+			"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n" +
+				common + "Content-Length: 63\r\n\r\nBad Request: header Connection does not have the token Upgrade\n"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h, got, _, err := handshakeServe(up, tt.request.String())
+			if err == nil || got != tt.want {
+				t.Errorf("response (%v)\n%q, want\n%q", err, got, tt.want)
+			}
+			if again, _ := h.AppendResponse(nil, nil); len(again) > 0 {
+				t.Errorf("the refusal is given a second time: %q", again)
+			}
+			if n, again := h.Feed([]byte("x")); n != 0 || !errors.Is(err, again) {
+				t.Errorf("Feed after the refusal: %d, %v; want the same error again", n, again)
+			}
+		})
+	}
+}
+
+func TestServerRefuse(t *testing.T) {
+	secret := errors.New("secret reason")
+	tests := []struct {
+		name   string
+		err    error
+		status int
+	}{
+		{"plain error", secret, 403},
+		{"with status", &HandshakeError{Status: 401, Err: secret}, 401},
+		{"wrapped", errors.Join(errors.New("x"), &HandshakeError{Status: 503, Err: secret}), 503},
+		{"status 101", &HandshakeError{Status: 101, Err: secret}, 403},
+		{"status 200", &HandshakeError{Status: 200, Err: secret}, 403},
+		{"status 0", &HandshakeError{Err: secret}, 403},
+		{"status 999", &HandshakeError{Status: 999, Err: secret}, 403},
+		{"nil", nil, 403},
+	}
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		for _, tt := range tests {
+			h := NewServerHandshake(nil)
+			h.Feed([]byte(handshakeRequest(v).String()))
+			err := h.Refuse(tt.err)
+			if handshakeStatus(err) != tt.status || tt.err != nil && !errors.Is(err, secret) || h.Done() {
+				t.Errorf("%s: %v, done %t; want status %d and the program's error", tt.name, err, h.Done(), tt.status)
+			}
+			if second := h.Refuse(errors.New("later")); second != err {
+				t.Errorf("%s: a second Refuse returns %v, want the first error", tt.name, second)
+			}
+			out, _ := h.AppendResponse(nil, nil)
+			response, err := http.ReadResponse(handshakeReader(string(out)), nil)
+			if err != nil || response.StatusCode != tt.status || !response.Close || strings.Contains(string(out), "secret") {
+				t.Errorf("%s: response %q (%v), want %d, the end of the connection and no reason", tt.name, out, err, tt.status)
+			}
+		}
+	})
+}
+
+// Once the response was begun there can be no other.
+func TestServerRefuseTooLate(t *testing.T) {
+	h := NewServerHandshake(nil)
+	h.Feed([]byte(handshakeRequest(Hybi00).head()))
+	h.AppendResponse(nil, nil)
+	if err := h.Refuse(errors.New("too late")); err == nil || h.Done() {
+		t.Errorf("Refuse: %v, done %t; want the handshake to have ended", err, h.Done())
+	}
+	if out, err := h.AppendResponse(nil, nil); len(out) > 0 || err != nil {
+		t.Errorf("a second response: %q, %v", out, err)
+	}
+}
+
+// A mistake in the options is the program's: 500, whoever asks, and first.
+func TestServerMisconfigured(t *testing.T) {
+	for name, up := range map[string]*Upgrader{
+		"origin pattern": {Origins: []string{"*", "example.com"}},
+		"version":        {Versions: []Version{99}},
+		"subprotocol":    {Subprotocols: []string{"a b"}},
+	} {
+		for _, request := range []handshakeMessage{
+			handshakeRequest(RFC6455), handshakeRequest(Hixie75), handshakeRequest(RFC6455).with("Origin"),
+			handshakeRequest(RFC6455).with("Upgrade"), handshakeRequest(RFC6455).with("Sec-WebSocket-Version", "6"),
+		} {
+			_, response, _, err := handshakeServe(up, request.String())
+			if handshakeStatus(err) != 500 || !strings.HasPrefix(response, "HTTP/1.1 500 ") || !strings.HasSuffix(response, "\r\n\r\nInternal Server Error\n") {
+				t.Errorf("%s: %v, response %q; want 500 without the reason", name, err, response)
+			}
+		}
+	}
+}

@@ -1,0 +1,219 @@
+package websocket
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Responses of other servers, some odd, that must be taken.
+func TestClientAccepts(t *testing.T) {
+	lower := func(m handshakeMessage) handshakeMessage {
+		m.fields = slices.Clone(m.fields)
+		for i := range m.fields {
+			m.fields[i][0] = strings.ToLower(m.fields[i][0])
+		}
+		return m
+	}
+	edits := map[string]func(handshakeMessage) handshakeMessage{
+		"as it is":                  func(m handshakeMessage) handshakeMessage { return m },
+		"names in lower case":       lower,
+		"Upgrade in lower case":     func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "websocket") },
+		"Upgrade in mixed case":     func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "WebSocket") },
+		"Connection in lower case":  func(m handshakeMessage) handshakeMessage { return m.with("Connection", "upgrade") },
+		"Connection in a list":      func(m handshakeMessage) handshakeMessage { return m.with("Connection", "keep-alive, Upgrade") },
+		"another reason":            func(m handshakeMessage) handshakeMessage { return m.withLine("HTTP/1.1 101 Dontcare") },
+		"no reason":                 func(m handshakeMessage) handshakeMessage { return m.withLine("HTTP/1.1 101 ") },
+		"no space after the status": func(m handshakeMessage) handshakeMessage { return m.withLine("HTTP/1.1 101") },
+		"Server and Date, as nginx adds": func(m handshakeMessage) handshakeMessage {
+			return m.with("Server", "nginx").with("Date", "Thu, 01 Jan 1970 00:00:00 GMT")
+		},
+		"fields the other way round": func(m handshakeMessage) handshakeMessage {
+			m.fields = slices.Clone(m.fields)
+			slices.Reverse(m.fields)
+			return m
+		},
+		"origin repeated, as wsnode does": func(m handshakeMessage) handshakeMessage { return m.with("Origin", "http://lab.example:8080") },
+	}
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		for name, edit := range edits {
+			h := handshakeClient(t, v, nil)
+			if _, err := h.Feed([]byte(edit(handshakeResponse(v)).String())); err != nil || !h.Done() {
+				t.Errorf("%s: %v, done %t; want the connection open", name, err, h.Done())
+			}
+		}
+		h := handshakeClient(t, v, nil)
+		accept := handshakeResponse(v).with("sec-websocket-accept", "X7sdFi1aZDLMcFz+yURsFmFjwvU=")
+		if _, err := h.Feed([]byte(accept.String())); (err == nil) != v.hixie() {
+			t.Errorf("with the Accept that HAProxy adds: %v; want it ignored by hixie alone", err)
+		}
+	})
+}
+
+// "An unrequested subprotocol or extension, a wrong Accept, a wrong 16-byte
+// challenge reply: refused."
+func TestClientRefuses(t *testing.T) {
+	hybi := []Version{RFC6455, Hybi10, Hybi07}
+	old := []Version{Hybi00, Hixie75}
+	tests := []struct {
+		name     string
+		versions []Version
+		edit     func(handshakeMessage) handshakeMessage
+		words    string
+	}{
+		{"Upgrade missing", allVersions, func(m handshakeMessage) handshakeMessage { return m.with("Upgrade") }, "Upgrade"},
+		{"Upgrade to something else", allVersions, func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "h2c") }, "Upgrade"},
+		{"Connection missing", allVersions, func(m handshakeMessage) handshakeMessage { return m.with("Connection") }, "Connection"},
+		{"Connection close", allVersions, func(m handshakeMessage) handshakeMessage { return m.with("Connection", "close") }, "Connection"},
+		{"status 200", allVersions, func(m handshakeMessage) handshakeMessage { return m.withLine("HTTP/1.1 200 OK") }, "200 OK"},
+		{"redirect", allVersions, func(m handshakeMessage) handshakeMessage {
+			return m.withLine("HTTP/1.1 302 Found").with("Location", "ws://evil.example/")
+		}, "302 Found"},
+		{"no HTTP", allVersions, func(m handshakeMessage) handshakeMessage { return m.withLine("SSH-2.0-x") }, "no HTTP response"},
+		{"status of two digits", allVersions, func(m handshakeMessage) handshakeMessage { return m.withLine("HTTP/1.1 10 x") }, "no HTTP response"},
+
+		{"Accept missing", hybi, func(m handshakeMessage) handshakeMessage { return m.with("Sec-WebSocket-Accept") }, "missing"},
+		{"Accept empty", hybi, func(m handshakeMessage) handshakeMessage { return m.with("Sec-WebSocket-Accept", "") }, "empty"},
+		{"Accept of another key", hybi, func(m handshakeMessage) handshakeMessage {
+			return m.with("Sec-WebSocket-Accept", "C/0nmHhBztSRGR1CwL6Tf4ZjwpY=")
+		}, "expected"},
+		{"Accept in another case", hybi, func(m handshakeMessage) handshakeMessage {
+			return m.with("Sec-WebSocket-Accept", strings.ToLower(m.fields[2][1]))
+		}, "expected"},
+		{"Accept twice", hybi, func(m handshakeMessage) handshakeMessage {
+			return m.with("Sec-WebSocket-Accept", m.fields[2][1], m.fields[2][1])
+		}, "expected one"},
+		{"extension", hybi, func(m handshakeMessage) handshakeMessage {
+			return m.with("Sec-WebSocket-Extensions", "permessage-deflate")
+		}, "none was offered"},
+		{"subprotocol", hybi, func(m handshakeMessage) handshakeMessage { return m.with("Sec-WebSocket-Protocol", "chat") }, "offered were"},
+		{"empty subprotocol", hybi, func(m handshakeMessage) handshakeMessage { return m.with("Sec-WebSocket-Protocol", "") }, "offered were"},
+		{"subprotocol of hixie-76", []Version{Hybi00}, func(m handshakeMessage) handshakeMessage {
+			return m.with("Sec-WebSocket-Protocol", "chat")
+		}, "offered were"},
+		{"subprotocol of hixie-75", []Version{Hixie75}, func(m handshakeMessage) handshakeMessage { return m.with("WebSocket-Protocol", "chat") }, "offered were"},
+
+		{"origin missing", old, func(m handshakeMessage) handshakeMessage { return m.with(m.fields[2][0]) }, "missing"},
+		{"origin of another page", old, func(m handshakeMessage) handshakeMessage { return m.with(m.fields[2][0], "http://b.example") }, "origin"},
+		{"origin twice", old, func(m handshakeMessage) handshakeMessage {
+			return m.with(m.fields[2][0], m.fields[2][1], m.fields[2][1])
+		}, "expected one"},
+		{"location missing", old, func(m handshakeMessage) handshakeMessage { return m.with(m.fields[3][0]) }, "missing"},
+		{"wrong 16 bytes", []Version{Hybi00}, func(m handshakeMessage) handshakeMessage {
+			m.body = m.body[:15] + "x"
+			return m
+		}, "challenge"},
+		{"16 zeros", []Version{Hybi00}, func(m handshakeMessage) handshakeMessage {
+			m.body = strings.Repeat("\x00", 16)
+			return m
+		}, "challenge"},
+	}
+	for _, tt := range tests {
+		for _, v := range tt.versions {
+			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
+				h := handshakeClient(t, v, nil)
+				_, err := h.Feed([]byte(tt.edit(handshakeResponse(v)).String()))
+				var refused *HandshakeError
+				if !errors.As(err, &refused) || !strings.Contains(err.Error(), tt.words) || h.Done() {
+					t.Fatalf("%v, done %t; want a *HandshakeError with the words %q", err, h.Done(), tt.words)
+				}
+				if n, again := h.Feed([]byte("x")); n != 0 || again != err {
+					t.Errorf("Feed after that: %d, %v; want the same error again", n, again)
+				}
+			})
+		}
+	}
+}
+
+func TestClientTakesSubprotocol(t *testing.T) {
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		name := wireName(v.traits().protocolHeader)
+		for _, tt := range []struct {
+			answer []string
+			want   string
+			ok     bool
+		}{
+			{nil, "", true}, {[]string{"chat"}, "chat", true}, {[]string{"Chat"}, "", false}, {[]string{"other"}, "", false},
+			{[]string{"chat", "chat"}, "", false}, {[]string{""}, "", v.hixie()}, {[]string{"chat, chat"}, "", false},
+		} {
+			h := handshakeClient(t, v, &Dialer{Subprotocols: []string{"chat"}})
+			_, err := h.Feed([]byte(handshakeResponse(v).with(name, tt.answer...).String()))
+			if (err == nil) != tt.ok || h.Subprotocol() != tt.want {
+				t.Errorf("answer %q: %q, %v; want %q, ok %t", tt.answer, h.Subprotocol(), err, tt.want, tt.ok)
+			}
+		}
+	})
+}
+
+// Location: host, port and resource count, the scheme does not; the default
+// port of either scheme may be left out.
+func TestClientLocation(t *testing.T) {
+	tests := []struct {
+		url, location string
+		want          bool
+	}{
+		{"ws://a/x?y", "ws://a/x?y", true},
+		{"ws://a/x?y", "WS://A/x?y", true},
+		{"ws://a/x?y", "wss://a/x?y", true},
+		{"wss://a/x?y", "ws://a/x?y", true},
+		{"ws://a/", "ws://a:80/", true},
+		{"wss://a/", "wss://a:443/", true},
+		{"wss://a/", "ws://a:443/", true},
+		{"ws://a:8080/", "ws://a:8080/", true},
+		{"ws://a:8080/", "wss://a:8080/", true},
+		{"wss://a:80/", "ws://a/", true},
+		{"ws://a:443/", "wss://a/", true},
+		{"ws://[::1]:8080/", "ws://[0:0:0:0:0:0:0:1]:8080/", true},
+		{"ws://a/", "ws://a:443/", false},
+		{"wss://a/", "wss://a:80/", false},
+		{"wss://a/", "ws://a:80/", false},
+		{"ws://a:443/", "ws://a/", false},
+		{"wss://a:80/", "wss://a/", false},
+		{"ws://a:8080/", "ws://a/", false},
+		{"ws://a:8080/", "ws://a:80/", false},
+		{"ws://a/", "ws://a:8080/", false},
+		{"ws://a/", "ws://b/", false},
+		{"ws://a/", "ws://a./", false},
+		{"ws://a/", "http://a/", false},
+		{"ws://a/", "a/", false},
+		{"ws://a/", "ws://a", false},
+		{"ws://a/", "ws:///", false},
+		{"ws://a/", "ws://u@a/", false},
+		{"ws://a/", "ws://a:x/", false},
+		{"ws://a/x", "ws://a/X", false},
+		{"ws://a/x", "ws://a/x?", false},
+		{"ws://a/x?y", "ws://a/x", false},
+		{"ws://a/%7e", "ws://a/~", false},
+		{"ws://a/x", "ws://a/x/", false},
+		{"ws://a/", "", false},
+	}
+	for _, v := range []Version{Hybi00, Hixie75} {
+		for _, tt := range tests {
+			t.Run(v.String()+"/"+tt.url+" as "+tt.location, func(t *testing.T) {
+				h, err := NewClientHandshake(&Dialer{Version: v, Header: http.Header{"Origin": {"http://lab.example:8080"}}}, tt.url)
+				if err != nil {
+					t.Fatal(err)
+				}
+				handshakeSetKeys(t, h)
+				response := handshakeResponse(v)
+				_, err = h.Feed([]byte(response.with(response.fields[3][0], tt.location).String()))
+				if (err == nil) != tt.want {
+					t.Errorf("%v, want it taken: %t", err, tt.want)
+				}
+			})
+		}
+	}
+}
+
+// The Host that the program gave is the one that the server repeats.
+func TestClientLocationOfHost(t *testing.T) {
+	for host, want := range map[string]bool{"virtual.example": true, "Virtual.example:80": true, "lab.example:8080": false} {
+		h := handshakeClient(t, Hixie75, &Dialer{Header: http.Header{"Host": {"Virtual.example"}, "Origin": {"http://lab.example:8080"}}})
+		_, err := h.Feed([]byte(handshakeResponse(Hixie75).with("WebSocket-Location", "ws://"+host+"/chat?room=1").String()))
+		if (err == nil) != want {
+			t.Errorf("server that calls itself %s: %v, want it taken: %t", host, err, want)
+		}
+	}
+}

@@ -1,0 +1,489 @@
+package websocket
+
+import (
+	"crypto/tls"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// handshakeServe feeds a server everything at once and returns what it answers.
+func handshakeServe(up *Upgrader, input string) (h *ServerHandshake, response string, rest string, err error) {
+	h = NewServerHandshake(up)
+	n, err := h.Feed([]byte(input))
+	out, respErr := h.AppendResponse(nil, nil)
+	return h, string(out), input[n:], errors.Join(err, respErr)
+}
+
+// The responses down to the last byte, as they pleased every client.
+func TestServerResponseForms(t *testing.T) {
+	const hixieEnd = "WebSocket-Origin: http://lab.example:8080\r\n@WebSocket-Location: ws://lab.example:8080/chat?room=1\r\n"
+	tests := map[Version]string{
+		RFC6455: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+			"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n#Sec-WebSocket-Protocol: chat\r\n",
+		Hybi10: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+			"Sec-WebSocket-Accept: h14VgLSFxpKScNH8EqnBWadNqCk=\r\n#Sec-WebSocket-Protocol: chat\r\n",
+		Hybi07: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+			"Sec-WebSocket-Accept: aYttIgilmbiQ5CswFyupMlfZF0w=\r\n#Sec-WebSocket-Protocol: chat\r\n",
+		Hybi00: "HTTP/1.1 101 WebSocket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n" +
+			"Sec-" + strings.Replace(hixieEnd, "@", "Sec-", 1) + "#Sec-WebSocket-Protocol: chat\r\n",
+		Hixie75: "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n" +
+			strings.Replace(hixieEnd, "@", "", 1) + "#WebSocket-Protocol: chat\r\n",
+	}
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		plain, withProtocol, _ := strings.Cut(tests[v], "#")
+		end := "\r\n"
+		if v == Hybi00 {
+			end += handshakeAnswer
+		}
+		request := handshakeRequest(v)
+		if _, got, _, err := handshakeServe(nil, request.String()); err != nil || got != plain+end {
+			t.Errorf("response (%v)\n%q, want\n%q", err, got, plain+end)
+		}
+		up := &Upgrader{Subprotocols: []string{"chat"}}
+		request = request.with(wireName(v.traits().protocolHeader), "chat")
+		if h, got, _, err := handshakeServe(up, request.String()); err != nil || got != plain+withProtocol+end || h.Subprotocol() != "chat" {
+			t.Errorf("response with a subprotocol (%v)\n%q, want\n%q", err, got, plain+withProtocol+end)
+		}
+		h := NewServerHandshake(nil)
+		h.Feed([]byte(handshakeRequest(v).String()))
+		got, err := h.AppendResponse([]byte("before "), http.Header{"Set-Cookie": {"a=b", "c=d"}})
+		if want := "before " + plain + "Set-Cookie: a=b\r\nSet-Cookie: c=d\r\n" + end; err != nil || string(got) != want {
+			t.Errorf("response with cookies (%v)\n%q, want\n%q", err, got, want)
+		}
+	})
+}
+
+// What six clients of hixie-76 were seen to insist on, and our response.
+func TestServerResponseMeetsHixie76Clients(t *testing.T) {
+	_, response, _, err := handshakeServe(&Upgrader{Subprotocols: []string{"chat"}}, handshakeRequest(Hybi00).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, answer, _ := strings.Cut(response, "\r\n\r\n")
+	lines := strings.Split(head, "\r\n")
+	has := func(line string) bool { return slices.Contains(lines, line) }
+	without := func(name string) bool {
+		return !slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(strings.ToLower(l), name+":") })
+	}
+	for name, ok := range map[string]bool{
+		"a reason phrase after 101 (perl, jws)":                     has("HTTP/1.1 101 WebSocket Protocol Handshake"),
+		"Upgrade in mixed case (oldnet)":                            has("Upgrade: WebSocket"),
+		"Connection with nothing but Upgrade (oldnet)":              has("Connection: Upgrade"),
+		"the origin that was sent (perl, oldnet, netty, jws)":       has("Sec-WebSocket-Origin: http://lab.example:8080"),
+		"a location with scheme, port, path and query (oldnet)":     has("Sec-WebSocket-Location: ws://lab.example:8080/chat?room=1"),
+		"no subprotocol where none was asked for (netty)":           without("sec-websocket-protocol"),
+		"no Sec-WebSocket-Accept (perl, netty)":                     without("sec-websocket-accept"),
+		"the right 16 bytes (all)":                                  answer == handshakeAnswer,
+		"no body announced, which would take the first frame along": without("content-length") && without("transfer-encoding"),
+	} {
+		if !ok {
+			t.Errorf("the response lacks %s:\n%s", name, head)
+		}
+	}
+}
+
+func TestServerDetectsVersion(t *testing.T) {
+	rfc, hixie76, hixie75 := handshakeRequest(RFC6455), handshakeRequest(Hybi00), handshakeRequest(Hixie75)
+	lower := func(m handshakeMessage) handshakeMessage {
+		for i := range m.fields {
+			m.fields[i][0] = strings.ToLower(m.fields[i][0])
+		}
+		return m
+	}
+	tests := []struct {
+		name    string
+		request handshakeMessage
+		want    Version
+		status  int // of the refusal, 0 if there is none
+	}{
+		{"13", rfc, RFC6455, 0},
+		{"8", handshakeRequest(Hybi10), Hybi10, 0},
+		{"7", handshakeRequest(Hybi07), Hybi07, 0},
+		{"keys 1 and 2", hixie76, Hybi00, 0},
+		{"none of that", hixie75, Hixie75, 0},
+		{"names in lower case", lower(handshakeRequest(RFC6455)), RFC6455, 0},
+		{"hixie-76 in lower case", lower(handshakeRequest(Hybi00)), Hybi00, 0},
+		{"version before keys", hixie76.with("Sec-WebSocket-Version", "13").with("Sec-WebSocket-Key", handshakeKeys[RFC6455][0]), RFC6455, 0},
+		{"hixie-76 with HAProxy's key", hixie76.with("sec-websocket-key", "EWlklyJbB8zJc4IPXssAwQ=="), Hybi00, 0},
+		{"hixie-75 with HAProxy's key", hixie75.with("sec-websocket-key", "EWlklyJbB8zJc4IPXssAwQ=="), Hixie75, 0},
+
+		{"version missing", rfc.with("Sec-WebSocket-Version"), 0, 400},
+		{"version and subprotocol", rfc.with("Sec-WebSocket-Version").with("Sec-WebSocket-Protocol", "chat"), 0, 400},
+		{"version missing in draft 8", handshakeRequest(Hybi10).with("Sec-WebSocket-Version"), 0, 400},
+		{"version and key missing in draft 8", handshakeRequest(Hybi10).with("Sec-WebSocket-Version").with("Sec-WebSocket-Key"), 0, 400},
+		{"extensions alone", hixie75.with("Sec-WebSocket-Extensions", "x"), 0, 400},
+		{"version empty", rfc.with("Sec-WebSocket-Version", ""), 0, 400},
+		{"version twice", rfc.with("Sec-WebSocket-Version", "13", "13"), 0, 400},
+		{"versions 13 and 8", rfc.with("Sec-WebSocket-Version", "13", "8"), 0, 400},
+		{"list of versions", rfc.with("Sec-WebSocket-Version", "13, 8"), 0, 400},
+		{"version with sign", rfc.with("Sec-WebSocket-Version", "+13"), 0, 400},
+		{"version not a number", rfc.with("Sec-WebSocket-Version", "thirteen"), 0, 400},
+		{"version beyond 255", rfc.with("Sec-WebSocket-Version", "269"), 0, 400},
+		{"empty version of hixie-76", hixie76.with("Sec-WebSocket-Version", ""), 0, 400},
+		{"version 0", rfc.with("Sec-WebSocket-Version", "0"), 0, 426},
+		{"version 4", rfc.with("Sec-WebSocket-Version", "4"), 0, 426},
+		{"version 6", rfc.with("Sec-WebSocket-Version", "6"), 0, 426},
+		{"version 9", rfc.with("Sec-WebSocket-Version", "9"), 0, 426},
+		{"version 14", rfc.with("Sec-WebSocket-Version", "14"), 0, 426},
+		{"version 255", rfc.with("Sec-WebSocket-Version", "255"), 0, 426},
+		{"leading zero", rfc.with("Sec-WebSocket-Version", "013"), 0, 426},
+		{"key 1 alone", hixie76.with("Sec-WebSocket-Key2"), 0, 400},
+		{"key 2 alone", hixie76.with("Sec-WebSocket-Key1"), 0, 400},
+		{"draft 1", hixie76.with("Sec-WebSocket-Draft", "1"), 0, 400},
+		{"draft 3", hixie76.with("Sec-WebSocket-Draft", "3"), 0, 400},
+		{"draft without keys", hixie75.with("Sec-WebSocket-Draft", "2"), 0, 400},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			h, response, _, err := handshakeServe(nil, tt.request.String())
+			switch got := handshakeStatus(err); {
+			case got != tt.status:
+				t.Errorf("status %d (%v), want %d", got, err, tt.status)
+			case tt.status == 0 && (h.Version() != tt.want || !h.Done()):
+				t.Errorf("taken for %v, done %t; want %v", h.Version(), h.Done(), tt.want)
+			case tt.status == 426 && !strings.Contains(response, "\r\nSec-WebSocket-Version: 13, 8, 7\r\n"):
+				t.Errorf("response %q does not name the versions taken", response)
+			}
+		})
+	}
+}
+
+// "Missing, duplicated, empty and malformed Upgrade, Connection, Host, Key,
+// Version, Key1, Key2; HTTP/1.0; other methods; lists in one header and in two."
+func TestServerChecksEveryVersion(t *testing.T) {
+	tests := []struct {
+		name   string
+		edit   func(handshakeMessage) handshakeMessage
+		status int
+	}{
+		{"as it is", func(m handshakeMessage) handshakeMessage { return m }, 0},
+		{"Upgrade missing", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade") }, 426},
+		{"Upgrade empty", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "") }, 426},
+		{"Upgrade to something else", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "h2c") }, 426},
+		{"Upgrade begins with websocket", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "websockets") }, 426},
+		{"Upgrade with spaces", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "web socket") }, 426},
+		{"Upgrade quoted", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", `"websocket"`) }, 426},
+		{"Upgrade in upper case", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "WEBSOCKET") }, 0},
+		{"Upgrade twice", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "WebSocket", "WebSocket") }, 0},
+		{"Upgrade in a list", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "h2c, WebSocket") }, 0},
+		{"Connection missing", func(m handshakeMessage) handshakeMessage { return m.with("Connection") }, 400},
+		{"Connection empty", func(m handshakeMessage) handshakeMessage { return m.with("Connection", "") }, 400},
+		{"Connection close", func(m handshakeMessage) handshakeMessage { return m.with("Connection", "close") }, 400},
+		{"Connection malformed", func(m handshakeMessage) handshakeMessage { return m.with("Connection", "Upgrade;q=1") }, 400},
+		{"Connection in lower case", func(m handshakeMessage) handshakeMessage { return m.with("Connection", "upgrade") }, 0},
+		{"Connection in a list", func(m handshakeMessage) handshakeMessage { return m.with("Connection", "keep-alive, Upgrade") }, 0},
+		{"Connection in a list without space", func(m handshakeMessage) handshakeMessage { return m.with("Connection", "a,upgrade,b") }, 0},
+		{"Connection in two headers", func(m handshakeMessage) handshakeMessage { return m.with("Connection", "keep-alive", "Upgrade") }, 0},
+		{"Connection as HAProxy 1.4 leaves it", func(m handshakeMessage) handshakeMessage { return m.with("Connection", "Upgrade", "close") }, 0},
+		{"Host missing", func(m handshakeMessage) handshakeMessage { return m.with("Host") }, 400},
+		{"Host empty", func(m handshakeMessage) handshakeMessage { return m.with("Host", "") }, 400},
+		{"Host twice", func(m handshakeMessage) handshakeMessage {
+			return m.with("Host", "lab.example:8080", "lab.example:8080")
+		}, 400},
+		{"Host with a space", func(m handshakeMessage) handshakeMessage { return m.with("Host", "a b") }, 400},
+		{"Host with a slash", func(m handshakeMessage) handshakeMessage { return m.with("Host", "a/b") }, 400},
+		{"Host with a user", func(m handshakeMessage) handshakeMessage { return m.with("Host", "u@a") }, 400},
+		{"Host not ASCII", func(m handshakeMessage) handshakeMessage { return m.with("Host", "b\xc3\xbccher.example") }, 400},
+		{"HTTP/1.0", func(m handshakeMessage) handshakeMessage { return m.withLine("GET /chat?room=1 HTTP/1.0") }, 505},
+		{"HTTP/0.9", func(m handshakeMessage) handshakeMessage { return m.withLine("GET /chat?room=1 HTTP/0.9") }, 505},
+		{"HTTP/2.0", func(m handshakeMessage) handshakeMessage { return m.withLine("GET /chat?room=1 HTTP/2.0") }, 505},
+		{"HTTP/1.2", func(m handshakeMessage) handshakeMessage { return m.withLine("GET /chat?room=1 HTTP/1.2") }, 0},
+		{"POST", func(m handshakeMessage) handshakeMessage { return m.withLine("POST /chat?room=1 HTTP/1.1") }, 405},
+		{"HEAD", func(m handshakeMessage) handshakeMessage { return m.withLine("HEAD /chat?room=1 HTTP/1.1") }, 405},
+		{"OPTIONS", func(m handshakeMessage) handshakeMessage { return m.withLine("OPTIONS /chat?room=1 HTTP/1.1") }, 405},
+		{"CONNECT", func(m handshakeMessage) handshakeMessage { return m.withLine("CONNECT lab.example:8080 HTTP/1.1") }, 405},
+		{"get in lower case", func(m handshakeMessage) handshakeMessage { return m.withLine("get /chat?room=1 HTTP/1.1") }, 405},
+		{"target *", func(m handshakeMessage) handshakeMessage { return m.withLine("GET * HTTP/1.1") }, 400},
+		{"target without slash", func(m handshakeMessage) handshakeMessage { return m.withLine("GET chat HTTP/1.1") }, 400},
+		{"absolute target", func(m handshakeMessage) handshakeMessage {
+			return m.withLine("GET http://lab.example:8080/chat?room=1 HTTP/1.1")
+		}, 0},
+		{"two slashes", func(m handshakeMessage) handshakeMessage { return m.withLine("GET //evil.example/ HTTP/1.1") }, 0},
+		{"a body", func(m handshakeMessage) handshakeMessage { return m.with("Content-Length", "5") }, 400},
+		{"Content-Length 0", func(m handshakeMessage) handshakeMessage { return m.with("Content-Length", "0") }, 0},
+		{"chunked body", func(m handshakeMessage) handshakeMessage { return m.with("Transfer-Encoding", "chunked") }, 400},
+	}
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				h, response, _, err := handshakeServe(nil, tt.edit(handshakeRequest(v)).String())
+				if got := handshakeStatus(err); got != tt.status {
+					t.Fatalf("status %d (%v), want %d", got, err, tt.status)
+				}
+				if tt.status == 0 && !h.Done() {
+					t.Errorf("not done after %q", response)
+				}
+			})
+		}
+	})
+}
+
+func TestServerChecksKeys(t *testing.T) {
+	const good = "dGhlIHNhbXBsZSBub25jZQ=="
+	long := strings.Repeat("A", 60) + "AAAAAAA="
+	tests := []struct {
+		name    string
+		values  []string
+		strict  int // status for version 13
+		lenient int // for 8 and 7
+	}{
+		{"missing", nil, 400, 400},
+		{"empty", []string{""}, 400, 400},
+		{"twice", []string{good, good}, 400, 400},
+		{"not base64", []string{"dGhlIHNhbXBsZSBub25jZQ!="}, 400, 400},
+		{"padding missing", []string{"dGhlIHNhbXBsZSBub25jZQ"}, 400, 400},
+		{"space inside", []string{"dGhlIHNhbXBsZS Bub25jZQ=="}, 400, 400},
+		{"16 bytes", []string{good}, 0, 0},
+		{"15 bytes, as ws 0.4 and 1.x send", []string{"OC0xNzk1MzQ4MjI0NjQ1"}, 400, 0},
+		{"17 bytes", []string{"dGhlIHNhbXBsZSBub25jZWE="}, 400, 0},
+		{"1 byte", []string{"AA=="}, 400, 0},
+		{"51 bytes", []string{long}, 400, 400},
+		{"64 KiB", []string{strings.Repeat("A", 60<<10)}, 400, 400},
+	}
+	for _, v := range []Version{RFC6455, Hybi10, Hybi07} {
+		for _, tt := range tests {
+			t.Run(v.String()+"/"+tt.name, func(t *testing.T) {
+				want := tt.lenient
+				if v == RFC6455 {
+					want = tt.strict
+				}
+				h, response, _, err := handshakeServe(nil, handshakeRequest(v).with("Sec-WebSocket-Key", tt.values...).String())
+				if got := handshakeStatus(err); got != want {
+					t.Fatalf("status %d (%v), want %d", got, err, want)
+				}
+				if want == 0 && (!h.Done() || !strings.Contains(response, acceptFor(tt.values[0]))) {
+					t.Errorf("response %q, want the answer to key %q", response, tt.values[0])
+				}
+				if len(response) > 1000 {
+					t.Errorf("refusal of %d bytes, want what the client sent cut short", len(response))
+				}
+			})
+		}
+	}
+}
+
+// A broken request of hixie-76 is never taken for one of hixie-75, which would
+// answer it without proof.
+func TestServerChecksHixie76Keys(t *testing.T) {
+	tests := []struct {
+		name   string
+		values []string
+	}{
+		{"missing", nil},
+		{"empty", []string{""}},
+		{"twice", []string{handshakeKey1, handshakeKey1}},
+		{"no space", []string{"123"}},
+		{"no digit", []string{"a b"}},
+		{"remainder", []string{"1 3 x"}},
+		{"beyond 32 bits", []string{"4294967296 x"}},
+		{"very many digits", []string{strings.Repeat("9", 60<<10) + " x"}},
+	}
+	for _, name := range []string{"Sec-WebSocket-Key1", "Sec-WebSocket-Key2"} {
+		for _, tt := range tests {
+			t.Run(name+" "+tt.name, func(t *testing.T) {
+				_, response, _, err := handshakeServe(nil, handshakeRequest(Hybi00).with(name, tt.values...).String())
+				if got := handshakeStatus(err); got != 400 || !strings.HasPrefix(response, "HTTP/1.1 400 ") {
+					t.Errorf("status %d (%v), response %.200q; want 400", got, err, response)
+				}
+				if !strings.Contains(response, "\r\nConnection: close\r\n") {
+					t.Errorf("response %.200q lacks Connection: close, so key3 would be the next request", response)
+				}
+			})
+		}
+	}
+}
+
+// Some count key3 as a body, others do not.
+func TestServerHixie76ContentLength(t *testing.T) {
+	for value, status := range map[string]int{"8": 0, "0": 0, "7": 400, "9": 400, "16": 400, "-8": 400, "+8": 400} {
+		h, _, _, err := handshakeServe(nil, handshakeRequest(Hybi00).with("Content-Length", value).String())
+		if got := handshakeStatus(err); got != status || h.Done() != (status == 0) {
+			t.Errorf("Content-Length: %s: status %d (%v), done %t; want status %d", value, got, err, h.Done(), status)
+		}
+	}
+}
+
+// A head that arrives in any pieces, in which nothing may be lost that follows.
+// "A frame in the same segment as the handshake, in every version: delivered."
+func TestServerHandshakeInAnyPieces(t *testing.T) {
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		input := handshakeRequest(v).String() + handshakeHello(v, ClientSide)
+		_, want, _, _ := handshakeServe(nil, input)
+		for size := 1; size <= len(input); size++ {
+			h := NewServerHandshake(nil)
+			var out []byte
+			var p *Parser
+			for piece := range slices.Chunk([]byte(input), size) {
+				n, err := h.Feed(piece)
+				if err != nil {
+					t.Fatalf("pieces of %d bytes: %v", size, err)
+				}
+				if out, err = h.AppendResponse(out, nil); err != nil {
+					t.Fatalf("pieces of %d bytes: %v", size, err)
+				}
+				if p == nil && h.Done() {
+					p = h.Parser()
+				}
+				if n < len(piece) {
+					p.Append(piece[n:])
+				}
+			}
+			if string(out) != want {
+				t.Errorf("pieces of %d bytes: response %q, want %q", size, out, want)
+			}
+			if m, err := p.Next(); err != nil || m.Type != Text || string(m.Data) != "Hello" {
+				t.Errorf("pieces of %d bytes: first message %v %q, %v; want Hello", size, m.Type, m.Data, err)
+			}
+		}
+	})
+}
+
+// Behind HAProxy and nginx key3 comes only once the head of the response was
+// seen, so that must not wait for it.
+func TestServerHixie76HeadDoesNotWait(t *testing.T) {
+	h := NewServerHandshake(nil)
+	if h.Request() != nil || h.Done() {
+		t.Error("a handshake that was fed nothing has a request or is done")
+	}
+	if out, err := h.AppendResponse(nil, nil); len(out) > 0 || err != nil {
+		t.Errorf("response to nothing: %q, %v", out, err)
+	}
+	request := handshakeRequest(Hybi00)
+	h.Feed([]byte(request.head()))
+	head, err := h.AppendResponse(nil, nil)
+	if err != nil || !strings.HasSuffix(string(head), "\r\n\r\n") || h.Done() {
+		t.Fatalf("before key3: %q, %v, done %t; want the head and not done", head, err, h.Done())
+	}
+	for i := range key3Len {
+		if out, _ := h.AppendResponse(nil, nil); len(out) > 0 {
+			t.Fatalf("after %d bytes of key3: %q, want nothing", i, out)
+		}
+		if n, err := h.Feed([]byte(handshakeKey3[i:])[:1]); n != 1 || err != nil {
+			t.Fatalf("byte %d of key3: took %d, %v", i, n, err)
+		}
+	}
+	if out, err := h.AppendResponse(nil, nil); string(out) != handshakeAnswer || err != nil || !h.Done() {
+		t.Errorf("after key3: %q, %v, done %t; want the 16 bytes", out, err, h.Done())
+	}
+	if n, err := h.Feed([]byte("\x00x\xff")); n != 0 || err != nil {
+		t.Errorf("took %d bytes behind the handshake, %v; want none", n, err)
+	}
+}
+
+func TestServerSubprotocol(t *testing.T) {
+	tests := []struct {
+		name   string
+		ours   []string
+		theirs []string
+		want   string
+		old    string // of the hixie versions, whose header is no list
+		status int
+		oldBad int // status of the hixie versions
+	}{
+		{"none", []string{"a"}, nil, "", "", 0, 0},
+		{"none of ours", nil, []string{"a"}, "", "", 0, 0},
+		{"the one", []string{"a"}, []string{"a"}, "a", "a", 0, 0},
+		{"ours decide", []string{"b", "a"}, []string{"a, b"}, "b", "", 0, 0},
+		{"no match", []string{"c"}, []string{"a, b"}, "", "", 0, 0},
+		{"case counts", []string{"A"}, []string{"a"}, "", "", 0, 0},
+		{"two headers", []string{"b"}, []string{"a", "b"}, "b", "", 0, 400},
+		{"empty", []string{"a"}, []string{""}, "", "", 0, 0},
+		{"malformed", []string{"a"}, []string{"a b"}, "", "", 400, 0},
+	}
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		for _, tt := range tests {
+			want, status := tt.want, tt.status
+			if v.hixie() {
+				want, status = tt.old, tt.oldBad
+			}
+			request := handshakeRequest(v).with(wireName(v.traits().protocolHeader), tt.theirs...)
+			h, response, _, err := handshakeServe(&Upgrader{Subprotocols: tt.ours}, request.String())
+			if got := handshakeStatus(err); got != status || status == 0 && h.Subprotocol() != want {
+				t.Errorf("%s: %q, status %d (%v); want %q, status %d", tt.name, h.Subprotocol(), got, err, want, status)
+			}
+			if has := strings.Contains(response, "Protocol: "+want+"\r\n"); has != (want != "") {
+				t.Errorf("%s: response %q, want a subprotocol in it only if one was chosen", tt.name, response)
+			}
+		}
+	})
+}
+
+// "Hixie reflects Host and Origin into its response": as they came, after the
+// checks above.
+func TestServerLocation(t *testing.T) {
+	tests := []struct {
+		name, line, host string
+		tls              bool
+		want             string
+	}{
+		{"plain", "GET / HTTP/1.1", "a.example", false, "ws://a.example/"},
+		{"TLS", "GET / HTTP/1.1", "a.example", true, "wss://a.example/"},
+		{"default port kept", "GET / HTTP/1.1", "a.example:80", false, "ws://a.example:80/"},
+		{"case kept", "GET / HTTP/1.1", "A.Example:8080", false, "ws://A.Example:8080/"},
+		{"IPv6", "GET / HTTP/1.1", "[::1]:8080", false, "ws://[::1]:8080/"},
+		{"escapes and query kept", "GET /%7Ea%2fb;c?d=%20&e HTTP/1.1", "a", false, "ws://a/%7Ea%2fb;c?d=%20&e"},
+		{"empty query kept", "GET /a? HTTP/1.1", "a", false, "ws://a/a?"},
+		{"two slashes", "GET //evil.example HTTP/1.1", "a", false, "ws://a//evil.example"},
+		{"bytes beyond ASCII", "GET /\xc3\xbc HTTP/1.1", "a", false, "ws://a/\xc3\xbc"},
+		{"absolute target", "GET http://b.example/x?y HTTP/1.1", "a", false, "ws://b.example/x?y"},
+	}
+	for _, v := range []Version{Hybi00, Hixie75} {
+		for _, tt := range tests {
+			t.Run(v.String()+"/"+tt.name, func(t *testing.T) {
+				h := NewServerHandshake(&Upgrader{Origins: []string{"*"}})
+				if tt.tls {
+					h.TLS = &tls.ConnectionState{}
+				}
+				if _, err := h.Feed([]byte(handshakeRequest(v).withLine(tt.line).with("Host", tt.host).String())); err != nil {
+					t.Fatal(err)
+				}
+				response, _ := h.AppendResponse(nil, nil)
+				if want := "WebSocket-Location: " + tt.want + "\r\n"; !strings.Contains(string(response), want) {
+					t.Errorf("response %q lacks %q", response, want)
+				}
+			})
+		}
+	}
+}
+
+// A front end that is not net/http's may hand over a request line unchecked.
+func TestServerLocationWithControls(t *testing.T) {
+	for name, value := range handshakeControls {
+		r, err := http.ReadRequest(handshakeReader(handshakeRequest(Hixie75).head()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.RequestURI = "/" + value
+		h := ServerHandshake{up: &Upgrader{}}
+		if err := h.begin(r); handshakeStatus(err) != 400 {
+			t.Errorf("%s in the target: %v, want status 400", name, err)
+		}
+	}
+}
+
+func TestServerRequestIsShown(t *testing.T) {
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		h := NewServerHandshake(nil)
+		h.RemoteAddr, h.TLS = "192.0.2.1:1234", &tls.ConnectionState{ServerName: "x"}
+		request := handshakeRequest(v).with("Cookie", "a=b").with(wireName(v.traits().originHeader), "https://lab.example:8080")
+		if v == Hybi00 {
+			request = request.with("Content-Length", "8")
+		}
+		if _, err := h.Feed([]byte(request.String())); err != nil {
+			t.Fatal(err)
+		}
+		r := h.Request()
+		if r.URL.Path != "/chat" || r.FormValue("room") != "1" || r.Host != "lab.example:8080" || r.RemoteAddr != h.RemoteAddr || r.TLS != h.TLS {
+			t.Errorf("request %+v does not show what came", r)
+		}
+		if cookie, err := r.Cookie("a"); err != nil || cookie.Value != "b" {
+			t.Errorf("cookie %v, %v", cookie, err)
+		}
+		if n, err := r.Body.Read(make([]byte, 8)); n != 0 || err == nil {
+			t.Errorf("body of %d bytes, %v; want none: key3 belongs to the handshake", n, err)
+		}
+	})
+}

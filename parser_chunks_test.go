@@ -1,0 +1,158 @@
+package websocket
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand"
+	"strings"
+	"testing"
+)
+
+// coreConversation makes up what a peer of side sends: messages of many sizes,
+// in one frame and in several, with control frames between and a Close at the
+// end; on the hixie versions also frames to skip and text that is not UTF-8.
+func coreConversation(v Version, side Side, seed int64) []byte {
+	r := rand.New(rand.NewSource(seed))
+	if v.hixie() {
+		return coreHixieConversation(r)
+	}
+	sizes := []int{0, 1, 2, 3, 124, 125, 126, 127, 300}
+	var wire []byte
+	for range 12 {
+		text := strings.Repeat("aß€😀", 1+sizes[r.Intn(len(sizes))]/10)
+		binary := make([]byte, sizes[r.Intn(len(sizes))])
+		r.Read(binary)
+		kind, payload := byte(Text), text
+		if r.Intn(2) == 0 {
+			kind, payload = byte(Binary), string(binary)
+		}
+		for parts := r.Intn(4); parts > 0; parts-- {
+			cut := r.Intn(len(payload) + 1)
+			wire = coreRaw{b0: kind, payload: payload[:cut]}.append(wire, side)
+			kind, payload = more, payload[cut:]
+			if r.Intn(2) == 0 {
+				wire = coreRaw{b0: finPing, payload: string(binary[:min(125, len(binary))])}.append(wire, side)
+			}
+		}
+		wire = coreRaw{b0: fin | kind, payload: payload}.append(wire, side)
+	}
+	return coreCloseFrame(1000, "fin").append(wire, side)
+}
+
+func coreHixieConversation(r *rand.Rand) (wire []byte) {
+	broken := []string{"\xc3", "\xe2\x82", "\xf0\x9f\x98", "\x80", "\xfe", "\xed\xa0\x80", "\xc0\xaf", ""}
+	for range 12 {
+		switch r.Intn(4) {
+		case 0:
+			n := r.Intn(300)
+			wire = append(wire, 0x81, 0x80|byte(n>>7), byte(n&0x7f))
+			wire = append(wire, bytes.Repeat([]byte{0xff}, n)...)
+		case 1:
+			wire = append(append(append(wire, 0x05), "skipped"...), 0xff)
+		default:
+			text := strings.Repeat("aß€😀", r.Intn(20)) + broken[r.Intn(len(broken))] + strings.Repeat("x", r.Intn(3)) + broken[r.Intn(len(broken))]
+			wire = append(append(append(wire, 0), text...), 0xff)
+		}
+	}
+	return append(wire, 0xff, 0x00)
+}
+
+// Where the peer's bytes are cut means nothing.
+func TestParserChunking(t *testing.T) {
+	coreEachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+		for seed := range int64(5) {
+			wire := coreConversation(v, side, seed)
+			want := coreParse(v, side, Config{}, [][]byte{wire})
+			if !coreEndsClosed(want.heard) {
+				t.Fatalf("seed %d: conversation ends with %v, want a Close", seed, want.err)
+			}
+			for n := range 12 {
+				got := coreParse(v, side, Config{}, coreCut([][]byte{wire}, n+1))
+				coreWantHeard(t, got.heard, want.heard)
+			}
+			for cut := int(seed); cut < len(wire); cut += 29 {
+				got := coreParse(v, side, Config{}, [][]byte{wire[:cut], wire[cut:]})
+				coreWantHeard(t, got.heard, want.heard)
+			}
+		}
+	})
+}
+
+// Many small messages in one large piece cost no more than the piece: room for
+// a message must not be sized by all that stands behind it.
+func TestParserSmallMessagesInALargeChunk(t *testing.T) {
+	const messages = 20_000
+	coreEachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+		one := coreMessage(t, v, side, "Hello, 世界")
+		wire := bytes.Repeat(one, messages)
+		got := coreAllocated(func() {
+			if _, n, err := coreFeed(v, side, Config{}, wire, len(wire)); n != messages || !errors.Is(err, ErrIncomplete) {
+				t.Errorf("%d messages of %d, error %v", n, messages, err)
+			}
+		})
+		if most := uint64(2*len(wire) + 64<<10); got > most {
+			t.Errorf("%d bytes allocated for %d, want at most %d: look at Parser.grow", got, len(wire), most)
+		}
+	})
+}
+
+// coreMessage is a text as the peer of side sends it.
+func coreMessage(tb testing.TB, v Version, side Side, text string) []byte {
+	tb.Helper()
+	peer := ClientSide
+	if side == ClientSide {
+		peer = ServerSide
+	}
+	wire, err := AppendMessage(nil, v, peer, Text, []byte(text))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return wire
+}
+
+// A Parser that waits keeps no large buffers.
+func TestParserLetsGoOfLargeBuffers(t *testing.T) {
+	coreEachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+		p, _ := NewParser(v, side, Config{})
+		p.Append(coreMessage(t, v, side, strings.Repeat("x", 1<<20)))
+		if _, err := p.Next(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Next(); !errors.Is(err, ErrIncomplete) {
+			t.Fatal(err)
+		}
+		if cap(p.msg) > keepBuffer || cap(p.in) > keepBuffer {
+			t.Errorf("after a message of 1 MiB it holds %d and %d bytes, want at most %d each", cap(p.msg), cap(p.in), keepBuffer)
+		}
+	})
+}
+
+func TestParserAllocatesNothingWhenRunning(t *testing.T) {
+	for _, size := range []int{0, 125, 1024, 60_000} {
+		t.Run(fmt.Sprint(size), func(t *testing.T) {
+			coreEachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+				wire := coreMessage(t, v, side, strings.Repeat("a", size))
+				if !v.hixie() {
+					wire = append(wire, coreWire(side, coreRaw{b0: finPing, payload: "ping"})...)
+				}
+				p, _ := NewParser(v, side, Config{})
+				run := func() {
+					for rest := wire; len(rest) > 0; rest = rest[min(4096, len(rest)):] {
+						p.Append(rest[:min(4096, len(rest))])
+						for {
+							if _, err := p.Next(); err == ErrIncomplete {
+								break
+							} else if err != nil {
+								t.Fatal(err)
+							}
+						}
+					}
+				}
+				if n := testing.AllocsPerRun(20, run); n != 0 {
+					t.Errorf("%v allocations for a message of %d bytes, want 0", n, size)
+				}
+			})
+		})
+	}
+}

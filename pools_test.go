@@ -1,0 +1,216 @@
+package websocket
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+var poolsBad = bytes.Repeat([]byte{0xee}, 64<<10)
+
+// poolsPoison fills what the pools hold with bytes that no test sends.
+func poolsPoison() {
+	for range 4 {
+		b, p, out := new(readBuffer), new(piece), &outBuffer{b: bytes.Clone(poolsBad)[:0]}
+		copy(b[:], poolsBad)
+		copy(p.b[:], poolsBad)
+		readBuffers.Put(b)
+		pieces.Put(p)
+		outBuffers.Put(out)
+	}
+}
+
+// poolsOverwrite overwrites what has come back to the pools.
+func poolsOverwrite() {
+	var bs []*readBuffer
+	var ps []*piece
+	for range 4 {
+		b, p := readBuffers.Get().(*readBuffer), pieces.Get().(*piece)
+		copy(b[:], poolsBad)
+		copy(p.b[:], poolsBad)
+		bs, ps = append(bs, b), append(ps, p)
+	}
+	for i := range bs {
+		readBuffers.Put(bs[i])
+		pieces.Put(ps[i])
+	}
+}
+
+// "Pooled buffers never leak another message's bytes into a Ping, Pong, Close
+// or message."
+func TestPoolsLeakNothing(t *testing.T) {
+	for _, v := range allVersions {
+		for _, side := range []Side{ServerSide, ClientSide} {
+			for name, way := range readWays {
+				t.Run(fmt.Sprintf("%v/%v/%s", v, connSideName(side), name), func(t *testing.T) {
+					wire, want := readSession(t, v, side)
+					c, script := readConn(v, side, wire)
+					next := way(c)
+					poolsPoison()
+					readAll(t, func() (MessageType, []byte, error) {
+						typ, p, err := next()
+						if err == nil {
+							err = c.BufferMessage(Text, []byte("own"))
+							poolsOverwrite() // p must not be in there
+						}
+						return typ, p, err
+					}, want)
+					<-c.done
+					poolsLookAtOutput(t, v, side, script.out.Bytes(), len(want))
+				})
+			}
+		}
+	}
+}
+
+// poolsLookAtOutput looks that nothing was sent but Pongs as the Pings were,
+// own messages, and the Close as it came.
+func poolsLookAtOutput(t *testing.T, v Version, side Side, out []byte, messages int) {
+	t.Helper()
+	p, err := NewParser(v, ClientSide-side, Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Append(out)
+	got := map[string]int{}
+	for {
+		m, err := p.Next()
+		if err == io.EOF || err == ErrIncomplete {
+			break
+		}
+		if err != nil {
+			t.Fatalf("what was sent is wrong: %v", err)
+		}
+		switch m.Type {
+		case Close:
+			if v == Hybi00 && len(m.Data) > 0 || v != Hybi00 && string(m.Data) != "\x03\xe9end" {
+				t.Errorf("sent a Close with %q, not that which came", m.Data)
+			}
+		case Pong: // not all: of those that wait only the last is sent
+			if string(m.Data) != "ping" && !bytes.Equal(m.Data, connPayload(Binary, 125)) {
+				t.Errorf("sent a Pong with %q, which no Ping had", m.Data)
+			}
+		case Text:
+			if string(m.Data) != "own" {
+				t.Errorf("sent %q, want own", m.Data)
+			}
+		}
+		got[m.Type.String()]++
+	}
+	closes := 0
+	if v.traits().closeFrame {
+		closes = 1
+	}
+	if got["Text"] != messages || got["Close"] != closes || v.traits().control != (got["Pong"] > 0) {
+		t.Errorf("sent %v; want %d messages, %d Close, and Pongs if the version has them", got, messages, closes)
+	}
+}
+
+// What a reader is given stays as it is when the buffers are used again.
+func TestPoolsDoNotShareWithCaller(t *testing.T) {
+	for _, n := range []int{1, 100, 5000, 20000, 100000} {
+		p := connPayload(Text, n)
+		wire := connFrames(t, RFC6455, ServerSide, connFrame{Text, p}, connFrame{Text, p})
+		wire, err := AppendClose(wire, RFC6455, ClientSide, 4000, strings.Repeat("r", 100))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, _ := readConn(RFC6455, ServerSide, wire)
+		_, first, err := c.ReadMessage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, second, err := c.AppendMessage(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _, err = c.ReadMessage()
+		ce, ok := err.(*CloseError)
+		poolsOverwrite()
+		if !bytes.Equal(first, p) || !bytes.Equal(second, p) {
+			t.Errorf("message of %d bytes changed after it was returned", n)
+		}
+		if !ok || ce.Reason != strings.Repeat("r", 100) {
+			t.Errorf("reason of the Close changed after it was returned: %v", err)
+		}
+	}
+}
+
+// poolsIdle counts, each time a read of the connection begins, whether a buffer
+// is held.
+type poolsIdle struct {
+	net.Conn
+	c    *Conn
+	held chan bool
+}
+
+func (i *poolsIdle) Read(p []byte) (int, error) {
+	if i.c != nil {
+		i.held <- len(p) > idleRead
+	}
+	return i.Conn.Read(p)
+}
+
+// An idle connection holds no buffer: neither where the system tells when there
+// is something to read, nor elsewhere.
+func TestPoolsIdleConnHoldsNothing(t *testing.T) {
+	for _, transport := range []string{connTCP, connUnix} {
+		for _, v := range allVersions {
+			t.Run(v.String()+"/"+transport, func(t *testing.T) {
+				server, client := connPair(t, v, transport, connOptions{})
+				held := make(chan bool, 100)
+				try := server.rd.ready.try
+				server.rd.ready.try = func(fd uintptr) bool {
+					done := try(fd)
+					if !done { // nothing there: it waits
+						held <- server.rd.buf != nil
+					}
+					return done
+				}
+				poolsEchoOnce(t, server, client, held)
+			})
+		}
+	}
+	for _, v := range allVersions {
+		t.Run(v.String()+"/pipe", func(t *testing.T) {
+			sn, cn := net.Pipe()
+			idle := &poolsIdle{Conn: sn, held: make(chan bool, 100)}
+			server := newConn(idle, v, ServerSide, &Config{}, nil)
+			client := newConn(cn, v, ClientSide, &Config{}, nil)
+			idle.c = server
+			defer server.Close()
+			defer client.Close()
+			poolsEchoOnce(t, server, client, idle.held)
+		})
+	}
+}
+
+// poolsEchoOnce has messages echoed and looks at what is held in the wait for
+// the one after them.
+func poolsEchoOnce(t *testing.T, server, client *Conn, held <-chan bool) {
+	t.Helper()
+	go connEcho(server)
+	for _, n := range []int{10, 20000, 100} {
+		if err := client.WriteMessage(Text, connPayload(Text, n)); err != nil {
+			t.Fatal(err)
+		}
+		if _, p, err := client.ReadMessage(); err != nil || len(p) != n {
+			t.Fatalf("echo of %d bytes: %d, %v", n, len(p), err)
+		}
+	}
+	last := true
+	for {
+		select {
+		case last = <-held:
+			if !last {
+				return
+			}
+		case <-time.After(5 * time.Second):
+			t.Fatalf("the last wait for a message was with a buffer held: %v, want without", last)
+		}
+	}
+}

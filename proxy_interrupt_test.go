@@ -1,0 +1,189 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// noDeadlines is a connection that only Close can interrupt.
+type noDeadlines struct{ net.Conn }
+
+func (noDeadlines) SetDeadline(time.Time) error      { return errors.ErrUnsupported }
+func (noDeadlines) SetReadDeadline(time.Time) error  { return errors.ErrUnsupported }
+func (noDeadlines) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
+
+// stalled plays a proxy that takes these steps and then says nothing more.
+func stalled(steps ...func(net.Conn)) func(net.Conn, <-chan struct{}) {
+	return func(c net.Conn, over <-chan struct{}) {
+		for _, step := range steps {
+			step(c)
+		}
+		<-over
+	}
+}
+
+func sendStep(s string) func(net.Conn) { return func(c net.Conn) { io.WriteString(c, s) } }
+
+func recvStep(n int) func(net.Conn) { return func(c net.Conn) { io.ReadFull(c, make([]byte, n)) } }
+
+func TestDialProxyInterrupted(t *testing.T) {
+	head := func(c net.Conn) { readTestHead(c) }
+	stages := []struct {
+		name  string
+		proxy string
+		serve func(net.Conn, <-chan struct{})
+	}{
+		{"request is not read", "http://p.test", stalled()},
+		{"no answer", "http://p.test", stalled(head)},
+		{"half an answer", "http://p.test", stalled(head, sendStep("HTTP/1.1 200 OK\r\n"))},
+		{"TLS hello is not read", "https://p.test", stalled()},
+		{"no TLS answer", "https://p.test", stalled(recvStep(5))},
+		{"SOCKS greeting is not read", "socks5://p.test", stalled()},
+		{"no SOCKS method", "socks5://p.test", stalled(recvStep(3))},
+		{"no SOCKS login answer", "socks5://u:p@p.test", stalled(recvStep(4), sendStep("\x05\x02"), recvStep(5))},
+		{"no SOCKS reply", "socks5://p.test", stalled(recvStep(3), sendStep("\x05\x00"), recvStep(13))},
+		{"half a SOCKS reply", "socks5://p.test", stalled(recvStep(3), sendStep("\x05\x00"), recvStep(13), sendStep("\x05\x00\x00\x01"))},
+	}
+	withCancel := func(ctx context.Context) (context.Context, context.CancelFunc) {
+		ctx, cancel := context.WithCancel(ctx)
+		time.AfterFunc(time.Minute, cancel)
+		return ctx, cancel
+	}
+	withDeadline := func(ctx context.Context) (context.Context, context.CancelFunc) {
+		return context.WithTimeout(ctx, time.Minute)
+	}
+	pipe := func(c net.Conn) net.Conn { return c }
+	crude := func(c net.Conn) net.Conn { return noDeadlines{c} }
+	for _, stage := range stages {
+		run := func(name string, newCtx func(context.Context) (context.Context, context.CancelFunc), wrap func(net.Conn) net.Conn, want error) {
+			t.Run(stage.name+"/"+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					ctx, cancel := newCtx(t.Context())
+					defer cancel()
+					checkInterrupted(t, ctx, stage.proxy, stage.serve, wrap, want)
+				})
+			})
+		}
+		run("cancel", withCancel, pipe, context.Canceled)
+		run("deadline", withDeadline, pipe, context.DeadlineExceeded)
+		run("cancel without deadlines", withCancel, crude, context.Canceled)
+		run("deadline without deadlines", withDeadline, crude, context.DeadlineExceeded)
+	}
+}
+
+// checkInterrupted dials under a ctx that ends in a minute.
+func checkInterrupted(t *testing.T, ctx context.Context, proxyURL string, serve func(net.Conn, <-chan struct{}), wrap func(net.Conn) net.Conn, want error) {
+	over := make(chan struct{})
+	defer close(over)
+	link := &proxyLink{serve: func(c net.Conn) { serve(c, over) }}
+	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := link.dial(ctx, network, addr)
+		return wrap(c), err
+	}
+	start := time.Now()
+	_, err := dialProxy(ctx, dial, mustProxyURL(t, proxyURL), "a.test:80", nil)
+	if !errors.Is(err, want) {
+		t.Errorf("error %v, want one that wraps %v", err, want)
+	}
+	if took := time.Since(start); took != time.Minute {
+		t.Errorf("returned after %v, want 1m, when the context ended", took)
+	}
+	link.checkClosed(t)
+}
+
+// A refusal that has arrived tells more than the end of the context, which
+// only cut its body short.
+func TestDialProxyRefusalOutlivesContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var request string
+		link := &proxyLink{serve: connectProxy(&request, "HTTP/1.1 407 Nope\r\nContent-Length: 3\r\n\r\nw")}
+		ctx, cancel := context.WithTimeout(t.Context(), refusalBodyWait/2)
+		defer cancel()
+		_, err := dialProxy(ctx, link.dial, mustProxyURL(t, "http://p.test"), "a.test:80", nil)
+		var refusal *HandshakeError
+		if !errors.As(err, &refusal) || refusal.Status != 407 {
+			t.Errorf("error %v, want a *HandshakeError of status 407", err)
+		}
+		if ctx.Err() == nil {
+			t.Error("context is still alive: the body was not waited for")
+		}
+	})
+}
+
+// deadlineLog is a connection that notes its deadlines.
+type deadlineLog struct {
+	net.Conn
+	set []time.Time
+}
+
+func (l *deadlineLog) SetDeadline(at time.Time) error {
+	l.set = append(l.set, at)
+	return l.Conn.SetDeadline(at)
+}
+
+// The deadline of the context is also that of the connection, so that I/O ends
+// in time on conns that linger in Close, and is gone afterwards.
+func TestInterruptibleDeadlines(t *testing.T) {
+	client, server := net.Pipe()
+	defer server.Close()
+	raw := &deadlineLog{Conn: client}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	conn, err := interruptible(ctx, raw, func() (net.Conn, error) { return raw, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	want, _ := ctx.Deadline()
+	if len(raw.set) != 2 || !raw.set[0].Equal(want) || !raw.set[1].IsZero() {
+		t.Errorf("deadlines set: %v; want %v, then none", raw.set, want)
+	}
+}
+
+// A context that ends at the last moment has closed the connection, or is about
+// to, so success would be a lie.
+func TestInterruptibleTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		link := &proxyLink{serve: func(c net.Conn) { io.Copy(io.Discard, c) }}
+		raw, _ := link.dial(t.Context(), "tcp", "p.test:80")
+		ctx, cancel := context.WithCancel(t.Context())
+		conn, err := interruptible(ctx, raw, func() (net.Conn, error) {
+			cancel()
+			return raw, nil
+		})
+		if conn != nil || err != context.Canceled {
+			t.Errorf("got %v, %v; want no connection and context.Canceled", conn, err)
+		}
+		link.checkClosed(t)
+	})
+}
+
+// The context is about dialing alone, as that of net.Dialer is.
+func TestDialProxyOutlivesContext(t *testing.T) {
+	for _, scheme := range []string{"http", "socks5"} {
+		t.Run(scheme, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var request string
+				link := &proxyLink{serve: connectProxy(&request, "HTTP/1.1 200 OK\r\n\r\n")}
+				if scheme == "socks5" {
+					link.serve = (&socksServer{}).serve
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				conn, err := dialProxy(ctx, link.dial, mustProxyURL(t, scheme+"://p.test"), "a.test:80", nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer conn.Close()
+				<-ctx.Done()
+				synctest.Wait()
+				checkEcho(t, conn)
+			})
+		})
+	}
+}

@@ -1,0 +1,263 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// "Server.Shutdown with idle, reading, writing and stuck connections", here
+// those of peers that answer.
+func TestServerShutdownWithIdleReadingAndWritingConnections(t *testing.T) {
+	for _, v := range allVersions {
+		t.Run(v.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) { serverShutdown(t, v) })
+		})
+	}
+}
+
+func serverShutdown(t *testing.T, v Version) {
+	handlers := map[string]func(context.Context, *Conn) error{
+		"idle":         func(ctx context.Context, _ *Conn) error { <-ctx.Done(); return nil },
+		"idle-failing": func(ctx context.Context, _ *Conn) error { <-ctx.Done(); return ctx.Err() },
+		"reading":      serverEcho,
+		"iterating": func(ctx context.Context, c *Conn) error {
+			for _, err := range c.Messages(ctx) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+		"writing": func(_ context.Context, c *Conn) error {
+			for {
+				if err := c.WriteMessage(Text, []byte("hello")); err != nil {
+					return err
+				}
+			}
+		},
+	}
+	var log serverLog
+	var running atomic.Int32
+	started := make(chan struct{})
+	s := &Server{Logger: log.logger(), Handler: func(ctx context.Context, c *Conn) error {
+		running.Add(1)
+		defer running.Add(-1)
+		started <- struct{}{}
+		return handlers[c.Request().URL.Query().Get("kind")](ctx, c)
+	}}
+	n := serverBubble(t, s)
+	ends := make(map[string]chan error)
+	for kind := range handlers {
+		c, err := n.handshake(t, Dialer{Version: v}, "/?kind="+kind)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := make(chan error, 1)
+		ends[kind] = end
+		go func() { end <- serverEnd(c) }()
+		<-started
+	}
+	start := time.Now()
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Errorf("Shutdown: %v; expected nil, as every peer answers", err)
+	}
+	if took := time.Since(start); took > closeLinger+time.Second {
+		t.Errorf("Shutdown took %v; expected it to wait for nobody", took)
+	}
+	if left := running.Load(); left != 0 {
+		t.Errorf("Shutdown has returned before %d handlers", left)
+	}
+	for kind, end := range ends {
+		serverWantGoingAway(t, kind, v, <-end)
+	}
+	if res := n.refusal(t); res.StatusCode != http.StatusServiceUnavailable || !res.Close {
+		t.Errorf("a new request is answered %d, Connection: close is %v; expected 503 with it", res.StatusCode, res.Close)
+	}
+	if logged := log.at(slog.LevelError); len(logged) > 0 {
+		t.Errorf("logged %q; expected nothing", logged)
+	}
+}
+
+// serverWantGoingAway checks for 1001, in so far as the version can say it.
+func serverWantGoingAway(t *testing.T, kind string, v Version, err error) {
+	t.Helper()
+	want := StatusGoingAway
+	if v.hixie() {
+		want = StatusNoStatusReceived
+	}
+	var ce *CloseError
+	if !errors.As(err, &ce) || ce.Code != want {
+		t.Errorf("peer of the %s handler: %v; expected a Close with %v", kind, err, want)
+	}
+}
+
+// "Server.Shutdown with ... stuck connections": neither a peer nor a handler
+// that does nothing can hold it longer than its context lets them. This is no
+// test for a bubble, whose time stands still while two goroutines want to read.
+func TestServerShutdownWithStuckConnections(t *testing.T) {
+	const patience = 30 * time.Millisecond
+	stuck := make(chan struct{})
+	for _, tt := range []struct {
+		name    string
+		handler func(context.Context, *Conn) error
+		peer    func(c *Conn) // what the client does all the time
+	}{
+		{"peer reads nothing, handler writes", func(_ context.Context, c *Conn) error {
+			return c.WriteMessage(Text, make([]byte, 1<<20))
+		}, func(*Conn) {}},
+		{"peer reads nothing, handler reads", serverEcho, func(*Conn) {}},
+		{"peer sends on and on", serverEcho, func(c *Conn) {
+			for range time.Tick(patience / 10) {
+				if c.WriteMessage(Text, []byte("still here")) != nil {
+					return
+				}
+			}
+		}},
+		{"handler is stuck", func(context.Context, *Conn) error { <-stuck; return nil }, func(c *Conn) { serverEnd(c) }},
+		{"unfinished message of a handler", func(ctx context.Context, c *Conn) error {
+			w, err := c.NextWriter(Text)
+			if err == nil {
+				w.Write(make([]byte, 3*fragmentSize))
+			}
+			<-stuck
+			return err
+		}, func(*Conn) {}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			stuck = make(chan struct{})
+			started := make(chan struct{})
+			s := &Server{Logger: slog.New(slog.DiscardHandler), Handler: func(ctx context.Context, c *Conn) error {
+				close(started)
+				return tt.handler(ctx, c)
+			}}
+			c := serverStart(t, s).dial(t, RFC6455)
+			<-started
+			go tt.peer(c)
+			start := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			err := s.Shutdown(ctx)
+			if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took < patience || took > closeTimeout/2 {
+				t.Errorf("Shutdown: %v after %v; expected the context's error at its end, %v", err, took, patience)
+			}
+			io.Copy(io.Discard, c.NetConn()) // hangs if the server has not closed it
+			close(stuck)
+			if err := s.Shutdown(t.Context()); err != nil {
+				t.Errorf("second Shutdown: %v; expected it to wait for the handler", err)
+			}
+		})
+	}
+}
+
+func TestServerShutdownWithoutConnections(t *testing.T) {
+	s := &Server{Handler: serverEcho}
+	for range 2 {
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Fatalf("Shutdown: %v", err)
+		}
+	}
+}
+
+// Two that call Shutdown both wait.
+func TestServerShutdownByTwo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		started, proceed := make(chan struct{}), make(chan struct{})
+		s := &Server{Handler: func(context.Context, *Conn) error { close(started); <-proceed; return nil }}
+		go serverEnd(serverBubble(t, s).dial(t, RFC6455))
+		<-started
+		var returned atomic.Int32
+		for range 2 {
+			go func() { s.Shutdown(context.Background()); returned.Add(1) }()
+		}
+		synctest.Wait()
+		if n := returned.Load(); n != 0 {
+			t.Errorf("%d of 2 calls of Shutdown have returned while the handler runs", n)
+		}
+		close(proceed)
+		time.Sleep(closeTimeout) // of the bubble
+		if n := returned.Load(); n != 2 {
+			t.Errorf("%d of 2 calls of Shutdown have returned after the handler", n)
+		}
+	})
+}
+
+// A request whose handshake is under way when Shutdown begins is waited for,
+// and the connection that comes of it is not served.
+func TestServerShutdownDuringAHandshake(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		proceed := make(chan struct{})
+		var served atomic.Bool
+		s := &Server{Handler: func(context.Context, *Conn) error { served.Store(true); return nil }}
+		s.CheckOrigin = func(*http.Request, string) error { <-proceed; return nil }
+		n := serverBubble(t, s)
+		end := make(chan error, 1)
+		go func() { end <- serverEnd(n.dial(t, RFC6455)) }()
+		synctest.Wait()
+		returned := make(chan error, 1)
+		go func() { returned <- s.Shutdown(context.Background()) }()
+		synctest.Wait()
+		if len(returned) > 0 {
+			t.Error("Shutdown has returned before the handshake")
+		}
+		close(proceed)
+		serverWantGoingAway(t, "late", RFC6455, <-end)
+		if err := <-returned; err != nil || served.Load() {
+			t.Errorf("Shutdown: %v, handler called: %v; expected neither", err, served.Load())
+		}
+	})
+}
+
+// Neither a refusal nor a panic of the program's own check may be counted as a
+// connection for ever.
+func TestServerShutdownAfterFailedHandshakes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &Server{Logger: slog.New(slog.DiscardHandler), Handler: serverEcho}
+		s.CheckOrigin = func(r *http.Request, _ string) error {
+			if r.URL.Path == "/panic" {
+				panic("check")
+			}
+			return errors.New("no")
+		}
+		n := serverBubble(t, s)
+		for _, path := range []string{"/refuse", "/panic"} {
+			if _, err := n.handshake(t, Dialer{}, path); err == nil {
+				t.Errorf("%s was accepted", path)
+			}
+		}
+		if err := s.Shutdown(t.Context()); err != nil { // a deadlock here: it waits for them
+			t.Error(err)
+		}
+	})
+}
+
+// Close waits neither for peers nor for handlers.
+func TestServerClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		proceed := make(chan struct{})
+		s := &Server{Handler: func(context.Context, *Conn) error { <-proceed; return nil }}
+		n := serverBubble(t, s)
+		c := n.dial(t, RFC6455)
+		synctest.Wait()
+		start := time.Now()
+		if err := s.Close(); err != nil || time.Since(start) != 0 {
+			t.Errorf("Close: %v after %v; expected nil at once", err, time.Since(start))
+		}
+		if err := serverEnd(c); !errors.Is(err, io.ErrUnexpectedEOF) {
+			t.Errorf("the client's read ends with %v; expected the end of the stream, without a Close frame", err)
+		}
+		if res := n.refusal(t); res.StatusCode != http.StatusServiceUnavailable {
+			t.Errorf("a new request is answered %d; expected 503", res.StatusCode)
+		}
+		close(proceed)
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Errorf("Shutdown after Close: %v", err)
+		}
+	})
+}

@@ -1,0 +1,400 @@
+package websocket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// serverNet is a network with one server. Its connections are net.Pipes, so in
+// a synctest bubble everything that waits, waits in the bubble's time, and
+// whatever goes on after the test fails it.
+type serverNet struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+// serverStart serves h by net/http until the test ends.
+func serverStart(t *testing.T, h http.Handler) *serverNet {
+	t.Helper()
+	n := &serverNet{conns: make(chan net.Conn), closed: make(chan struct{})}
+	hs := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	go hs.Serve(n)
+	t.Cleanup(func() { hs.Close() })
+	return n
+}
+
+// serverBubble is serverStart in a bubble.
+func serverBubble(t *testing.T, h http.Handler) *serverNet {
+	t.Helper()
+	t.Cleanup(func() { time.Sleep(2 * closeTimeout) }) // of the bubble, after which nothing may be left
+	return serverStart(t, h)
+}
+
+func (n *serverNet) Accept() (net.Conn, error) {
+	select {
+	case c := <-n.conns:
+		return c, nil
+	case <-n.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (n *serverNet) Close() error {
+	close(n.closed)
+	return nil
+}
+
+func (n *serverNet) Addr() net.Addr { return &net.UnixAddr{Name: "bubble", Net: "unix"} }
+
+// handshake makes a client of a new connection.
+func (n *serverNet) handshake(t *testing.T, d Dialer, path string) (*Conn, error) {
+	client, server := net.Pipe()
+	n.conns <- server
+	return d.Handshake(t.Context(), client, "ws://server.test"+path)
+}
+
+// dial connects a client, which is closed when the test ends.
+func (n *serverNet) dial(t *testing.T, v Version) *Conn {
+	t.Helper()
+	c, err := n.handshake(t, Dialer{Version: v}, "/path?q=1")
+	if err != nil {
+		t.Fatalf("dialing with %v: %v", v, err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// refusal returns the answer to a request that is to be refused.
+func (n *serverNet) refusal(t *testing.T) *http.Response {
+	t.Helper()
+	_, err := n.handshake(t, Dialer{}, "/")
+	var refused *HandshakeError
+	if !errors.As(err, &refused) || refused.Response == nil {
+		t.Fatalf("dialing: %v; expected to be refused", err)
+	}
+	return refused.Response
+}
+
+// serverEnd reads what the server sends until the connection ends.
+func serverEnd(c *Conn) error {
+	for {
+		if _, _, err := c.ReadMessage(); err != nil {
+			return err
+		}
+	}
+}
+
+// serverLog keeps what is logged, one record a line.
+type serverLog struct {
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+func (l *serverLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(p)
+}
+
+func (l *serverLog) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// at returns the records of a level.
+func (l *serverLog) at(level slog.Level) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var found []string
+	for line := range strings.Lines(l.out.String()) {
+		if strings.Contains(line, "level="+level.String()) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+func serverEcho(_ context.Context, c *Conn) error {
+	for {
+		typ, p, err := c.ReadMessage()
+		if err != nil {
+			return err
+		}
+		if err := c.WriteMessage(typ, p); err != nil {
+			return err
+		}
+	}
+}
+
+func TestServerServesEveryVersion(t *testing.T) {
+	for _, v := range allVersions {
+		t.Run(v.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := serverBubble(t, Handler(serverEcho))
+				c := n.dial(t, v)
+				if err := c.WriteMessage(Text, []byte("grüße")); err != nil {
+					t.Fatal(err)
+				}
+				typ, p, err := c.ReadMessage()
+				if typ != Text || string(p) != "grüße" || err != nil {
+					t.Errorf("echo is %v %q, %v; expected Text \"grüße\"", typ, p, err)
+				}
+				if err := c.Shutdown(t.Context(), StatusNormalClosure, ""); err != nil {
+					t.Errorf("Shutdown of the client: %v", err)
+				}
+			})
+		})
+	}
+}
+
+// "The server returns from ServeHTTP after the upgrade": net/http's buffers and
+// the request must be free while the connection lives.
+func TestServeHTTPReturnsWhileTheHandlerRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		returned := make(chan struct{})
+		proceed := make(chan struct{})
+		s := &Server{Handler: func(context.Context, *Conn) error { <-proceed; return nil }}
+		n := serverBubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.ServeHTTP(w, r)
+			close(returned)
+		}))
+		c := n.dial(t, RFC6455)
+		<-returned // a deadlock here: ServeHTTP waits for the handler
+		close(proceed)
+		serverWantClose(t, c, StatusNormalClosure, "")
+	})
+}
+
+func serverWantClose(t *testing.T, c *Conn, code StatusCode, reason string) {
+	t.Helper()
+	err := serverEnd(c)
+	var ce *CloseError
+	if !errors.As(err, &ce) || ce.Code != code || ce.Reason != reason {
+		t.Errorf("the client's read ends with %v; expected a Close with %v %q", err, code, reason)
+	}
+}
+
+// What a handler returns decides how the connection ends and what is logged.
+func TestServerHandlerResult(t *testing.T) {
+	long := strings.Repeat("x", maxReason+1)
+	for _, tt := range []struct {
+		name   string
+		result error
+		code   StatusCode
+		reason string
+		logged string // of the error, "" for nothing
+	}{
+		{"nil", nil, StatusNormalClosure, "", ""},
+		{"error", errors.New("disk full"), StatusInternalError, "", "disk full"},
+		{"chosen code", &CloseError{Code: 4001, Reason: "bye"}, 4001, "bye", ""},
+		{"chosen code, wrapped", errors.Join(io.EOF, &CloseError{Code: StatusTryAgainLater}), StatusTryAgainLater, "", ""},
+		{"chosen to have no code", &CloseError{Code: StatusNoStatusReceived}, StatusNoStatusReceived, "", ""},
+		{"code that may not be sent", &CloseError{Code: StatusAbnormalClosure}, StatusInternalError, "", "1006"},
+		{"reason that is too long", &CloseError{Code: 4001, Reason: long}, StatusInternalError, "", long},
+		{"closed network connection of another", net.ErrClosed, StatusInternalError, "", net.ErrClosed.Error()},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log serverLog
+				s := &Server{Logger: log.logger(), Handler: func(context.Context, *Conn) error { return tt.result }}
+				n := serverBubble(t, s)
+				serverWantClose(t, n.dial(t, RFC6455), tt.code, tt.reason)
+				synctest.Wait()
+				logged := log.at(slog.LevelError)
+				if tt.logged == "" && len(logged) > 0 {
+					t.Errorf("logged %q; expected nothing", logged)
+				}
+				if tt.logged != "" && (len(logged) != 1 || !strings.Contains(logged[0], tt.logged) || !strings.Contains(logged[0], "remote=")) {
+					t.Errorf("logged %q; expected one record with %q and the client's address", logged, tt.logged)
+				}
+			})
+		})
+	}
+}
+
+// "Panics in a handler: logged, that connection closed with 1011, the others
+// live."
+func TestPanicInAHandler(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		value  any
+		logged string // "" for nothing
+	}{
+		{"value", "out of cheese", "out of cheese"},
+		{"error", errors.New("redo from start"), "redo from start"},
+		{"http.ErrAbortHandler", http.ErrAbortHandler, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log serverLog
+				s := &Server{Logger: log.logger(), Handler: func(ctx context.Context, c *Conn) error {
+					if _, p, _ := c.ReadMessage(); string(p) == "panic" {
+						panic(tt.value)
+					}
+					return serverEcho(ctx, c)
+				}}
+				n := serverBubble(t, s)
+				other, c := n.dial(t, RFC6455), n.dial(t, RFC6455)
+				c.WriteMessage(Text, []byte("panic"))
+				serverWantClose(t, c, StatusInternalError, "")
+				synctest.Wait()
+				if logged := strings.Join(log.at(slog.LevelError), ""); tt.logged == "" && logged != "" ||
+					!strings.Contains(logged, tt.logged) || tt.logged != "" && !strings.Contains(logged, "server_test.go") {
+					t.Errorf("logged %q; expected %q and the stack", logged, tt.logged)
+				}
+				other.WriteMessage(Text, []byte("first"))
+				other.WriteMessage(Text, []byte("still there"))
+				if _, p, err := other.ReadMessage(); string(p) != "still there" {
+					t.Errorf("the other connection read %q, %v; expected it to live", p, err)
+				}
+			})
+		})
+	}
+}
+
+// A connection that ends is no fault of the handler, whatever it returns then.
+func TestServerLogsNoErrorWhenThePeerEndsTheConnection(t *testing.T) {
+	write := func(_ context.Context, c *Conn) error {
+		for {
+			if err := c.WriteMessage(Text, []byte("hello")); err != nil {
+				return err
+			}
+		}
+	}
+	messages := func(ctx context.Context, c *Conn) error {
+		for _, err := range c.Messages(ctx) {
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, tt := range []struct {
+		name    string
+		handler func(context.Context, *Conn) error
+		end     func(c *Conn)
+	}{
+		{"Close frame", serverEcho, func(c *Conn) { c.Shutdown(context.Background(), 4000, "") }},
+		{"Close frame, iterator", messages, func(c *Conn) { c.Shutdown(context.Background(), StatusGoingAway, "") }},
+		{"hung up", serverEcho, func(c *Conn) { c.Close() }},
+		{"hung up on a writer", write, func(c *Conn) { c.Close() }},
+		{"broke the protocol", serverEcho, func(c *Conn) { c.NetConn().Write([]byte("\xff\xff")); serverEnd(c) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log serverLog
+				returned := make(chan error, 1)
+				s := &Server{Logger: log.logger(), Handler: func(ctx context.Context, c *Conn) error {
+					err := tt.handler(ctx, c)
+					returned <- err
+					return err
+				}}
+				c := serverBubble(t, s).dial(t, RFC6455)
+				tt.end(c)
+				err := <-returned
+				time.Sleep(closeTimeout) // of the bubble: all is over then
+				if logged := log.at(slog.LevelError); len(logged) > 0 {
+					t.Errorf("the handler returned %v, of which was logged %q; expected nothing above debug", err, logged)
+				}
+				if logged := log.at(slog.LevelDebug); err != nil && len(logged) != 1 {
+					t.Errorf("the handler returned %v, of which was logged %q; expected one record at debug", err, logged)
+				}
+			})
+		})
+	}
+}
+
+func TestServerLogsRefusedRequestsAtDebug(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log serverLog
+		s := &Server{Logger: log.logger(), Handler: serverEcho}
+		s.CheckOrigin = func(*http.Request, string) error { return &HandshakeError{Status: 401, Err: errors.New("no token")} }
+		if res := serverBubble(t, s).refusal(t); res.StatusCode != 401 {
+			t.Errorf("refused with status %d; expected that of CheckOrigin's error, 401", res.StatusCode)
+		}
+		if logged := log.at(slog.LevelDebug); len(logged) != 1 || !strings.Contains(logged[0], "no token") {
+			t.Errorf("logged at debug: %q; expected one record with the reason", logged)
+		}
+	})
+}
+
+func TestServerLogsByDefaultToSlogDefault(t *testing.T) {
+	if got := new(Server).logger(); got != slog.Default() {
+		t.Errorf("logger of the zero Server is %p; expected slog.Default", got)
+	}
+}
+
+type serverKey struct{}
+
+// The context of a connection has the values of its request's, and not its
+// end: net/http ends that when ServeHTTP returns.
+func TestServerContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		contexts := make(chan context.Context)
+		proceed := make(chan struct{})
+		s := &Server{Handler: func(ctx context.Context, c *Conn) error {
+			contexts <- ctx
+			<-proceed
+			return nil
+		}}
+		n := serverBubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), serverKey{}, "value")))
+		}))
+		n.dial(t, RFC6455)
+		ctx := <-contexts
+		if got := ctx.Value(serverKey{}); got != "value" {
+			t.Errorf("value of the request's context is %v; expected it to be handed on", got)
+		}
+		synctest.Wait()
+		if err := ctx.Err(); err != nil {
+			t.Errorf("context after ServeHTTP has returned: %v; expected it to live with the connection", err)
+		}
+		close(proceed)
+		synctest.Wait() // the client does not answer the Close
+		if ctx.Err() == nil {
+			t.Error("context goes on after the handler has returned")
+		}
+	})
+}
+
+func TestServerContextEndsWithTheConnection(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		read func(c *Conn) // what the handler has going on beside waiting for ctx
+		end  func(s *Server, c *Conn)
+	}{
+		{"peer closes, Discard reads", func(c *Conn) { c.Discard(context.Background()) },
+			func(_ *Server, c *Conn) { c.Shutdown(context.Background(), StatusNormalClosure, "") }},
+		{"peer hangs up, another goroutine reads", func(c *Conn) { go c.ReadMessage() },
+			func(_ *Server, c *Conn) { c.Close() }},
+		{"closed by another goroutine", func(c *Conn) { go c.Close() }, func(*Server, *Conn) {}},
+		{"Close of the server", func(*Conn) {}, func(s *Server, _ *Conn) { s.Close() }},
+		{"Shutdown of the server", func(*Conn) {}, func(s *Server, _ *Conn) { s.Shutdown(context.Background()) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ended := make(chan struct{})
+				s := &Server{Handler: func(ctx context.Context, c *Conn) error {
+					tt.read(c)
+					<-ctx.Done() // a deadlock here: the context does not end
+					close(ended)
+					return nil
+				}}
+				c := serverBubble(t, s).dial(t, RFC6455)
+				go serverEnd(c)
+				synctest.Wait()
+				tt.end(s, c)
+				<-ended
+			})
+		})
+	}
+}

@@ -1,0 +1,268 @@
+package websocket
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// coreSession is a recorded conversation between two other implementations.
+type coreSession struct {
+	Draft, Client, Server, Result string
+	Steps                         []struct{ Dir, Hex string }
+}
+
+func coreSessions(tb testing.TB) []coreSession { return coreJSON[[]coreSession](tb, "sessions.json") }
+
+func (s coreSession) name() string { return s.Draft + " " + s.Client + " " + s.Server }
+
+// segments returns what one side sent, as it was sent.
+func (s coreSession) segments(tb testing.TB, dir string) (list [][]byte) {
+	for _, step := range s.Steps {
+		if step.Dir == dir && step.Hex != "" {
+			list = append(list, coreHex(tb, step.Hex))
+		}
+	}
+	return list
+}
+
+const (
+	coreFromClient = "C->S"
+	coreFromServer = "S->C"
+)
+
+// coreHead splits what a side sent after the head of its handshake.
+func coreHead(tb testing.TB, segments [][]byte) (head, rest []byte) {
+	tb.Helper()
+	head, rest, ok := bytes.Cut(bytes.Join(segments, nil), []byte("\r\n\r\n"))
+	if !ok {
+		tb.Fatal("no end of a head in the recorded bytes")
+	}
+	return append(head[:len(head):len(head)], "\r\n\r\n"...), rest
+}
+
+// coreSessionWant is what must come of a recorded session.
+type coreSessionWant struct {
+	refused int      // with this status, and then nothing else is looked at
+	heard   []string // by our server of the client
+	told    []string // by our client of the server; nil: the same
+	code    StatusCode
+	client  string // our client refuses the server and says this
+	// How our echo ends and how the server's did, in hex, where they differ.
+	ours, theirs string
+}
+
+const coreUnicode = `Text "Grüße, 世界 ✓ Жук 😀 ÿ \u0080 \U0010fffd"`
+
+// coreASCII is what the clients sent to see 126 bytes come back.
+const coreASCII = "Text \"!(/6=DKRY`gnu|%,3:AHOV]dkry\\\")07>ELSZahov}&-4;BIPW^elsz#*18?FMT[bipw~'.5<CJQX_fmt" +
+	"{$+29@GNU\\\\cjqx\\\")07>ELSZahov}&-4;BIPW^elsz#*18?\""
+
+var (
+	coreTalk75   = []string{`Text ""`, `Text "Hello"`, coreUnicode, coreASCII}
+	coreTalk76   = []string{`Text ""`, `Text "Hello"`, `Close 1005 ""`}
+	coreTalkHybi = []string{`Text ""`, `Text "Hello"`, `Binary ""`, `Binary "\x00\x01\xfe\xff"`, `Close 1000 ""`}
+	coreClosed   = `Close 1005 ""`
+)
+
+// coreDrafts is what comes of a session of a draft in which both sides did
+// what the draft says. The drafts between hybi-00 and hybi-07 were never
+// deployed: they are refused, as broken where they look like hixie-76 and with
+// the versions that there are where they have a number.
+var coreDrafts = map[string]coreSessionWant{
+	"hixie-75": {heard: coreTalk75},
+	"hixie-76": {heard: coreTalk76},
+	"hybi-01":  {refused: http.StatusBadRequest},
+	"hybi-02":  {refused: http.StatusBadRequest},
+	"hybi-03":  {refused: http.StatusBadRequest},
+	"hybi-04":  {refused: http.StatusUpgradeRequired},
+	"hybi-05":  {refused: http.StatusUpgradeRequired},
+	"hybi-06":  {refused: http.StatusUpgradeRequired},
+	"hybi-07":  {heard: coreTalkHybi},
+	"hybi-10":  {heard: coreTalkHybi},
+	"hybi-17":  {heard: coreTalkHybi},
+}
+
+// coreDeviations are the sessions in which somebody did something else.
+var coreDeviations = map[string]coreSessionWant{
+	// hixie-75 has no closing frame. Those who send one mean the end, and get
+	// none back.
+	"hixie-75 oldnet em":     {heard: append(coreTalk75[:4:4], coreClosed), theirs: "ff00"},
+	"hixie-75 oldnet oldnet": {heard: append(coreTalk75[:4:4], coreClosed), told: coreTalk75},
+	"hixie-75 jws jws":       {heard: coreTalk75[1:]}, // drops empty messages
+	"hixie-75 wsgem wsgem":   {heard: coreTalk75[:2]}, // client that sent no more
+	"hixie-75 oldnet perl":   {heard: []string{}},     // client that did not like the reason phrase; ours does not mind
+
+	"hixie-76 jws jws":       {heard: coreTalk76[1:], told: coreTalk76[1:2], ours: "ff00"},
+	"hixie-76 jws netty":     {heard: coreTalk76[1:]},
+	"hixie-76 oldnet oldnet": {heard: coreTalk76, told: coreTalk76[:2], ours: "ff00"},
+	"hixie-76 oldnet wsio":   {heard: coreTalk76, told: coreTalk76[:2], ours: "ff00"},
+	// Server that took a hixie-76 request for hixie-75 because of its lower
+	// case: no proof came, so our client must refuse it.
+	"hixie-76 netty jws": {heard: []string{}, client: "header Sec-WebSocket-Origin is missing"},
+
+	"hybi-07 wsgem em":      {heard: []string{}}, // client that wanted its subprotocol or nothing
+	"hybi-07 wsgem gevent":  {heard: coreTalkHybi, told: append(coreTalkHybi[:4:4], coreClosed), ours: "880203e8", theirs: "8800"},
+	"hybi-17 perl gevent":   {heard: coreTalkHybi, told: append(coreTalkHybi[:4:4], coreClosed), ours: "880203e8", theirs: "8800"},
+	"hybi-10 oldnet oldnet": {heard: coreTalkHybi, told: coreTalkHybi[:4], ours: "880203e8"},
+	"hybi-17 wsgem oldnet":  {heard: coreTalkHybi, told: coreTalkHybi[:4], ours: "880203e8"},
+	"hybi-10 wsnode ws115":  {heard: append(coreTalkHybi[:4:4], `Close 1000 "Normal connection closure"`)},
+	"hybi-17 wsnode wsnode": {
+		heard: append(coreTalkHybi[:4:4], `Close 1000 "Normal connection closure"`), told: coreTalkHybi,
+		ours: "881b03e84e6f726d616c20636f6e6e656374696f6e20636c6f73757265", theirs: "880203e8",
+	},
+	// permessage-deflate, which was agreed on in the recording and which our
+	// handshakes did not offer or accept: compressed frames break the protocol.
+	"hybi-17 ws115 ws115": {
+		heard: coreTalkHybi[:1], code: StatusProtocolError, client: "extensions",
+		theirs: "c10cf248cdc9c907000000ffff00 c20100 c20b6260fcf71f000000ffff00 880203e8",
+	},
+}
+
+func (s coreSession) want() coreSessionWant {
+	want, ok := coreDeviations[s.name()]
+	if !ok {
+		want = coreDrafts[s.Draft]
+	}
+	if want.told == nil {
+		want.told = want.heard
+	}
+	return want
+}
+
+// Every recorded conversation, whole segments and single bytes: our server in
+// the place of the recorded one and our client in that of the recorded client.
+func TestRecordedSessions(t *testing.T) {
+	sessions := coreSessions(t)
+	if len(sessions) != 59 {
+		t.Errorf("%d sessions in testdata/sessions.json, want 59", len(sessions))
+	}
+	found := map[string]bool{}
+	for _, s := range sessions {
+		found[s.name()] = true
+		if _, ok := coreDrafts[s.Draft]; !ok {
+			t.Errorf("%s: no expectation for this draft", s.name())
+			continue
+		}
+		t.Run(s.name(), func(t *testing.T) {
+			fromClient, fromServer := s.segments(t, coreFromClient), s.segments(t, coreFromServer)
+			for _, cut := range []struct {
+				name           string
+				client, server [][]byte
+			}{
+				{"segments", fromClient, fromServer},
+				{"one segment", coreCut(fromClient, 1<<20), coreCut(fromServer, 1<<20)},
+				{"bytes", coreCut(fromClient, 1), coreCut(fromServer, 1)},
+			} {
+				t.Run("server, "+cut.name, func(t *testing.T) { s.testServer(t, cut.client) })
+				t.Run("client, "+cut.name, func(t *testing.T) { s.testClient(t, cut.server) })
+			}
+		})
+	}
+	for name := range coreDeviations {
+		if !found[name] {
+			t.Errorf("no session %q, though there is an expectation for it", name)
+		}
+	}
+}
+
+func (s coreSession) testServer(t *testing.T, chunks [][]byte) {
+	want := s.want()
+	h, got := coreServer(&Upgrader{Origins: []string{"*"}, Subprotocols: []string{"chat"}}, chunks)
+	head, rest := coreHead(t, s.segments(t, coreFromServer))
+	if want.refused != 0 {
+		s.testRefusal(t, got, want.refused)
+		return
+	}
+	if v, err := ParseVersion(s.Draft); err != nil || h.Version() != v {
+		t.Errorf("took it for %v, want %s: look at detectVersion", h.Version(), s.Draft)
+	}
+	ourHead, ourProof := coreHead(t, [][]byte{got.handshake})
+	if ours, theirs := coreAccept(t, ourHead), coreAccept(t, head); ours != theirs {
+		t.Errorf("Sec-WebSocket-Accept is %q, the server's was %q", ours, theirs)
+	}
+	if h.Version() == Hybi00 && want.client == "" {
+		if proof := rest[:challengeLen]; !bytes.Equal(ourProof, proof) {
+			t.Errorf("answer to the challenge is % x, the server's was % x", ourProof, proof)
+		}
+		rest = rest[challengeLen:]
+	}
+	coreWantHeard(t, got.heard, want.heard)
+	coreWantCode(t, got.err, want.code, strings.HasPrefix(strings.Join(got.heard[max(0, len(got.heard)-1):], ""), "Close"))
+	echo, ok := bytes.CutSuffix(rest, coreHex(t, want.theirs))
+	if echo = append(echo[:len(echo):len(echo)], coreHex(t, want.ours)...); !ok || !bytes.Equal(got.replies, echo) {
+		t.Errorf("echo is\n% x, want\n% x", got.replies, echo)
+	}
+}
+
+// testRefusal looks at the answer to a version that is not spoken.
+func (s coreSession) testRefusal(t *testing.T, got coreReplay, status int) {
+	var he *HandshakeError
+	if !errors.As(got.err, &he) || he.Status != status {
+		t.Fatalf("error is %v, want a HandshakeError with status %d", got.err, status)
+	}
+	res := coreResponse(t, got.handshake)
+	if res.StatusCode != status || !res.Close {
+		t.Errorf("answered %s, Connection %q: want %d and close", res.Status, res.Header["Connection"], status)
+	}
+	if want := "13, 8, 7"; status == http.StatusUpgradeRequired && res.Header.Get("Sec-WebSocket-Version") != want {
+		t.Errorf("Sec-WebSocket-Version is %q, want %q", res.Header.Get("Sec-WebSocket-Version"), want)
+	}
+}
+
+func (s coreSession) testClient(t *testing.T, chunks [][]byte) {
+	want := s.want()
+	v, err := ParseVersion(s.Draft)
+	if want.refused != 0 {
+		if err == nil {
+			t.Errorf("ParseVersion(%q) is %v, want an error: our client cannot ask for this draft", s.Draft, v)
+		}
+		return
+	}
+	h := coreClientFor(t, v, s.segments(t, coreFromClient))
+	got := coreClient(h, chunks)
+	if want.client != "" {
+		if got.err == nil || !strings.Contains(got.err.Error(), want.client) {
+			t.Errorf("error is %v, want one that says %q", got.err, want.client)
+		}
+		return
+	}
+	head, _ := coreHead(t, s.segments(t, coreFromServer))
+	if chosen := coreResponse(t, head).Header.Get(v.traits().protocolHeader); h.Subprotocol() != chosen {
+		t.Errorf("subprotocol is %q, the server chose %q", h.Subprotocol(), chosen)
+	}
+	coreWantHeard(t, got.heard, want.told)
+	coreWantCode(t, got.err, 0, strings.HasPrefix(strings.Join(got.heard[max(0, len(got.heard)-1):], ""), "Close"))
+}
+
+// coreClientFor returns a handshake that has sent a recorded request.
+func coreClientFor(tb testing.TB, v Version, segments [][]byte) *ClientHandshake {
+	tb.Helper()
+	head, rest := coreHead(tb, segments)
+	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head)))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	t := v.traits()
+	origin := r.Header.Get(t.originHeader)
+	if origin == "" {
+		origin = r.Header.Get("Origin")
+	}
+	var offered []string
+	if err := eachToken(r.Header[t.protocolHeader], func(token string) { offered = append(offered, token) }); err != nil {
+		tb.Fatal(err)
+	}
+	d := &Dialer{Version: v, Subprotocols: offered, Header: http.Header{"Origin": {origin}}}
+	h, err := NewClientHandshake(d, "ws://"+r.Host+r.RequestURI)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	h.key = r.Header.Get("Sec-WebSocket-Key")
+	if v == Hybi00 {
+		coreSetKeys(tb, h, r.Header.Get("Sec-WebSocket-Key1"), r.Header.Get("Sec-WebSocket-Key2"), rest[:key3Len])
+	}
+	return h
+}

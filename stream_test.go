@@ -1,0 +1,308 @@
+package websocket
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/net/nettest"
+)
+
+// streamConns returns both ends of a connection over a pair of net.Conns.
+func streamConns(t *testing.T, v Version, client, server net.Conn) (c, s *Conn) {
+	t.Helper()
+	accepted := make(chan *Conn, 1)
+	go func() {
+		c, err := new(Upgrader).Accept(t.Context(), server, nil)
+		if err != nil {
+			t.Errorf("Accept: %v", err)
+		}
+		accepted <- c
+	}()
+	c, err := (&Dialer{Version: v}).Handshake(t.Context(), client, "ws://stream.test/")
+	if err != nil {
+		t.Fatalf("Handshake: %v", err)
+	}
+	s = <-accepted
+	t.Cleanup(func() {
+		c.Close()
+		s.Close()
+	})
+	return c, s
+}
+
+// streamBubble runs f with both ends of a connection over net.Pipe, in a bubble
+// that all goroutines must have left at the end.
+func streamBubble(t *testing.T, v Version, f func(t *testing.T, c, s *Conn)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		t.Cleanup(func() { time.Sleep(2 * closeTimeout) })
+		client, server := net.Pipe()
+		c, s := streamConns(t, v, client, server)
+		f(t, c, s)
+	})
+}
+
+// The test that Go has for all net.Conns. It goes on to write after a Write
+// that the deadline has cut off, which a stream in messages can do only if no
+// half message was sent; so the network below takes the whole of each Write or
+// nothing of it.
+func TestStreamIsANetConn(t *testing.T) {
+	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
+		client, server := newWholePipe()
+		c, s := streamConns(t, RFC6455, client, server)
+		return Stream(c, Binary), Stream(s, Binary), func() { c.Close(); s.Close() }, nil
+	})
+}
+
+// What one side writes the other reads, to the end, whatever the lengths.
+func TestStreamCopy(t *testing.T) {
+	const size = defaultMaxMessageSize + 4 // more than the peer takes in one message
+	data := make([]byte, size)
+	rand.Read(data)
+	for _, tt := range []struct {
+		name string
+		v    Version
+		typ  MessageType
+		data []byte
+	}{
+		{"binary", RFC6455, Binary, data},
+		{"text", Hybi07, Text, []byte(strings.Repeat("a€", size/4))},
+		{"hixie-76", Hybi00, Text, []byte(strings.Repeat("a€", size/4))},
+		{"hixie-75", Hixie75, Text, []byte(strings.Repeat("a€", size/4))},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			streamBubble(t, tt.v, func(t *testing.T, c, s *Conn) {
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					in := Stream(s, tt.typ)
+					received, err := io.ReadAll(in)
+					if err != nil || !bytes.Equal(received, tt.data) {
+						t.Errorf("read %d bytes, %v; expected the %d that were written", len(received), err, len(tt.data))
+					}
+					in.Close()
+				}()
+				out := Stream(c, tt.typ)
+				if n, err := io.Copy(out, bytes.NewReader(tt.data)); int(n) != len(tt.data) || err != nil {
+					t.Errorf("copied %d bytes, %v; expected %d", n, err, len(tt.data))
+				}
+				if err := out.Close(); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+				<-done
+			})
+		})
+	}
+}
+
+// No Write makes a message that the peer may find too big, and none of text
+// that it may find cut within a character.
+func TestStreamSplitsLongWrites(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		typ   MessageType
+		data  string
+		sizes []int
+	}{
+		{"nothing", Binary, "", []int{0}},
+		{"as much as a message has", Binary, strings.Repeat("x", maxStreamMessage), []int{maxStreamMessage}},
+		{"a byte more", Binary, strings.Repeat("x", maxStreamMessage+1), []int{maxStreamMessage, 1}},
+		{"characters at the edge", Text, "x" + strings.Repeat("€", maxStreamMessage), []int{32767, 32766, 32766, 6}},
+		{"bytes that only look so", Binary, "x" + strings.Repeat("€", maxStreamMessage), []int{32768, 32768, 32768, 1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+				go func() {
+					n, err := Stream(c, tt.typ).Write([]byte(tt.data))
+					if n != len(tt.data) || err != nil {
+						t.Errorf("Write: %d, %v; expected %d", n, err, len(tt.data))
+					}
+				}()
+				var whole string
+				for _, want := range tt.sizes {
+					_, p, err := s.ReadMessage()
+					if len(p) != want || err != nil {
+						t.Fatalf("message of %d bytes, %v; expected the sizes %v", len(p), err, tt.sizes)
+					}
+					if tt.typ == Text && !utf8.Valid(p) {
+						t.Error("message is cut within a character")
+					}
+					whole += string(p)
+				}
+				if whole != tt.data {
+					t.Error("the messages together are not what was written")
+				}
+			})
+		})
+	}
+}
+
+func TestStreamEnd(t *testing.T) {
+	shutdown := func(code StatusCode) func(*Conn) {
+		return func(c *Conn) { c.Shutdown(context.Background(), code, "") }
+	}
+	for _, tt := range []struct {
+		name string
+		v    Version
+		end  func(c *Conn) // of the peer, behind the message "last"
+		want error
+	}{
+		{"normal closure", RFC6455, shutdown(StatusNormalClosure), io.EOF},
+		{"going away", RFC6455, shutdown(StatusGoingAway), io.EOF},
+		{"no status", RFC6455, shutdown(StatusNoStatusReceived), io.EOF},
+		{"hixie-76", Hybi00, shutdown(StatusNormalClosure), io.EOF},
+		{"hixie-75", Hixie75, shutdown(StatusNormalClosure), io.EOF},
+		{"error of the peer", RFC6455, shutdown(StatusInternalError), &CloseError{Code: StatusInternalError}},
+		{"hung up", RFC6455, func(c *Conn) { c.Close() }, io.ErrUnexpectedEOF},
+		{"closed within a message", RFC6455, func(c *Conn) {
+			w, _ := c.NextWriter(Text)
+			w.Write(make([]byte, fragmentSize))
+			w.Write([]byte{1}) // sends what was before
+			shutdown(StatusNormalClosure)(c)
+		}, &CloseError{Code: StatusNormalClosure}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			streamBubble(t, tt.v, func(t *testing.T, c, s *Conn) {
+				go func() {
+					c.WriteMessage(Text, []byte("last"))
+					tt.end(c)
+				}()
+				in := Stream(s, Text)
+				first := make([]byte, 4)
+				if _, err := io.ReadFull(in, first); string(first) != "last" {
+					t.Fatalf("read %q, %v; expected \"last\"", first, err)
+				}
+				_, err := io.Copy(io.Discard, readerOnly{in}) // nil stands for io.EOF
+				if err == nil {
+					err = io.EOF
+				}
+				if want, ok := tt.want.(*CloseError); ok {
+					var got *CloseError
+					if !errors.As(err, &got) || got.Code != want.Code {
+						t.Errorf("the stream ends with %v; expected %v", err, want)
+					}
+				} else if !errors.Is(err, tt.want) {
+					t.Errorf("the stream ends with %v; expected %v", err, tt.want)
+				}
+			})
+		})
+	}
+}
+
+type readerOnly struct{ io.Reader }
+
+func TestStreamRefusesMessagesOfTheOtherType(t *testing.T) {
+	streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			c.WriteMessage(Text, []byte("text"))
+			serverWantClose(t, c, StatusUnsupportedData, "")
+		}()
+		in := Stream(s, Binary)
+		for range 2 {
+			_, err := in.Read(make([]byte, 10))
+			var pe *ProtocolError
+			if !errors.As(err, &pe) || pe.Code != StatusUnsupportedData {
+				t.Errorf("Read: %v; expected a ProtocolError with 1003", err)
+			}
+		}
+		<-done
+	})
+}
+
+// Empty messages are no end of the stream, and no Read returns nothing.
+func TestStreamSkipsEmptyMessages(t *testing.T) {
+	streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+		go func() {
+			for _, p := range []string{"", "", "a", "", "b"} {
+				c.WriteMessage(Binary, []byte(p))
+			}
+		}()
+		in := Stream(s, Binary)
+		if n, err := in.Read(nil); n != 0 || err != nil {
+			t.Errorf("Read of no bytes: %d, %v; expected it to return at once", n, err)
+		}
+		for _, want := range []string{"a", "b"} {
+			p := make([]byte, 10)
+			if n, err := in.Read(p); string(p[:n]) != want || err != nil {
+				t.Errorf("Read: %q, %v; expected %q", p[:n], err, want)
+			}
+		}
+	})
+}
+
+// After Close there is nothing more to read, even of what had arrived.
+func TestStreamClose(t *testing.T) {
+	streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+		out := Stream(c, Binary)
+		blocked := make(chan error)
+		go func() {
+			_, err := out.Read(make([]byte, 10))
+			blocked <- err
+		}()
+		go func() { // a peer whose message passes the Close on the way
+			nc := s.NetConn()
+			io.ReadFull(nc, make([]byte, len("\x88\x82KEY.\x03\xe8")))
+			nc.Write([]byte("\x82\x08too late\x88\x02\x03\xe8"))
+			nc.Close()
+		}()
+		for range 2 {
+			if err := out.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+		}
+		if err := <-blocked; !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Read that was waiting at Close: %v; expected net.ErrClosed", err)
+		}
+		if n, err := out.Read(make([]byte, 10)); n != 0 || !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Read after Close: %d bytes, %v; expected net.ErrClosed", n, err)
+		}
+		if n, err := out.Write([]byte("x")); n != 0 || !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Write after Close: %d bytes, %v; expected net.ErrClosed", n, err)
+		}
+	})
+}
+
+// A Read that gives up in the middle of a message has lost nothing.
+func TestStreamReadDeadline(t *testing.T) {
+	streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+		frame, _ := AppendMessage(nil, RFC6455, ClientSide, Binary, []byte("hello"))
+		in := Stream(s, Binary)
+		p := make([]byte, 10)
+		go c.NetConn().Write(frame[:len(frame)-2])
+		n, err := io.ReadAtLeast(in, p, 3)
+		if string(p[:n]) != "hel" || err != nil {
+			t.Fatalf("Read of half a message: %q, %v; expected \"hel\"", p[:n], err)
+		}
+		in.SetReadDeadline(time.Now().Add(time.Second))
+		_, err = in.Read(p)
+		var timeout net.Error
+		if !errors.As(err, &timeout) || !timeout.Timeout() || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("Read at the deadline: %v; expected a net.Error that is a timeout", err)
+		}
+		in.SetReadDeadline(time.Time{})
+		go c.NetConn().Write(frame[len(frame)-2:])
+		if n, err := io.ReadAtLeast(in, p, 2); string(p[:n]) != "lo" || err != nil {
+			t.Errorf("Read after it: %q, %v; expected the rest, \"lo\"", p[:n], err)
+		}
+	})
+}
+
+func TestStreamOfAMissingType(t *testing.T) {
+	streamBubble(t, Hixie75, func(t *testing.T, c, s *Conn) {
+		if _, err := Stream(c, Binary).Write([]byte("x")); !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("Write of binary on hixie-75: %v; expected errors.ErrUnsupported", err)
+		}
+	})
+}

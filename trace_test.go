@@ -1,0 +1,257 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// traceLog writes down what its hooks are told.
+type traceLog struct {
+	mu    sync.Mutex
+	lines []string
+	last  error // that Closed was told
+}
+
+func (l *traceLog) add(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lines = append(l.lines, fmt.Sprintf(format, args...))
+}
+
+func (l *traceLog) trace() *Trace {
+	frame := func(f FrameInfo) string { return fmt.Sprintf("%v fin=%v %d", f.Type, f.Fin, f.Length) }
+	return &Trace{
+		Opened:          func(c *Conn) { l.add("opened %v", c.Version()) },
+		HandshakeFailed: func(err error) { l.add("failed %T", err) },
+		FrameRead:       func(_ *Conn, f FrameInfo) { l.add("read %v", frame(f)) },
+		FrameWritten:    func(_ *Conn, f FrameInfo) { l.add("wrote %v", frame(f)) },
+		Closed: func(_ *Conn, err error) {
+			l.add("closed")
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			l.last = err
+		},
+	}
+}
+
+func (l *traceLog) cause() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
+func (l *traceLog) want(t *testing.T, side string, want ...string) {
+	t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !slices.Equal(l.lines, want) {
+		t.Errorf("the %s was told\n%q\nexpected\n%q", side, l.lines, want)
+	}
+}
+
+// traceConns returns both ends of a connection with hooks on each.
+func traceConns(t *testing.T, v Version) (c, s *Conn, client, server *traceLog) {
+	t.Helper()
+	client, server = new(traceLog), new(traceLog)
+	cn, sn := net.Pipe()
+	accepted := make(chan *Conn)
+	go func() {
+		up := Upgrader{Config: Config{Trace: server.trace()}}
+		s, err := up.Accept(context.Background(), sn, nil)
+		if err != nil {
+			t.Errorf("Accept: %v", err)
+		}
+		accepted <- s
+	}()
+	d := Dialer{Version: v, Config: Config{Trace: client.trace()}}
+	c, err := d.Handshake(context.Background(), cn, "ws://trace.test/")
+	if err != nil {
+		t.Fatalf("Handshake: %v", err)
+	}
+	return c, <-accepted, client, server
+}
+
+// The hooks hear of everything, in the order in which it happens.
+func TestTraceOrder(t *testing.T) {
+	for _, tt := range []struct {
+		v              Version
+		client, server []string
+	}{
+		{RFC6455, []string{
+			"opened rfc6455", "wrote Text fin=true 5", "read Ping fin=true 8", "wrote Pong fin=true 8",
+			"read Binary fin=false 16384", "read Continuation fin=true 1",
+			"wrote Close fin=true 5", "read Close fin=true 5", "closed",
+		}, []string{
+			"opened rfc6455", "read Text fin=true 5", "wrote Ping fin=true 8", "read Pong fin=true 8",
+			"wrote Binary fin=false 16384", "wrote Continuation fin=true 1",
+			"read Close fin=true 5", "wrote Close fin=true 5", "closed",
+		}},
+		{Hybi00, []string{
+			"opened draft-ietf-hybi-00", "wrote Text fin=true 5", "wrote Close fin=true 0", "read Close fin=true 0", "closed",
+		}, []string{
+			"opened draft-ietf-hybi-00", "read Text fin=true -1", "read Close fin=true 0", "wrote Close fin=true 0", "closed",
+		}},
+		{Hixie75, []string{"opened draft-hixie-75", "wrote Text fin=true 5", "closed"},
+			[]string{"opened draft-hixie-75", "read Text fin=true -1", "closed"}},
+	} {
+		t.Run(tt.v.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, s, client, server := traceConns(t, tt.v)
+				go c.WriteMessage(Text, []byte("hello"))
+				s.ReadMessage()
+				if tt.v == RFC6455 {
+					tracePingAndFragments(c, s)
+				}
+				go serverEnd(s)
+				c.Shutdown(t.Context(), 4000, "bye")
+				time.Sleep(closeTimeout) // of the bubble
+				client.want(t, "client", tt.client...)
+				server.want(t, "server", tt.server...)
+			})
+		})
+	}
+}
+
+func tracePingAndFragments(c, s *Conn) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.ReadMessage()
+	}()
+	go s.ReadMessage() // ended by Shutdown
+	s.Ping(context.Background())
+	w, _ := s.NextWriter(Binary)
+	w.Write(make([]byte, fragmentSize))
+	w.Write([]byte{1})
+	w.Close()
+	<-done
+}
+
+// Closed is told the reason that the program's reads are told.
+func TestTraceClosedCause(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		end  func(c, s *Conn) // the hooks are those of s
+		want func(error) bool
+	}{
+		{"peer closed", func(c, s *Conn) { go c.Shutdown(context.Background(), 4000, "") },
+			func(err error) bool { var ce *CloseError; return errors.As(err, &ce) && ce.Code == 4000 }},
+		{"peer broke the protocol", func(c, s *Conn) { go c.NetConn().Write([]byte{0xff, 0}) },
+			func(err error) bool { var pe *ProtocolError; return errors.As(err, &pe) }},
+		{"peer hung up", func(c, s *Conn) { c.Close() },
+			func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},
+		{"Close", func(c, s *Conn) { s.Close() },
+			func(err error) bool { return errors.Is(err, net.ErrClosed) }},
+		{"Shutdown, answered", func(c, s *Conn) { go serverEnd(c); s.Shutdown(context.Background(), 4000, "") },
+			func(err error) bool { var ce *CloseError; return errors.As(err, &ce) && ce.Code == 4000 }},
+		{"Shutdown, not answered", func(c, s *Conn) { s.Shutdown(context.Background(), 4000, "") },
+			func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, s, _, log := traceConns(t, RFC6455)
+				tt.end(c, s)
+				serverEnd(s)
+				time.Sleep(2 * closeTimeout) // of the bubble
+				c.Close()
+				if err := log.cause(); !tt.want(err) {
+					t.Errorf("Closed was told %v", err)
+				}
+			})
+		})
+	}
+}
+
+// Every way to begin a connection tells of its failure.
+func TestTraceHandshakeFailed(t *testing.T) {
+	ctx := context.Background()
+	for _, tt := range []struct {
+		name string
+		fail func(t *testing.T, config Config) error
+		want string
+	}{
+		{"Upgrade", func(t *testing.T, config Config) error {
+			up := Upgrader{Config: config}
+			var err error
+			serverBubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				r.Method = "POST"
+				_, err = up.Upgrade(w, r, nil)
+			})).refusal(t)
+			return err
+		}, "failed *websocket.HandshakeError"},
+		{"Accept", func(t *testing.T, config Config) error {
+			client, server := net.Pipe()
+			go func() {
+				io.WriteString(client, "POST / HTTP/1.1\r\nHost: trace.test\r\n\r\n")
+				io.Copy(io.Discard, client)
+			}()
+			_, err := (&Upgrader{Config: config}).Accept(ctx, server, nil)
+			client.Close()
+			return err
+		}, "failed *websocket.HandshakeError"},
+		{"Handshake", func(t *testing.T, config Config) error {
+			client, server := net.Pipe()
+			go func() {
+				server.Read(make([]byte, 4096))
+				io.WriteString(server, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+			}()
+			_, err := (&Dialer{Config: config}).Handshake(ctx, client, "ws://trace.test/")
+			return err
+		}, "failed *websocket.HandshakeError"},
+		{"Handshake, bad URL", func(t *testing.T, config Config) error {
+			client, _ := net.Pipe()
+			_, err := (&Dialer{Config: config}).Handshake(ctx, client, "http://trace.test/")
+			return err
+		}, "failed *fmt.wrapError"},
+		{"Dial", func(t *testing.T, config Config) error {
+			d := Dialer{Config: config, DialContext: func(context.Context, string, string) (net.Conn, error) {
+				return nil, errors.New("no route")
+			}}
+			_, err := d.Dial(ctx, "ws://127.0.0.1/")
+			return err
+		}, "failed *fmt.wrapError"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log traceLog
+				if err := tt.fail(t, Config{Trace: log.trace()}); err == nil {
+					t.Error("the handshake did not fail")
+				}
+				log.want(t, "program", tt.want)
+			})
+		})
+	}
+}
+
+// Hooks may be left out, each by itself.
+func TestTraceWithoutHooks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		config := Config{Trace: new(Trace)}
+		go func() {
+			c, err := (&Upgrader{Config: config}).Accept(context.Background(), server, nil)
+			if err == nil {
+				serverEcho(context.Background(), c)
+			}
+		}()
+		c, err := (&Dialer{Config: config}).Handshake(context.Background(), client, "ws://trace.test/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.WriteMessage(Text, []byte("hello"))
+		if _, p, err := c.ReadMessage(); string(p) != "hello" || err != nil {
+			t.Errorf("echo is %q, %v", p, err)
+		}
+		c.Shutdown(context.Background(), StatusNormalClosure, "")
+		time.Sleep(closeTimeout) // of the bubble
+	})
+}

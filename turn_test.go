@@ -1,0 +1,49 @@
+package websocket
+
+import (
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestTurnExcludes(t *testing.T) {
+	var turn turn
+	var wg sync.WaitGroup
+	count := 0 // guarded by turn alone: -race sees it if that fails
+	for range 8 {
+		wg.Go(func() {
+			for range 1000 {
+				turn.Lock()
+				count++
+				turn.Unlock()
+			}
+		})
+	}
+	wg.Wait()
+	if count != 8000 {
+		t.Errorf("8 goroutines counted to %d, want 8000: two had the turn at once", count)
+	}
+}
+
+// The clock of a bubble stands still while a goroutine waits for a sync.Mutex.
+func TestTurnLetsTheClockGoOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var turn turn
+		turn.Lock()
+		got := make(chan struct{})
+		go func() {
+			turn.Lock()
+			close(got)
+		}()
+		synctest.Wait()
+		time.Sleep(time.Hour)
+		select {
+		case <-got:
+			t.Fatal("the turn was taken twice")
+		default:
+		}
+		turn.Unlock()
+		<-got
+	})
+}

@@ -1,0 +1,459 @@
+package websocket
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httptrace"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// upgradePipes is a listener whose connections are pipes, for an http.Server
+// inside a bubble of synctest.
+type upgradePipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func (l *upgradePipes) Accept() (net.Conn, error) {
+	select {
+	case nc := <-l.conns:
+		return nc, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *upgradePipes) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
+func (l *upgradePipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"} }
+
+// upgradeServe starts srv until the end of the test and connects to it.
+func upgradeServe(t *testing.T, srv *http.Server) net.Conn {
+	t.Helper()
+	l := &upgradePipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	srv.ErrorLog = log.New(io.Discard, "", 0)
+	go srv.Serve(l)
+	client, server := net.Pipe()
+	l.conns <- server
+	t.Cleanup(func() {
+		srv.Close()
+		client.Close()
+	})
+	return client
+}
+
+// upgradeEcho is a handler that upgrades, answers one message with itself and
+// hangs up. What Upgrade returned goes to result.
+func upgradeEcho(up *Upgrader, result chan<- error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, err := up.Upgrade(w, r, nil)
+		if err == nil {
+			defer c.Close()
+			upgradeEchoOnce(c)
+		}
+		if result != nil {
+			result <- err
+		}
+	}
+}
+
+func upgradeEchoOnce(c *Conn) {
+	if typ, p, err := c.ReadMessage(); err == nil {
+		c.WriteMessage(typ, p)
+	}
+}
+
+// upgradeRead reads exactly len(want) bytes and compares.
+func upgradeRead(t *testing.T, nc io.Reader, want string) {
+	t.Helper()
+	got := make([]byte, len(want))
+	if n, err := io.ReadFull(nc, got); err != nil || string(got) != want {
+		t.Fatalf("received (%v)\n%q, want\n%q", err, got[:n], want)
+	}
+}
+
+// upgradeReadAll reads to the end.
+func upgradeReadAll(t *testing.T, nc io.Reader) string {
+	t.Helper()
+	got, err := io.ReadAll(nc)
+	if err != nil {
+		t.Errorf("reading to the end: %v after %q", err, got)
+	}
+	return string(got)
+}
+
+// "A frame in the same segment as the handshake, in every version: delivered."
+// The response is the one of the handshake without I/O, with nothing added by
+// net/http.
+func TestUpgradeFrameInSameSegment(t *testing.T) {
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		for _, length := range []string{"", "8"} { // Perl and Netty count key3 as a body
+			synctest.Test(t, func(t *testing.T) {
+				request := handshakeRequest(v)
+				if v == Hybi00 && length != "" {
+					request = request.with("Content-Length", length)
+				}
+				_, response, _, _ := handshakeServe(nil, request.String())
+				client := upgradeServe(t, &http.Server{Handler: upgradeEcho(&Upgrader{}, nil)})
+				go io.WriteString(client, request.String()+handshakeHello(v, ClientSide))
+				upgradeRead(t, client, response+handshakeHello(v, ServerSide))
+			})
+		}
+	})
+}
+
+func TestUpgradeBytewise(t *testing.T) {
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		synctest.Test(t, func(t *testing.T) {
+			client := upgradeServe(t, &http.Server{Handler: upgradeEcho(&Upgrader{}, nil)})
+			input := handshakeRequest(v).String() + handshakeHello(v, ClientSide)
+			go func() {
+				for i := range len(input) {
+					io.WriteString(client, input[i:i+1])
+				}
+			}()
+			_, response, _, _ := handshakeServe(nil, handshakeRequest(v).String())
+			upgradeRead(t, client, response+handshakeHello(v, ServerSide))
+		})
+	})
+}
+
+// The same over TCP, where segments are what the system makes of writes.
+func TestUpgradeOverTCP(t *testing.T) {
+	srv := httptest.NewServer(upgradeEcho(&Upgrader{}, nil))
+	defer srv.Close()
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		nc, err := net.Dial("tcp", srv.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		_, response, _, _ := handshakeServe(nil, handshakeRequest(v).String())
+		io.WriteString(nc, handshakeRequest(v).String()+handshakeHello(v, ClientSide))
+		upgradeRead(t, nc, response+handshakeHello(v, ServerSide))
+	})
+}
+
+// Somebody opens the URL in a browser.
+func TestUpgradePlainGET(t *testing.T) {
+	srv := httptest.NewServer(upgradeEcho(&Upgrader{}, nil))
+	defer srv.Close()
+	res, err := http.Get(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, _ := io.ReadAll(res.Body)
+	if res.StatusCode != 426 || !res.Close || res.Header.Get("Upgrade") != "websocket" || res.Header.Get("Sec-WebSocket-Version") != "13, 8, 7" {
+		t.Errorf("status %d, close %t, headers %v; want 426 that names protocol and versions, and the end", res.StatusCode, res.Close, res.Header)
+	}
+	if got := res.Header["Content-Type"]; len(got) != 1 || got[0] != "text/plain; charset=utf-8" || res.Header.Get("X-Content-Type-Options") != "nosniff" {
+		t.Errorf("headers %v, want text that is not sniffed", res.Header)
+	}
+	if !strings.HasPrefix(string(body), "Upgrade Required: ") || !strings.HasSuffix(string(body), "\n") || strings.HasSuffix(string(body), "\n\n") {
+		t.Errorf("body %q, want one line that says what was expected", body)
+	}
+}
+
+// net/http ends a connection only if Connection is "close" in its first value:
+// the form "close, Upgrade" would keep it open.
+func TestUpgradeRefusalNamesConnectionTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client := upgradeServe(t, &http.Server{Handler: upgradeEcho(&Upgrader{}, nil)})
+		go io.WriteString(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+		got := upgradeReadAll(t, client)
+		for _, line := range []string{"Connection: close", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13, 8, 7"} {
+			if strings.Count(got, "\r\n"+line+"\r\n") != 1 {
+				t.Errorf("response %q does not have the line %q once", got, line)
+			}
+		}
+	})
+}
+
+// upgradeWrapped is a ResponseWriter as middleware makes them.
+type upgradeWrapped struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *upgradeWrapped) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *upgradeWrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func TestUpgradeWrappedWriter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		echo := upgradeEcho(&Upgrader{}, nil)
+		client := upgradeServe(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			echo(&upgradeWrapped{ResponseWriter: &upgradeWrapped{ResponseWriter: w}}, r)
+		})})
+		go io.WriteString(client, handshakeRequest(RFC6455).String()+handshakeHello(RFC6455, ClientSide))
+		_, response, _, _ := handshakeServe(nil, handshakeRequest(RFC6455).String())
+		upgradeRead(t, client, response+handshakeHello(RFC6455, ServerSide))
+	})
+}
+
+func TestUpgradeWithoutHijacking(t *testing.T) {
+	r, err := http.ReadRequest(handshakeReader(handshakeRequest(RFC6455).head()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := httptest.NewRecorder()
+	w.Header().Set("Content-Length", "1000") // left by middleware
+	_, err = new(Upgrader).Upgrade(w, r, nil)
+	if handshakeStatus(err) != 500 || !errors.Is(err, http.ErrNotSupported) || w.Code != 500 {
+		t.Errorf("%v, response %d; want 500 and an error that wraps http.ErrNotSupported", err, w.Code)
+	}
+	if w.Header().Get("Connection") != "close" || w.Header().Get("Content-Length") != "" {
+		t.Errorf("headers %v, want the end of the connection and no length", w.Header())
+	}
+}
+
+// HTTP/2 has another handshake. The refusal must not take the other requests of
+// its connection along, as Connection: close would.
+func TestUpgradeRefusesHTTP2(t *testing.T) {
+	srv := httptest.NewUnstartedServer(upgradeEcho(&Upgrader{}, nil))
+	srv.EnableHTTP2 = true
+	srv.StartTLS()
+	defer srv.Close()
+	reused := false
+	ctx := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) { reused = info.Reused }})
+	for i := range 3 {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := srv.Client().Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if res.ProtoMajor != 2 || res.StatusCode != 505 || res.Header["Connection"] != nil || res.Header["Upgrade"] != nil {
+			t.Errorf("%s %d %v, want 505 over HTTP/2 without the headers of HTTP/1", res.Proto, res.StatusCode, res.Header)
+		}
+		if !strings.Contains(string(body), "HTTP/1.1") {
+			t.Errorf("body %q, want it to say what was expected", body)
+		}
+		if reused != (i > 0) {
+			t.Errorf("request %d: connection reused: %t; look at whether the refusal before has ended it", i, reused)
+		}
+	}
+}
+
+// Deadlines of the http.Server are about requests, and must not end a
+// connection that lives longer.
+func TestUpgradeClearsServerTimeouts(t *testing.T) {
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		synctest.Test(t, func(t *testing.T) {
+			srv := &http.Server{Handler: upgradeEcho(&Upgrader{}, nil), ReadTimeout: time.Second, WriteTimeout: time.Second, IdleTimeout: time.Second}
+			client := upgradeServe(t, srv)
+			request := handshakeRequest(v)
+			_, response, _, _ := handshakeServe(nil, request.String())
+			go io.WriteString(client, request.String())
+			upgradeRead(t, client, response)
+			<-time.After(time.Hour)
+			go io.WriteString(client, handshakeHello(v, ClientSide))
+			upgradeRead(t, client, handshakeHello(v, ServerSide))
+		})
+	})
+}
+
+// upgradeHijacker is a ResponseWriter that gives away nc.
+type upgradeHijacker struct {
+	*httptest.ResponseRecorder
+	nc net.Conn
+}
+
+func (w upgradeHijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return w.nc, bufio.NewReadWriter(bufio.NewReader(w.nc), bufio.NewWriter(w.nc)), nil
+}
+
+// upgradeDeadlines is a connection that knows which deadlines are set.
+type upgradeDeadlines struct {
+	net.Conn
+	mu          sync.Mutex
+	read, write time.Time
+	count       int
+}
+
+func (c *upgradeDeadlines) note(read, write bool, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count++
+	if read {
+		c.read = at
+	}
+	if write {
+		c.write = at
+	}
+}
+
+func (c *upgradeDeadlines) SetDeadline(at time.Time) error {
+	c.note(true, true, at)
+	return c.Conn.SetDeadline(at)
+}
+
+func (c *upgradeDeadlines) SetReadDeadline(at time.Time) error {
+	c.note(true, false, at)
+	return c.Conn.SetReadDeadline(at)
+}
+
+func (c *upgradeDeadlines) SetWriteDeadline(at time.Time) error {
+	c.note(false, true, at)
+	return c.Conn.SetWriteDeadline(at)
+}
+
+// check fails the test if a deadline is left behind, or there never was one.
+func (c *upgradeDeadlines) check(t *testing.T) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.count < 2 || !c.read.IsZero() || !c.write.IsZero() {
+		t.Errorf("%d deadlines set, left are %v for reads and %v for writes; want none left", c.count, c.read, c.write)
+	}
+}
+
+func TestUpgradeLeavesNoDeadline(t *testing.T) {
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		synctest.Test(t, func(t *testing.T) {
+			client, server := net.Pipe()
+			defer client.Close()
+			nc := &upgradeDeadlines{Conn: server}
+			r, _ := http.ReadRequest(handshakeReader(handshakeRequest(v).head()))
+			go func() {
+				_, response, _, _ := handshakeServe(nil, handshakeRequest(v).head())
+				io.ReadFull(client, make([]byte, len(response)))
+				io.WriteString(client, handshakeRequest(v).body)
+				io.Copy(io.Discard, client)
+			}()
+			c, err := new(Upgrader).Upgrade(upgradeHijacker{httptest.NewRecorder(), nc}, r, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			nc.check(t)
+			c.Close()
+		})
+	})
+}
+
+// A client that does not even read the response is given up in time.
+func TestUpgradeStuckClient(t *testing.T) {
+	for timeout, want := range map[time.Duration]time.Duration{0: 10 * time.Second, 3 * time.Second: 3 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			client, server := net.Pipe()
+			r, _ := http.ReadRequest(handshakeReader(handshakeRequest(RFC6455).head()))
+			start := time.Now()
+			up := &Upgrader{Config: Config{HandshakeTimeout: timeout}}
+			_, err := up.Upgrade(upgradeHijacker{httptest.NewRecorder(), server}, r, nil)
+			if err == nil || !strings.HasPrefix(err.Error(), "websocket: ") || handshakeStatus(err) != 0 {
+				t.Errorf("%v, want an error of the network", err)
+			}
+			if took := time.Since(start); took != want {
+				t.Errorf("gave up after %v, want %v", took, want)
+			}
+			if _, err := client.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
+				t.Errorf("write after that: %v; Upgrade left the connection open", err)
+			}
+		})
+	}
+}
+
+type upgradeKey struct{}
+
+// The connection lives longer than the request, of which its handler may want
+// to know, and should not keep alive what the request holds.
+func TestUpgradeRequestIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conns := make(chan *Conn, 1)
+		srv := &http.Server{
+			BaseContext: func(net.Listener) context.Context {
+				return context.WithValue(context.Background(), upgradeKey{}, "value")
+			},
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				c, err := new(Upgrader).Upgrade(w, r, http.Header{"Set-Cookie": {"a=b"}})
+				if err != nil {
+					t.Error(err)
+				}
+				conns <- c
+			}),
+		}
+		client := upgradeServe(t, srv)
+		go io.WriteString(client, handshakeRequest(RFC6455).String())
+		if res, err := http.ReadResponse(bufio.NewReader(client), nil); err != nil || res.Header.Get("Set-Cookie") != "a=b" {
+			t.Errorf("response %+v, %v; want the cookie in it", res, err)
+		}
+		c := <-conns
+		defer c.Close()
+		synctest.Wait() // the handler has returned
+		r := c.Request()
+		if r.URL.Path != "/chat" || r.Context().Value(upgradeKey{}) != "value" || r.Context().Err() != nil {
+			t.Errorf("request %v, its context %v; want its values, and no end", r.URL, r.Context().Err())
+		}
+		if n, err := r.Body.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+			t.Errorf("body: %d, %v; want it empty", n, err)
+		}
+	})
+}
+
+// A page served over TLS is told a wss location.
+func TestUpgradeOverTLS(t *testing.T) {
+	srv := httptest.NewTLSServer(upgradeEcho(&Upgrader{Origins: []string{"*"}}, nil))
+	defer srv.Close()
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		config := srv.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+		config.NextProtos = nil
+		nc, err := tls.Dial("tcp", srv.Listener.Addr().String(), config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer nc.Close()
+		h := NewServerHandshake(&Upgrader{Origins: []string{"*"}})
+		h.TLS = &tls.ConnectionState{}
+		h.Feed([]byte(handshakeRequest(v).String()))
+		response, _ := h.AppendResponse(nil, nil)
+		io.WriteString(nc, handshakeRequest(v).String()+handshakeHello(v, ClientSide))
+		upgradeRead(t, nc, string(response)+handshakeHello(v, ServerSide))
+	})
+}
+
+func TestUpgradeTrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var failed []error
+		opened := 0
+		up := &Upgrader{Config: Config{Trace: &Trace{
+			HandshakeFailed: func(err error) { failed = append(failed, err) },
+			Opened:          func(*Conn) { opened++ },
+		}}}
+		result := make(chan error, 1)
+		client := upgradeServe(t, &http.Server{Handler: upgradeEcho(up, result)})
+		go io.WriteString(client, handshakeRequest(RFC6455).with("Connection").String())
+		upgradeReadAll(t, client)
+		if err := <-result; len(failed) != 1 || failed[0] != err || opened != 0 {
+			t.Errorf("trace was told %v, %d opened; want %v alone", failed, opened, err)
+		}
+		client = upgradeServe(t, &http.Server{Handler: upgradeEcho(up, nil)})
+		go io.WriteString(client, handshakeRequest(RFC6455).String()+handshakeHello(RFC6455, ClientSide))
+		upgradeReadAll(t, client)
+		if len(failed) != 1 || opened != 1 {
+			t.Errorf("trace was told of %d failures and %d connections, want one more of the latter", len(failed), opened)
+		}
+	})
+}

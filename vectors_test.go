@@ -1,0 +1,226 @@
+package websocket
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+func TestAcceptVectors(t *testing.T) {
+	for _, v := range coreJSON[[]struct{ Key, Accept string }](t, "accepts.json") {
+		t.Run(v.Key, func(t *testing.T) {
+			if got := acceptFor(v.Key); got != v.Accept {
+				t.Errorf("acceptFor(%q) is %q, want %q", v.Key, got, v.Accept)
+			}
+			nonce, _ := base64.StdEncoding.DecodeString(v.Key)
+			for _, version := range []Version{RFC6455, Hybi10, Hybi07} {
+				head := "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: " +
+					version.traits().number + "\r\nSec-WebSocket-Key: " + v.Key + "\r\n\r\n"
+				_, got := coreServer(nil, [][]byte{[]byte(head)})
+				if len(nonce) != 16 && version == RFC6455 { // ws 0.4 sends 15 bytes with version 8
+					coreWantStatus(t, got.err, http.StatusBadRequest)
+					continue
+				}
+				if accept := coreAccept(t, got.handshake); got.err != nil || accept != v.Accept {
+					t.Errorf("%v: server answers %q, error %v: want %q", version, accept, got.err, v.Accept)
+				}
+			}
+		})
+	}
+}
+
+// Challenges that ten servers answered alike: the arithmetic, our server's
+// handshake and our client's.
+func TestChallengeVectors(t *testing.T) {
+	for _, v := range coreJSON[[]coreChallenge](t, "challenges.json") {
+		t.Run(v.Key1, func(t *testing.T) {
+			for _, k := range []struct {
+				key  string
+				want uint32
+			}{{v.Key1, v.Number1}, {v.Key2, v.Number2}} {
+				if got, err := keyNumber(k.key); got != k.want || err != nil {
+					t.Errorf("number in %q is %d, error %v: want %d", k.key, got, err, k.want)
+				}
+			}
+			key3, want := [key3Len]byte(coreHex(t, v.Key3)), coreHex(t, v.Answer)
+			if got := challengeAnswer(v.Number1, v.Number2, key3); !bytes.Equal(got[:], want) {
+				t.Errorf("answer is % x, want % x", got, want)
+			}
+			for _, length := range []string{"", "Content-Length: 8\r\n"} { // Perl and Netty send it
+				request := [][]byte{[]byte(coreRequest76(v.Key1, v.Key2, length) + string(key3[:]))}
+				for _, n := range []int{1, 1 << 20} {
+					_, got := coreServer(nil, coreCut(request, n))
+					if _, proof := coreHead(t, [][]byte{got.handshake}); got.err != nil || !bytes.Equal(proof, want) {
+						t.Errorf("%q in pieces of %d: server answers % x, error %v: want % x", length, n, proof, got.err, want)
+					}
+				}
+			}
+			v.testClient(t, want)
+		})
+	}
+}
+
+type coreChallenge struct {
+	Key1, Key2, Key3, Answer string
+	Number1, Number2         uint32
+}
+
+func coreRequest76(key1, key2, extra string) string {
+	return "GET /demo HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nHost: example.com\r\n" +
+		"Origin: http://example.com\r\n" + extra +
+		"Sec-WebSocket-Key1: " + key1 + "\r\nSec-WebSocket-Key2: " + key2 + "\r\n\r\n"
+}
+
+const coreResponse76 = "HTTP/1.1 101 WebSocket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n" +
+	"Sec-WebSocket-Origin: http://example.com\r\nSec-WebSocket-Location: ws://example.com/demo\r\n\r\n"
+
+func (v coreChallenge) testClient(t *testing.T, answer []byte) {
+	for flip := range len(answer) + 1 {
+		h, err := NewClientHandshake(&Dialer{Version: Hybi00}, "ws://example.com/demo")
+		if err != nil {
+			t.Fatal(err)
+		}
+		coreSetKeys(t, h, v.Key1, v.Key2, coreHex(t, v.Key3))
+		wrong := flip < len(answer)
+		sent := bytes.Clone(answer)
+		if wrong {
+			sent[flip] ^= 1
+		}
+		if got := coreClient(h, [][]byte{[]byte(coreResponse76), sent}); wrong != (got.err != nil) || wrong == h.Done() {
+			t.Errorf("answer % x instead of % x: error %v, done %v", sent, answer, got.err, h.Done())
+		}
+	}
+}
+
+// coreFrameWants is what the frames of testdata/frames.json mean, by name.
+var coreFrameWants = map[string]struct {
+	heard  []string
+	side   Side // that such frames are sent to
+	length int  // of which the header says this, and the payload is not there
+}{
+	"text empty":               {heard: []string{`Text ""`}},
+	"text Hello":               {heard: []string{`Text "Hello"`}},
+	"text ü世😀":                 {heard: []string{`Text "ü世😀"`}},
+	"text with U+0000":         {heard: []string{`Text "a\x00b"`}},
+	"close (76 only)":          {heard: []string{coreClosed}}, // in 75 those who send it mean the same
+	"skip 5 bytes then text A": {heard: []string{`Text "A"`}},
+	"skip 128 bytes (2 byte length) then text B":             {heard: []string{`Text "B"`}},
+	"FF with length 3 is skipped, then text C":               {heard: []string{`Text "C"`}},
+	"skipped payload may contain FF":                         {heard: []string{`Text "L"`}},
+	"unknown sentinel type 01 discarded, then text D":        {heard: []string{`Text "D"`}},
+	"length zero, not FF: skip nothing, text F":              {heard: []string{`Text "F"`}},
+	"length with leading zero groups: FF 80 00 equals FF 00": {heard: []string{coreClosed}},
+
+	"text Hello masked":            {heard: []string{`Text "Hello"`}},
+	"text Hello unmasked (server)": {heard: []string{`Text "Hello"`}, side: ClientSide},
+	"binary 00 01 fe ff":           {heard: []string{`Binary "\x00\x01\xfe\xff"`}},
+	"ping hi":                      {heard: []string{`Ping "hi"`}},
+	"pong hi":                      {heard: []string{`Pong "hi"`}, side: ClientSide},
+	"fragments a b c":              {heard: []string{`Text "abc"`}},
+	"close 1000":                   {heard: []string{`Close 1000 ""`}},
+	"close empty":                  {heard: []string{coreClosed}},
+	"header 125":                   {side: ClientSide, length: 125},
+	"header 126":                   {side: ClientSide, length: 126},
+	"header 65535":                 {side: ClientSide, length: 65535},
+	"header 65536":                 {side: ClientSide, length: 65536},
+}
+
+func TestFrameVectors(t *testing.T) {
+	families := coreJSON[map[string][]struct{ Name, Hex string }](t, "frames.json")
+	for family, versions := range map[string][]Version{
+		"hixie-75/76":   {Hybi00, Hixie75},
+		"hybi-07/10/17": {RFC6455, Hybi10, Hybi07},
+	} {
+		if len(families[family]) == 0 {
+			t.Errorf("no frames of %s in testdata/frames.json", family)
+		}
+		for _, frame := range families[family] {
+			want, ok := coreFrameWants[frame.Name]
+			if !ok {
+				t.Errorf("no expectation for %q", frame.Name)
+			}
+			for _, v := range versions {
+				t.Run(fmt.Sprint(v, " ", frame.Name), func(t *testing.T) {
+					wire := coreHex(t, frame.Hex)
+					if want.length > 0 {
+						wire = append(wire, strings.Repeat("x", want.length)...)
+						want.heard = []string{fmt.Sprintf("Text %q", wire[len(wire)-want.length:])}
+						coreTestHeader(t, v, wire, want.length)
+					}
+					coreTestHears(t, v, want.side, wire, want.heard)
+					if v.hixie() { // where sides do not differ
+						coreTestHears(t, v, ClientSide, wire, want.heard)
+					}
+				})
+			}
+		}
+	}
+}
+
+// coreTestHeader checks that a header says length, and that we write it so.
+func coreTestHeader(t *testing.T, v Version, wire []byte, length int) {
+	t.Helper()
+	header, payload := wire[:len(wire)-length], wire[len(wire)-length:]
+	if _, got, n, err := parseHybiHeader(header); got != int64(length) || n != len(header) || err != nil {
+		t.Errorf("header % x: length %d in %d bytes, error %v: want %d in %d", header, got, n, err, length, len(header))
+	}
+	if got, err := AppendMessage(nil, v, ServerSide, Text, payload); err != nil || !bytes.Equal(got[:len(header)], header) {
+		t.Errorf("text of %d bytes begins % x, error %v: want % x", length, got[:min(10, len(got))], err, header)
+	}
+}
+
+// coreTestHears feeds wire to a Parser of side, whole and byte by byte, and
+// checks what it hears, and that it could go on unless that was a Close.
+func coreTestHears(t *testing.T, v Version, side Side, wire []byte, want []string) {
+	t.Helper()
+	for _, n := range []int{1, 1 << 20} {
+		got := coreParse(v, side, Config{}, coreCut([][]byte{wire}, n))
+		coreWantHeard(t, got.heard, want)
+		closed := len(want) > 0 && strings.HasPrefix(want[len(want)-1], "Close")
+		coreWantCode(t, got.err, 0, closed)
+	}
+}
+
+// Frames of clients as they were sent to twelve servers, and what most of them
+// answered. All have the mask 37 fa 21 3d.
+func TestFrameReplies(t *testing.T) {
+	for _, tt := range []struct {
+		name, sent string
+		heard      []string
+		reply      string
+		code       StatusCode
+	}{
+		{"empty text", "8180 37fa213d", []string{`Text ""`}, "8100", 0},
+		{"Hello", "8185 37fa213d 7f9f4d5158", []string{`Text "Hello"`}, "8105 48656c6c6f", 0},
+		{"binary", "8284 37fa213d 37fbdfc2", []string{`Binary "\x00\x01\xfe\xff"`}, "8204 0001feff", 0},
+		{"ping", "8982 37fa213d 5f93", []string{`Ping "hi"`}, "8a02 6869", 0},
+		{
+			"three fragments", "0181 37fa213d 56  0081 37fa213d 55  8081 37fa213d 54",
+			[]string{`Text "abc"`}, "8103 616263", 0,
+		},
+		{
+			"ping inside fragments", "0181 37fa213d 56  8981 37fa213d 47  8081 37fa213d 54",
+			[]string{`Ping "p"`, `Text "ac"`}, "8a01 70  8102 6163", 0,
+		},
+		{"close 1000", "8882 37fa213d 3412", []string{`Close 1000 ""`}, "8802 03e8", 0},
+		{"close without code", "8880 37fa213d", []string{coreClosed}, "8800", 0},
+		{"unmasked", "8102 4869", nil, "", StatusProtocolError},
+		{"length 2 in 16 bits", "81fe0002 37fa213d 7f93", nil, "", StatusProtocolError},
+	} {
+		for _, v := range []Version{RFC6455, Hybi10, Hybi07} {
+			t.Run(fmt.Sprint(v, " ", tt.name), func(t *testing.T) {
+				for _, n := range []int{1, 1 << 20} {
+					got := coreParse(v, ServerSide, Config{}, coreCut([][]byte{coreHex(t, tt.sent)}, n))
+					coreWantHeard(t, got.heard, tt.heard)
+					coreWantCode(t, got.err, tt.code, strings.HasPrefix(tt.name, "close"))
+					if want := coreHex(t, tt.reply); !bytes.Equal(got.replies, want) {
+						t.Errorf("replies % x, want % x", got.replies, want)
+					}
+				}
+			})
+		}
+	}
+}
