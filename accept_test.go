@@ -61,6 +61,9 @@ func acceptCheckClosed(t *testing.T, nc net.Conn) {
 func TestAcceptInAnyPieces(t *testing.T) {
 	handshakeEachVersion(t, func(t *testing.T, v Version) {
 		input := handshakeRequest(v).String() + handshakeHello(v, ClientSide)
+		if v == Hybi00 {
+			input = handshakeRequest(v).with("Content-Length", "8").String() + handshakeHello(v, ClientSide)
+		}
 		_, response, _, _ := handshakeServe(nil, handshakeRequest(v).String())
 		for _, size := range []int{1, 2, 7, len(input) - 1, len(input)} {
 			synctest.Test(t, func(t *testing.T) {

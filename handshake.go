@@ -103,15 +103,6 @@ func checkHead(b []byte) error {
 
 // parseRequest reads a head that checkHead let pass.
 func parseRequest(head []byte) (*http.Request, error) {
-	hosts := 0
-	for line := range bytes.Lines(head) {
-		if name, _, ok := bytes.Cut(line, []byte(":")); ok && strings.EqualFold(string(name), "Host") {
-			hosts++
-		}
-	}
-	if hosts > 1 { // http.ReadRequest takes the first and drops the others
-		return nil, refusef(http.StatusBadRequest, "%d Host headers: expected one", hosts)
-	}
 	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head)))
 	if err != nil {
 		return nil, refusef(http.StatusBadRequest, "no HTTP request: %v", err)

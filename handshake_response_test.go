@@ -166,6 +166,7 @@ func TestClientLocation(t *testing.T) {
 		{"wss://a:80/", "ws://a/", true},
 		{"ws://a:443/", "wss://a/", true},
 		{"ws://[::1]:8080/", "ws://[0:0:0:0:0:0:0:1]:8080/", true},
+		{"wss://[::1]/", "ws://[0:0:0:0:0:0:0:1]/", true},
 		{"ws://a/", "ws://a:443/", false},
 		{"wss://a/", "wss://a:80/", false},
 		{"wss://a/", "ws://a:80/", false},

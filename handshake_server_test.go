@@ -3,6 +3,7 @@ package websocket
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -482,7 +483,7 @@ func TestServerRequestIsShown(t *testing.T) {
 		if cookie, err := r.Cookie("a"); err != nil || cookie.Value != "b" {
 			t.Errorf("cookie %v, %v", cookie, err)
 		}
-		if n, err := r.Body.Read(make([]byte, 8)); n != 0 || err == nil {
+		if n, err := r.Body.Read(make([]byte, 8)); n != 0 || err != io.EOF {
 			t.Errorf("body of %d bytes, %v; want none: key3 belongs to the handshake", n, err)
 		}
 	})

@@ -214,6 +214,34 @@ func TestServerShutdownDuringAHandshake(t *testing.T) {
 	})
 }
 
+// The end of Shutdown's context is the end of such a connection too.
+func TestServerShutdownDuringAHandshakeWithAStuckClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		checking, proceed := make(chan struct{}), make(chan struct{})
+		s := &Server{Handler: serverEcho}
+		s.CheckOrigin = func(*http.Request, string) error { close(checking); <-proceed; return nil }
+		n := serverBubble(t, s)
+		dialed := make(chan *Conn)
+		go func() { dialed <- n.dial(t, RFC6455) }()
+		<-checking
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		returned := make(chan error, 1)
+		go func() { returned <- s.Shutdown(ctx) }()
+		synctest.Wait()
+		close(proceed)
+		nc := (<-dialed).NetConn()
+		if err := <-returned; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Shutdown: %v; expected the context's error", err)
+		}
+		io.Copy(io.Discard, nc)
+		if took := time.Since(start); took != 3*time.Second {
+			t.Errorf("the client's socket was closed after %v; expected it with the context, after 3s", took)
+		}
+	})
+}
+
 // Neither a refusal nor a panic of the program's own check may be counted as a
 // connection for ever.
 func TestServerShutdownAfterFailedHandshakes(t *testing.T) {

@@ -89,9 +89,6 @@ func (s *streamConn) readSome(p []byte) (int, error) {
 func (s *streamConn) refuse(t MessageType) error {
 	s.rd.mu.Lock()
 	defer s.rd.mu.Unlock()
-	if s.rd.err != nil {
-		return s.rd.err
-	}
 	return s.failPeer(&ProtocolError{
 		Code: StatusUnsupportedData,
 		Err:  fmt.Errorf("%v message in a stream of %v messages", t, s.typ),

@@ -147,6 +147,28 @@ func TestStreamSplitsLongWrites(t *testing.T) {
 	}
 }
 
+// Writes of several goroutines come one after the other, also where they make
+// several messages.
+func TestStreamWritesDoNotMix(t *testing.T) {
+	streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+		const writers, size = 4, 10 * maxStreamMessage
+		out := Stream(c, Binary)
+		for i := range writers {
+			go out.Write(bytes.Repeat([]byte{byte(i)}, size))
+		}
+		in := Stream(s, Binary)
+		p := make([]byte, size)
+		for range writers {
+			if _, err := io.ReadFull(in, p); err != nil {
+				t.Fatal(err)
+			}
+			if n := bytes.Count(p, p[:1]); n != size {
+				t.Errorf("of %d bytes that should be one Write only %d are", size, n)
+			}
+		}
+	})
+}
+
 func TestStreamEnd(t *testing.T) {
 	shutdown := func(code StatusCode) func(*Conn) {
 		return func(c *Conn) { c.Shutdown(context.Background(), code, "") }

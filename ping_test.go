@@ -1,0 +1,362 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// pingPeer is a client that reads frames and does with Pings what it is told.
+type pingPeer struct {
+	net.Conn
+	t      *testing.T
+	answer func(p []byte) (pong []byte)
+
+	mu    sync.Mutex
+	pings []time.Duration // when they came
+}
+
+// pingServer returns a connection and its peer, in a bubble.
+func pingServer(t *testing.T, v Version, cfg *Config, answer func(p []byte) []byte) (*Conn, *pingPeer) {
+	sn, cn := net.Pipe()
+	c := newConn(sn, v, ServerSide, cfg, nil)
+	peer := &pingPeer{Conn: cn, t: t, answer: answer}
+	go peer.run(v, time.Now())
+	c.start()
+	t.Cleanup(func() { c.Close(); cn.Close() })
+	return c, peer
+}
+
+func (peer *pingPeer) run(v Version, start time.Time) {
+	var buf []byte
+	in := make([]byte, 1000)
+	for {
+		n, err := peer.Read(in)
+		if err != nil {
+			return
+		}
+		buf = append(buf, in[:n]...)
+		for {
+			f, n, err := ParseFrame(buf, v)
+			if err != nil {
+				break
+			}
+			buf = buf[n:]
+			if f.Opcode == Ping {
+				peer.ping(v, f.Payload, start)
+			}
+		}
+	}
+}
+
+func (peer *pingPeer) ping(v Version, p []byte, start time.Time) {
+	peer.mu.Lock()
+	defer peer.mu.Unlock()
+	peer.pings = append(peer.pings, time.Since(start))
+	if peer.answer == nil {
+		return
+	}
+	if pong := peer.answer(p); pong != nil {
+		peer.Write(connFrames(peer.t, v, ServerSide, connFrame{Pong, pong}))
+	}
+}
+
+func (peer *pingPeer) got() []time.Duration {
+	peer.mu.Lock()
+	defer peer.mu.Unlock()
+	return peer.pings
+}
+
+func (peer *pingPeer) say(v Version) {
+	peer.Write(connFrames(peer.t, v, ServerSide, connFrame{Text, nil}))
+}
+
+func pingEcho(p []byte) []byte { return p }
+
+var pingVersions = []Version{RFC6455, Hybi10, Hybi07}
+
+func TestPing(t *testing.T) {
+	for _, v := range pingVersions {
+		t.Run(v.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, _ := pingServer(t, v, &Config{}, func(p []byte) []byte {
+					time.Sleep(70 * time.Millisecond) // of the bubble's time
+					return p
+				})
+				c.Discard(t.Context())
+				if took, err := c.Ping(t.Context()); err != nil || took != 70*time.Millisecond {
+					t.Errorf("Ping: %v, %v; want 70ms", took, err)
+				}
+			})
+		})
+	}
+}
+
+// "A Pong frame sent in response to a Ping may be of the latest only", RFC
+// 6455 section 5.5.3: it answers those before it too, and no others.
+func TestPingAnsweredByLaterPong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var last []byte
+		c, peer := pingServer(t, RFC6455, &Config{}, func(p []byte) []byte { last = p; return nil })
+		c.Discard(t.Context())
+		results := make(chan error, 3)
+		ping := func() { _, err := c.Ping(t.Context()); results <- err }
+		for range 2 {
+			go ping()
+			synctest.Wait()
+		}
+		answer := last
+		go ping()
+		synctest.Wait()
+		peer.Write(connFrames(t, RFC6455, ServerSide, connFrame{Pong, answer}))
+		synctest.Wait()
+		if n := len(results); n != 2 {
+			t.Errorf("the Pong to the second of three Pings answered %d, want 2", n)
+		}
+		peer.Write(connFrames(t, RFC6455, ServerSide, connFrame{Pong, last}))
+		synctest.Wait()
+		if n := len(results); n != 3 {
+			t.Errorf("the Pong to the third Ping made it %d that are answered, want 3", n)
+		}
+	})
+}
+
+func TestPingContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := pingServer(t, RFC6455, &Config{}, func(p []byte) []byte {
+			return []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff} // to no Ping of ours
+		})
+		c.Discard(t.Context())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		start := time.Now()
+		if _, err := c.Ping(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("Ping: %v after %v, want the end of its context after 1s", err, time.Since(start))
+		}
+		if len(c.wr.pings) > 0 {
+			t.Error("a Ping that nobody waits for is remembered")
+		}
+		peer.mu.Lock()
+		peer.answer = pingEcho
+		peer.mu.Unlock()
+		if _, err := c.Ping(t.Context()); err != nil {
+			t.Errorf("Ping after it: %v", err)
+		}
+	})
+}
+
+func TestPingAndTheEnd(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end func(c *Conn, peer *pingPeer)
+		is  func(error) bool
+	}{
+		"Close":           {func(c *Conn, _ *pingPeer) { c.Close() }, func(err error) bool { return errors.Is(err, net.ErrClosed) }},
+		"end of the peer": {func(_ *Conn, peer *pingPeer) { peer.Close() }, func(err error) bool { return err != nil }},
+		"Close of the peer": {func(_ *Conn, peer *pingPeer) {
+			b, _ := AppendClose(nil, RFC6455, ClientSide, 4000, "")
+			peer.Write(b)
+		}, func(err error) bool { var ce *CloseError; return errors.As(err, &ce) && ce.Code == 4000 }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := pingServer(t, RFC6455, &Config{}, nil)
+				c.Discard(t.Context())
+				result := make(chan error, 1)
+				go func() { _, err := c.Ping(t.Context()); result <- err }()
+				synctest.Wait()
+				tt.end(c, peer)
+				if err := <-result; !tt.is(err) {
+					t.Errorf("waiting Ping: %v", err)
+				}
+				<-c.done
+				if _, err := c.Ping(t.Context()); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("Ping after it: %v, want net.ErrClosed", err)
+				}
+			})
+		})
+	}
+}
+
+// A peer that says nothing is given up, once it was asked.
+func TestKeepaliveOfSilentPeer(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		cfg      Config
+		read     func(c *Conn) error
+		ping, at time.Duration
+	}{
+		{"waiting", Config{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}, keepRead, 30 * time.Second, 40 * time.Second},
+		{"timeout as long as the interval", Config{PingInterval: 30 * time.Second}, keepRead, 30 * time.Second, 60 * time.Second},
+		{"polling with short deadlines", Config{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}, func(c *Conn) error {
+			for {
+				c.SetReadDeadline(time.Now().Add(time.Second))
+				if err := keepRead(c); !errors.Is(err, os.ErrDeadlineExceeded) {
+					return err
+				}
+			}
+		}, 30 * time.Second, 40 * time.Second},
+		{"not reading until the Ping was sent", Config{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}, func(c *Conn) error {
+			time.Sleep(24*time.Hour + time.Second)
+			return keepRead(c)
+		}, 30 * time.Second, 24*time.Hour + 11*time.Second},
+		{"reading now and then", Config{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}, func(c *Conn) error {
+			for {
+				c.SetReadDeadline(time.Now().Add(time.Second))
+				if err := keepRead(c); !errors.Is(err, os.ErrDeadlineExceeded) {
+					return err
+				}
+				time.Sleep(9 * time.Second)
+			}
+		}, 30 * time.Second, 130 * time.Second},
+	} {
+		for _, v := range pingVersions {
+			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					var closed error
+					tt.cfg.Trace = &Trace{Closed: func(_ *Conn, err error) { closed = err }}
+					c, peer := pingServer(t, v, &tt.cfg, nil)
+					start := time.Now()
+					err := tt.read(c)
+					took := time.Since(start)
+					// A read may notice only at its next beginning.
+					if err != ErrPingTimeout || closed != ErrPingTimeout || took < tt.at-time.Second || took > tt.at+time.Second {
+						t.Errorf("read: %v after %v, and Closed was told %v; want %v after %v", err, took, closed, ErrPingTimeout, tt.at)
+					}
+					if got := peer.got(); len(got) != 1 || got[0] != tt.ping {
+						t.Errorf("Pings came at %v, want one at %v", got, tt.ping)
+					}
+					if err := c.WriteMessage(Text, nil); !errors.Is(err, ErrPingTimeout) {
+						t.Errorf("WriteMessage: %v, want %v", err, ErrPingTimeout)
+					}
+				})
+			})
+		}
+	}
+}
+
+func keepRead(c *Conn) error {
+	_, _, err := c.ReadMessage()
+	return err
+}
+
+// While the program does not read, nothing counts against the peer, and what
+// it has answered meanwhile is found.
+func TestKeepaliveWhileNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := pingServer(t, RFC6455, &Config{PingInterval: time.Second}, nil)
+		time.Sleep(time.Hour)
+		if got := peer.got(); len(got) != 1 {
+			t.Errorf("%d Pings in an hour in which nobody read an answer, want one", len(got))
+		}
+		go peer.Write(connFrames(t, RFC6455, ServerSide, connFrame{Pong, nil}, connFrame{Text, []byte("alive")}))
+		if _, p, err := c.ReadMessage(); err != nil || string(p) != "alive" {
+			t.Errorf("ReadMessage: %q, %v; want what came meanwhile", p, err)
+		}
+	})
+}
+
+// Whatever a peer says shows that it is there.
+func TestKeepaliveOfLivePeer(t *testing.T) {
+	cfg := Config{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}
+	t.Run("answers", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, peer := pingServer(t, RFC6455, &cfg, func(p []byte) []byte {
+				time.Sleep(9 * time.Second)
+				return p
+			})
+			ctx := c.Discard(t.Context())
+			time.Sleep(10 * time.Minute)
+			if ctx.Err() != nil {
+				t.Errorf("reading ended: %v", context.Cause(ctx))
+			}
+			if got := len(peer.got()); got < 10 || got > 20 {
+				t.Errorf("%d Pings in 10 minutes, want one for each 39 seconds", got)
+			}
+		})
+	})
+	t.Run("speaks", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, peer := pingServer(t, RFC6455, &cfg, nil)
+			ctx := c.Discard(t.Context())
+			for range 20 {
+				time.Sleep(29 * time.Second)
+				peer.say(RFC6455)
+			}
+			if ctx.Err() != nil || len(peer.got()) > 0 {
+				t.Errorf("reading ended with %v after Pings at %v, want neither", context.Cause(ctx), peer.got())
+			}
+		})
+	})
+	t.Run("speaks after the Ping", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, peer := pingServer(t, RFC6455, &cfg, nil)
+			ctx := c.Discard(t.Context())
+			for range 20 {
+				time.Sleep(39 * time.Second)
+				peer.say(RFC6455)
+			}
+			if ctx.Err() != nil || len(peer.got()) != 20 {
+				t.Errorf("reading ended with %v after %d Pings, want 20 and no end", context.Cause(ctx), len(peer.got()))
+			}
+		})
+	})
+}
+
+// Without Ping there is no keepalive, nor without PingInterval, nor during the
+// closing handshake, which has a bound of its own.
+func TestKeepaliveHasNoEffect(t *testing.T) {
+	for name, tt := range map[string]struct {
+		v   Version
+		cfg Config
+	}{
+		"hixie-75": {Hixie75, Config{PingInterval: time.Second, PingTimeout: time.Second}},
+		"hybi-00":  {Hybi00, Config{PingInterval: time.Second, PingTimeout: time.Second}},
+		"off":      {RFC6455, Config{PingTimeout: time.Second}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := pingServer(t, tt.v, &tt.cfg, nil)
+				ctx := c.Discard(t.Context())
+				time.Sleep(time.Hour)
+				if ctx.Err() != nil || len(peer.got()) > 0 {
+					t.Errorf("reading ended with %v after Pings at %v, want neither", context.Cause(ctx), peer.got())
+				}
+			})
+		})
+	}
+	t.Run("closing", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, _ := pingServer(t, RFC6455, &Config{PingInterval: time.Second}, nil)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			start := time.Now()
+			if err := c.Shutdown(ctx, StatusGoingAway, ""); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Hour {
+				t.Errorf("Shutdown: %v after %v, want the end of its context", err, time.Since(start))
+			}
+		})
+	})
+}
+
+// A keepalive that is at work when the connection ends leaves nothing behind.
+func TestKeepaliveAndClose(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			c, _ := pingServer(t, RFC6455, &Config{PingInterval: time.Second}, pingEcho)
+			ctx := c.Discard(t.Context())
+			time.Sleep(5 * time.Second) // when a tick is due
+			c.Close()
+			<-ctx.Done()
+			time.Sleep(time.Hour)
+			c.keep.mu.Lock()
+			defer c.keep.mu.Unlock()
+			if c.keep.timer.Stop() {
+				t.Error("the timer is still running")
+			}
+		})
+	}
+}

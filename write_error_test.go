@@ -1,0 +1,290 @@
+package websocket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// writeErrorTimeout is what net's connections return at the deadline.
+var writeErrorTimeout = &net.OpError{Op: "write", Net: "tcp", Err: os.ErrDeadlineExceeded}
+
+// A write that has begun to send leaves half a frame behind, so all later ones
+// fail with the same error. One that has sent nothing has done no harm.
+func TestWriteErrorIsFinalIfSomethingWasSent(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		result writeResult
+		is     error
+		final  bool
+	}{
+		{"deadline after some bytes", writeResult{3, writeErrorTimeout}, os.ErrDeadlineExceeded, true},
+		{"deadline after nothing", writeResult{0, writeErrorTimeout}, os.ErrDeadlineExceeded, false},
+		{"reset", writeResult{0, io.ErrClosedPipe}, io.ErrClosedPipe, true},
+		{"deadline of TLS after nothing", writeResult{0, writeErrorTLS{}}, os.ErrDeadlineExceeded, true},
+	} {
+		for name, write := range map[string]func(c *Conn) error{
+			"WriteMessage":             func(c *Conn) error { return c.WriteMessage(Text, []byte("lost")) },
+			"large WriteMessage":       func(c *Conn) error { return c.WriteMessage(Text, make([]byte, 100<<10)) },
+			"WritePrepared":            func(c *Conn) error { m, _ := Prepare(Text, []byte("lost")); return c.WritePrepared(m) },
+			"BufferMessage and Flush":  func(c *Conn) error { return errors.Join(c.BufferMessage(Text, []byte("kept")), c.Flush()) },
+			"BufferMessage that flows": func(c *Conn) error { return c.BufferMessage(Text, make([]byte, 70<<10)) },
+		} {
+			t.Run(tt.name+"/"+name, func(t *testing.T) {
+				writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+					if err := c.BufferMessage(Text, []byte("before")); err != nil {
+						t.Fatal(err)
+					}
+					first := writeLater(func() error { return write(c) })
+					<-g.writes
+					if err := c.WriteMessage(Text, []byte("meanwhile")); err != nil {
+						t.Fatalf("WriteMessage while another writes: %v", err)
+					}
+					g.results <- tt.result
+					err := <-first
+					if !errors.Is(err, tt.is) {
+						t.Fatalf("error is %v, want one that wraps %v", err, tt.is)
+					}
+					if tt.final {
+						if again := c.WriteMessage(Text, nil); again == nil || again.Error() != err.Error() {
+							t.Errorf("WriteMessage after it: %v, want the same error", again)
+						}
+						if _, err := c.NextWriter(Text); err == nil {
+							t.Error("NextWriter after it succeeds")
+						}
+						return
+					}
+					last := writeLater(writeText(c, "last"))
+					want := []string{"before", "meanwhile", "last"}
+					if name == "BufferMessage and Flush" {
+						want = []string{"before", "kept", "meanwhile", "last"}
+					}
+					g.expect(t, "next write", want...)
+					if err := <-last; err != nil {
+						t.Errorf("WriteMessage after it: %v", err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// writeErrorTLS is as crypto/tls returns errors of writes: for good.
+type writeErrorTLS struct{}
+
+func (writeErrorTLS) Error() string   { return "tls: i/o timeout" }
+func (writeErrorTLS) Timeout() bool   { return true }
+func (writeErrorTLS) Temporary() bool { return false }
+func (writeErrorTLS) Unwrap() error   { return os.ErrDeadlineExceeded }
+
+// What a reader sends on its way is not lost by a deadline either.
+func TestWriteErrorOfReader(t *testing.T) {
+	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+		g.in = connFrames(t, RFC6455, ServerSide, connFrame{Ping, []byte("p")}, connFrame{Text, []byte("m")})
+		if err := c.BufferMessage(Text, []byte("buffered")); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.ReadMessage(); err != nil {
+			t.Fatal(err)
+		}
+		<-g.writes
+		g.results <- writeResult{0, writeErrorTimeout}
+		synctest.Wait()
+		last := writeLater(writeText(c, "last"))
+		g.expect(t, "next write", "buffered", "p", "last")
+		if err := <-last; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Over real connections: the deadline passes while the peer does not read.
+func TestWriteDeadline(t *testing.T) {
+	for _, v := range allVersions {
+		for _, transport := range connTransports {
+			t.Run(v.String()+"/"+transport, func(t *testing.T) {
+				t.Parallel()
+				server, client := connPair(t, v, transport, connOptions{})
+				server.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+				var err error
+				for err == nil {
+					err = server.WriteMessage(Text, connPayload(Text, 50_000))
+				}
+				if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.HasPrefix(err.Error(), "websocket: ") {
+					t.Errorf("error is %v, want the deadline", err)
+				}
+				// With the peer reading again, messages go on only if what came
+				// before was whole.
+				server.SetWriteDeadline(time.Now().Add(10 * time.Second))
+				last := writeLater(func() error {
+					defer server.Close()
+					return server.WriteMessage(Text, []byte("last"))
+				})
+				came := false
+				for {
+					_, p, err := client.ReadMessage()
+					if err != nil {
+						break
+					}
+					if came = string(p) == "last"; !came && len(p) != 50_000 {
+						t.Errorf("peer got a message of %d bytes, of a write that had failed", len(p))
+					}
+				}
+				if err := <-last; came != (err == nil) {
+					t.Errorf("the last message came: %v; its WriteMessage: %v", came, err)
+				}
+			})
+		}
+	}
+}
+
+// "Hixie writers refuse bytes that are not UTF-8", and what their version
+// lacks: nothing is sent, and the connection is as good as before.
+func TestHixieWritersRefuse(t *testing.T) {
+	bad := []byte("a\xffb")
+	stream := func(typ MessageType, writes ...string) func(c *Conn) error {
+		return func(c *Conn) error {
+			w, err := c.NextWriter(typ)
+			if err != nil {
+				return err
+			}
+			for _, p := range writes {
+				n, werr := w.Write([]byte(p))
+				if werr != nil && n > 0 {
+					return errors.New("Write took some of what it refused")
+				}
+				err = errors.Join(err, werr)
+			}
+			return errors.Join(err, w.Close())
+		}
+	}
+	for _, tt := range []struct {
+		name        string
+		write       func(c *Conn) error
+		unsupported bool
+		sent        []string
+	}{
+		{"WriteMessage of bad text", func(c *Conn) error { return c.WriteMessage(Text, bad) }, false, nil},
+		{"BufferMessage of bad text", func(c *Conn) error { return c.BufferMessage(Text, bad) }, false, nil},
+		{"WriteMessage of half a character", func(c *Conn) error { return c.WriteMessage(Text, []byte("\xc3")) }, false, nil},
+		{"WritePrepared of bad text", func(c *Conn) error {
+			m, err := Prepare(Text, bad)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c.WritePrepared(m)
+		}, false, nil},
+		{"NextWriter of bad text", stream(Text, "good ", "\xff", "text"), false, []string{"good text"}},
+		{"NextWriter of characters in pieces", stream(Text, "\xe2", "\x82\xff", "\x82", "\xac"), false, []string{"€"}},
+		{"NextWriter that ends within a character", stream(Text, "a\xe2\x82"), false, nil},
+		{"WriteMessage of Binary", func(c *Conn) error { return c.WriteMessage(Binary, []byte("a")) }, true, nil},
+		{"BufferMessage of Binary", func(c *Conn) error { return c.BufferMessage(Binary, []byte("a")) }, true, nil},
+		{"NextWriter of Binary", stream(Binary, "a"), true, nil},
+		{"WritePrepared of Binary", func(c *Conn) error {
+			m, err := Prepare(Binary, []byte("a"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c.WritePrepared(m)
+		}, true, nil},
+		{"Ping", func(c *Conn) error { _, err := c.Ping(context.Background()); return err }, true, nil},
+	} {
+		for _, v := range []Version{Hybi00, Hixie75} {
+			for _, side := range []Side{ServerSide, ClientSide} {
+				t.Run(tt.name+"/"+v.String()+"/"+connSideName(side), func(t *testing.T) {
+					c, script := readConn(v, side, nil)
+					err := tt.write(c)
+					if err == nil || !strings.HasPrefix(err.Error(), "websocket: ") || errors.Is(err, errors.ErrUnsupported) != tt.unsupported {
+						t.Errorf("error is %v, want one that wraps errors.ErrUnsupported: %v", err, tt.unsupported)
+					}
+					if err := c.Flush(); err != nil {
+						t.Error(err)
+					}
+					writeExpectTexts(t, "refused", v, script.out.Bytes(), tt.sent...)
+					script.out.Reset()
+					if err := c.WriteMessage(Text, []byte("after")); err != nil {
+						t.Errorf("WriteMessage after it: %v", err)
+					}
+					writeExpectTexts(t, "after", v, script.out.Bytes(), "after")
+				})
+			}
+		}
+	}
+}
+
+func TestWriteOfWrongType(t *testing.T) {
+	for _, v := range allVersions {
+		for _, typ := range []MessageType{Continuation, Close, Ping, Pong, 3, 11, 255} {
+			c, script := readConn(v, ServerSide, nil)
+			_, err := c.NextWriter(typ)
+			_, perr := Prepare(typ, nil)
+			for name, err := range map[string]error{
+				"WriteMessage": c.WriteMessage(typ, nil), "BufferMessage": c.BufferMessage(typ, nil), "NextWriter": err, "Prepare": perr,
+			} {
+				if err == nil || !strings.HasPrefix(err.Error(), "websocket: ") {
+					t.Errorf("%v: %s of %v: %v, want an error", v, name, typ, err)
+				}
+			}
+			if script.out.Len() > 0 {
+				t.Errorf("%v: something of %v was sent", v, typ)
+			}
+		}
+	}
+}
+
+// Writers are told why, once the connection is over.
+func TestWriteAfterTheEnd(t *testing.T) {
+	closed := func(code StatusCode) []byte {
+		b, err := AppendClose(nil, RFC6455, ClientSide, code, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for _, tt := range []struct {
+		name string
+		in   []byte
+		end  func(c *Conn)
+		is   func(err error) bool
+	}{
+		{"Close by us", nil, func(c *Conn) { c.Close() }, nil},
+		{"Close by the peer", closed(4000), func(c *Conn) { c.ReadMessage() }, func(err error) bool {
+			var ce *CloseError
+			return errors.As(err, &ce) && ce.Code == 4000
+		}},
+		{"network", nil, func(c *Conn) { c.ReadMessage() }, func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},
+		{"protocol error", []byte{0xff, 0xff}, func(c *Conn) { c.ReadMessage() }, func(err error) bool {
+			var pe *ProtocolError
+			return errors.As(err, &pe)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _ := readConn(RFC6455, ServerSide, bytes.Clone(tt.in))
+			w, err := c.NextWriter(Binary)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.end(c)
+			for range 2 { // at once, and when all is done
+				_, nextErr := c.NextWriter(Text)
+				_, pingErr := c.Ping(t.Context())
+				_, writeErr := w.Write(make([]byte, 100<<10))
+				for name, err := range map[string]error{
+					"WriteMessage": c.WriteMessage(Text, nil), "NextWriter": nextErr, "Write": writeErr, "Ping": pingErr,
+				} {
+					if !errors.Is(err, net.ErrClosed) || tt.is != nil && !tt.is(err) || !strings.HasPrefix(err.Error(), "websocket: ") {
+						t.Errorf("%s: %v, want an error that wraps net.ErrClosed and says why", name, err)
+					}
+				}
+				<-c.done
+			}
+		})
+	}
+}

@@ -1,0 +1,338 @@
+package websocket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestNextWriter(t *testing.T) {
+	kib := func(n int) int { return n << 10 }
+	for _, tt := range []struct {
+		name   string
+		writes []int // their lengths
+		frames []int // those of the frames that come of them, where there are fragments
+	}{
+		{"nothing", nil, []int{0}},
+		{"empty writes", []int{0, 0}, []int{0}},
+		{"short", []int{1, 2, 3}, []int{6}},
+		{"as much as is gathered", []int{kib(8), kib(8)}, []int{kib(16)}},
+		{"more than is gathered", []int{kib(8), kib(8), 1}, []int{kib(16), 1}},
+		{"long writes", []int{kib(100), 5, kib(200)}, []int{kib(100), 5, kib(200), 0}},
+		{"many writes", []int{7000, 7000, 7000, 7000, 7000}, []int{14000, 14000, 7000}},
+	} {
+		for _, v := range allVersions {
+			for _, side := range []Side{ServerSide, ClientSide} {
+				t.Run(tt.name+"/"+v.String()+"/"+connSideName(side), func(t *testing.T) {
+					c, script := readConn(v, side, nil)
+					w, err := c.NextWriter(Text)
+					if err != nil {
+						t.Fatal(err)
+					}
+					total := 0
+					for _, n := range tt.writes {
+						total += n
+					}
+					p := connPayload(Text, total)
+					rest := p
+					for _, n := range tt.writes {
+						if k, err := w.Write(rest[:n]); k != n || err != nil {
+							t.Fatalf("Write of %d: %d, %v", n, k, err)
+						}
+						rest = rest[n:]
+					}
+					if err := w.Close(); err != nil {
+						t.Fatal(err)
+					}
+					if !bytes.Equal(p, connPayload(Text, total)) {
+						t.Error("Write changed its argument")
+					}
+					want := tt.frames
+					if v.hixie() {
+						want = []int{total}
+					}
+					writerExpectFrames(t, v, script.out.Bytes(), p, want)
+					if _, err := w.Write([]byte("x")); err == nil {
+						t.Error("Write after Close succeeds")
+					}
+					if err := w.Close(); err == nil {
+						t.Error("second Close succeeds")
+					}
+				})
+			}
+		}
+	}
+}
+
+// writerExpectFrames looks that b is one message with payload p, in frames of
+// the lengths in want.
+func writerExpectFrames(t *testing.T, v Version, b, p []byte, want []int) {
+	t.Helper()
+	var got []byte
+	for i, n := range want {
+		f, k, err := ParseFrame(b, v)
+		if err != nil {
+			t.Fatalf("frame %d: %v", i, err)
+		}
+		op := Continuation
+		if i == 0 {
+			op = Text
+		}
+		if f.Opcode != op || f.Fin != (i == len(want)-1) || len(f.Payload) != n {
+			t.Errorf("frame %d is %v, Fin %v, %d bytes; want %v, %v, %d", i, f.Opcode, f.Fin, len(f.Payload), op, i == len(want)-1, n)
+		}
+		got, b = append(got, f.Payload...), b[k:]
+	}
+	if len(b) > 0 || !bytes.Equal(got, p) {
+		t.Errorf("%d bytes too many; payload of %d bytes, want %d, the same", len(b), len(got), len(p))
+	}
+}
+
+// "A writer that never finishes" blocks the messages of others, as long as
+// their deadline lets them, and neither Pings nor the end.
+func TestWriterThatNeverFinishes(t *testing.T) {
+	for _, v := range allVersions {
+		for _, begun := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v/begun %v", v, begun), func(t *testing.T) {
+				server, client := connPair(t, v, connTCP, connOptions{})
+				w, err := server.NextWriter(Text)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if begun {
+					if _, err := w.Write(connPayload(Text, 20_000)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				echoed := make(chan error, 1)
+				go func() { _, _, err := server.ReadMessage(); echoed <- err }()
+				server.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+				if err := server.WriteMessage(Text, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("WriteMessage of another: %v, want the deadline", err)
+				}
+				if err := server.BufferMessage(Text, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("BufferMessage of another: %v, want the deadline", err)
+				}
+				if _, err := server.NextWriter(Text); !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Errorf("NextWriter of another: %v, want the deadline", err)
+				}
+				server.SetWriteDeadline(time.Time{})
+				closed := client.Discard(t.Context())
+				if v.traits().control {
+					if _, err := server.Ping(t.Context()); err != nil {
+						t.Errorf("Ping: %v", err)
+					}
+				}
+				waiting := writeLater(writeText(server, "waits"))
+				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+				defer cancel()
+				start := time.Now()
+				err = server.Shutdown(ctx, StatusGoingAway, "")
+				if v.traits().control && err != nil || time.Since(start) > 2*time.Second {
+					t.Errorf("Shutdown: %v after %v", err, time.Since(start))
+				}
+				if err := <-waiting; !errors.Is(err, net.ErrClosed) {
+					t.Errorf("WriteMessage of another: %v, want net.ErrClosed", err)
+				}
+				if err := w.Close(); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("Close of the writer: %v, want net.ErrClosed", err)
+				}
+				<-echoed
+				<-closed.Done()
+				want := StatusGoingAway
+				if v.hixie() {
+					want = StatusNoStatusReceived
+				}
+				var ce *CloseError
+				got := errors.As(context.Cause(closed), &ce) && ce.Code == want
+				if hixieBegun := v.hixie() && begun; got == hixieBegun {
+					t.Errorf("peer got %v", context.Cause(closed))
+				}
+			})
+		}
+	}
+}
+
+// At the deadline a writer keeps what it has, and may try again.
+func TestWriterDeadline(t *testing.T) {
+	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+		part := strings.Repeat("a", 10<<10)
+		w, err := c.NextWriter(Text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, part); err != nil {
+			t.Fatal(err)
+		}
+		wrote := writeLater(func() error { _, err := io.WriteString(w, part); return err })
+		<-g.writes
+		g.results <- writeResult{0, writeErrorTimeout}
+		if err := <-wrote; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("Write: %v, want the deadline", err)
+		}
+		wrote = writeLater(func() error { _, err := io.WriteString(w, part); return err })
+		g.expect(t, "Write again", part)
+		if err := <-wrote; err != nil {
+			t.Fatal(err)
+		}
+		closed := writeLater(w.Close)
+		<-g.writes
+		g.results <- writeResult{0, writeErrorTimeout}
+		if err := <-closed; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("Close: %v, want the deadline", err)
+		}
+		other := writeLater(writeText(c, "other")) // must not come between
+		synctest.Wait()
+		closed = writeLater(w.Close)
+		g.expect(t, "Close again", part)
+		g.expect(t, "other", "other")
+		if err := errors.Join(<-closed, <-other); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// On hixie, what was refused at a deadline is no part of the text.
+func TestWriterDeadlineWithinCharacter(t *testing.T) {
+	writeGated(t, Hixie75, func(t *testing.T, c *Conn, g *writeGate) {
+		w, err := c.NextWriter(Text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		long := strings.Repeat("a", 20<<10) + "\xe2\x82"
+		wrote := writeLater(func() error { _, err := io.WriteString(w, long); return err })
+		<-g.writes
+		g.results <- writeResult{0, writeErrorTimeout}
+		if err := <-wrote; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatalf("Write: %v, want the deadline", err)
+		}
+		if _, err := io.WriteString(w, "\xac"); err == nil {
+			t.Error("the rest of a character was taken whose beginning was not")
+		}
+		if _, err := io.WriteString(w, "b"); err != nil {
+			t.Error(err)
+		}
+		closed := writeLater(w.Close)
+		if got := <-g.writes; string(got) != "\x00b\xff" {
+			t.Errorf("wrote %q, want b", got)
+		}
+		g.results <- writeResult{n: -1}
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// "100 writers with streaming writers, pings and a close at once, under -race".
+func TestHundredWriters(t *testing.T) {
+	for _, v := range allVersions {
+		for _, transport := range connTransports {
+			t.Run(v.String()+"/"+transport, func(t *testing.T) {
+				t.Parallel()
+				server, client := connPair(t, v, transport, connOptions{})
+				var writers sync.WaitGroup
+				var told atomic.Int64 // messages whose writers were told that all is well
+				for i := range 100 {
+					writers.Go(func() { told.Add(writerHammer(t, server, i)) })
+				}
+				got := 0
+				var last error
+				for last == nil {
+					var p []byte
+					if _, p, last = client.ReadMessage(); last != nil {
+						break
+					}
+					if got++; !writerValid(p) {
+						t.Fatalf("message of %d bytes is not as it was written: %.40q", len(p), p)
+					}
+					if got == 400 {
+						go server.Shutdown(t.Context(), StatusGoingAway, "enough")
+						go func() { // reads the Pongs, and the Close if Shutdown does not
+							for range server.Messages(context.Background()) {
+							}
+						}()
+					}
+				}
+				var ce *CloseError
+				if !errors.As(last, &ce) && !(v.hixie() && errors.Is(last, io.ErrUnexpectedEOF)) {
+					t.Errorf("reading ended with %v, want the Close", last)
+				}
+				writers.Wait()
+				if v.traits().control && int64(got) != told.Load() {
+					t.Errorf("%d messages came, %d were said to have been sent", got, told.Load())
+				}
+			})
+		}
+	}
+}
+
+// writerHammer writes in one of several ways until it fails, and returns how
+// many messages it wrote.
+func writerHammer(t *testing.T, c *Conn, i int) (told int64) {
+	prepared, err := Prepare(Text, writerMessage(i, 300))
+	if err != nil {
+		t.Error(err)
+	}
+	for {
+		switch i % 5 {
+		case 0:
+			err = c.WriteMessage(Text, writerMessage(i, 10+i*20))
+		case 1:
+			err = c.BufferMessage(Text, writerMessage(i, 10+i*20))
+		case 2:
+			err = writerStream(c, writerMessage(i, 50_000))
+		case 3:
+			err = c.WritePrepared(prepared)
+		case 4:
+			if c.version.hixie() {
+				return told
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+			_, err = c.Ping(ctx)
+			cancel()
+			if errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, net.ErrClosed) {
+				err = nil
+			}
+			told--
+		}
+		if err != nil {
+			if !errors.Is(err, net.ErrClosed) && i%5 != 4 {
+				t.Errorf("writer %d: %v, want net.ErrClosed", i, err)
+			}
+			if i%5 == 4 {
+				return 0
+			}
+			return told
+		}
+		told++
+	}
+}
+
+func writerStream(c *Conn, p []byte) error {
+	w, err := c.NextWriter(Text)
+	for err == nil && len(p) > 0 {
+		n := min(len(p), 3000)
+		_, err = w.Write(p[:n])
+		p = p[n:]
+	}
+	if w == nil {
+		return err
+	}
+	return errors.Join(err, w.Close())
+}
+
+func writerMessage(i, n int) []byte { return bytes.Repeat([]byte{'0' + byte(i%70)}, n+1) }
+
+func writerValid(p []byte) bool {
+	return len(p) > 0 && bytes.Count(p, p[:1]) == len(p)
+}
