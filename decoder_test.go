@@ -62,6 +62,8 @@ func TestDecodeEvents(t *testing.T) {
 		{"hixie character not whole", Hybi00, 9, "0061e282", []stop{{needInput, 2, "a"}}},
 		{"hixie text exactly as long as the room", Hybi00, 4, "0061626364ff", []stop{{gotMessage, 6, "abcd"}}},
 		{"hixie text longer than the room", Hybi00, 4, "006162636465ff", []stop{{needRoom, 5, "abcd"}, {gotMessage, 2, "e"}}},
+		{"hixie text of one byte more than the room, and no end", Hybi00, 4, "006162636465", []stop{{needRoom, 5, "abcd"}, {needInput, 1, "e"}}},
+		{"hixie text as long as the room, and no end", Hybi00, 4, "0061626364", []stop{{needInput, 5, "abcd"}}},
 		{"hixie character across the room's end", Hybi00, 4, "00616263e282acff", []stop{{needRoom, 4, "abc"}, {gotMessage, 4, "€"}}},
 		{"hixie Close", Hybi00, 4, "ff00", []stop{{gotControl, 2, ""}}},
 		{"hixie skipped", Hybi00, 4, "8003616263 0161ff", []stop{{needInput, 8, ""}}},

@@ -104,6 +104,9 @@ func coreDecodeInSteps(t *testing.T, v Version, wire []byte, room int) (text str
 		if err != nil {
 			t.Fatalf("room for %d at a time: %v", room, err)
 		}
+		if cap(out) != room {
+			t.Fatalf("decode has moved the message from room for %d to room for %d", room, cap(out))
+		}
 		if text, wire = text+string(out), wire[n:]; ev == gotMessage {
 			return text
 		}

@@ -294,7 +294,7 @@ func TestParseFramePayloadHasNoRoomBehindIt(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_ = append(f.Payload, "overwritten"...)
+	_ = append(f.Payload, 0xee)
 	if string(wire) != "\x81\x01a\x81\x01b" {
 		t.Errorf("bytes are now %q", wire)
 	}

@@ -229,14 +229,8 @@ func appendHeaderLine(dst []byte, name, value string) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// errRefused stands for the reason where a program gave none.
-var errRefused = errors.New("the program refused the request")
-
 // asHandshakeError gives an error that is not a HandshakeError a status.
 func asHandshakeError(err error, status int) *HandshakeError {
-	if err == nil {
-		err = errRefused
-	}
 	var he *HandshakeError
 	if errors.As(err, &he) {
 		return he

@@ -189,9 +189,15 @@ func (k *keepalive) judge(now time.Time) (next time.Duration, ping, dead bool) {
 		}
 		return k.timeout, true, false
 	}
-	if k.waiting.IsZero() { // nobody reads: an answer may have come and not been seen
+	left := k.timeout - k.waited
+	if !k.waiting.IsZero() {
+		left -= now.Sub(k.waiting)
+	}
+	switch {
+	case left <= 0:
+		return 0, false, true
+	case k.waiting.IsZero(): // nobody reads: an answer may have come and not been seen
 		return k.timeout, false, false
 	}
-	left := k.timeout - k.waited - now.Sub(k.waiting)
-	return left, false, left <= 0
+	return left, false, false
 }

@@ -217,13 +217,14 @@ func TestKeepaliveOfSilentPeer(t *testing.T) {
 		for _, v := range pingVersions {
 			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					var closed error
-					tt.cfg.Trace = &Trace{Closed: func(_ *Conn, err error) { closed = err }}
+					told := make(chan error, 1)
+					tt.cfg.Trace = &Trace{Closed: func(_ *Conn, err error) { told <- err }}
 					c, peer := pingServer(t, v, &tt.cfg, nil)
 					start := time.Now()
 					err := tt.read(c)
 					took := time.Since(start)
 					// A read may notice only at its next beginning.
+					closed := <-told
 					if err != ErrPingTimeout || closed != ErrPingTimeout || took < tt.at-time.Second || took > tt.at+time.Second {
 						t.Errorf("read: %v after %v, and Closed was told %v; want %v after %v", err, took, closed, ErrPingTimeout, tt.at)
 					}

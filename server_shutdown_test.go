@@ -156,6 +156,28 @@ func TestServerShutdownWithStuckConnections(t *testing.T) {
 	}
 }
 
+// Handlers learn of Shutdown when it begins, not when their peers have answered.
+func TestServerShutdownEndsContextsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		started, ended := make(chan struct{}), make(chan time.Time, 1)
+		s := &Server{Handler: func(ctx context.Context, _ *Conn) error {
+			close(started)
+			<-ctx.Done()
+			ended <- time.Now()
+			return nil
+		}}
+		serverBubble(t, s).dial(t, RFC6455) // and does not read
+		<-started
+		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+		defer cancel()
+		start := time.Now()
+		s.Shutdown(ctx)
+		if took := (<-ended).Sub(start); took != 0 {
+			t.Errorf("the handler's context ended %v after Shutdown began; expected at once", took)
+		}
+	})
+}
+
 func TestServerShutdownWithoutConnections(t *testing.T) {
 	s := &Server{Handler: serverEcho}
 	for range 2 {

@@ -60,7 +60,7 @@ func (s *streamConn) Read(p []byte) (int, error) {
 			return 0, errClosed
 		}
 		if n > 0 || err != nil {
-			return n, netError(err, errReadTimeout)
+			return n, err
 		}
 	}
 }
@@ -95,15 +95,6 @@ func (s *streamConn) refuse(t MessageType) error {
 	})
 }
 
-// netError returns the error of a deadline as a [net.Error], which users of
-// net.Conn look for, however it is wrapped.
-func netError(err, timeout error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return timeout
-	}
-	return err
-}
-
 // Write writes p as messages.
 func (s *streamConn) Write(p []byte) (n int, err error) {
 	s.writeMu.Lock()
@@ -114,14 +105,23 @@ func (s *streamConn) Write(p []byte) (n int, err error) {
 			piece = wholeRunes(piece)
 		}
 		if err := s.BufferMessage(s.typ, piece); err != nil {
-			return n, netError(err, errWriteTimeout)
+			return n, writeError(err)
 		}
 		n += len(piece)
 	}
 	if err := s.WriteMessage(s.typ, p[n:]); err != nil {
-		return n, netError(err, errWriteTimeout)
+		return n, writeError(err)
 	}
 	return len(p), nil
+}
+
+// writeError makes a [net.Error], which users of net.Conn look for, of that of
+// a deadline that has cut off a frame.
+func writeError(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errWriteTimeout
+	}
+	return err
 }
 
 // wholeRunes leaves off what p has of a character that goes on behind it.

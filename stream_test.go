@@ -321,6 +321,24 @@ func TestStreamReadDeadline(t *testing.T) {
 	})
 }
 
+// A Write that leaves half a frame behind is the last, and says so as net.Conns
+// do.
+func TestStreamWriteDeadline(t *testing.T) {
+	streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+		out := Stream(c, Binary)
+		out.SetWriteDeadline(time.Now().Add(time.Second))
+		go s.NetConn().Read(make([]byte, 3))
+		for range 2 {
+			n, err := out.Write([]byte("hello"))
+			timeout, ok := err.(net.Error)
+			if n != 0 || !ok || !timeout.Timeout() {
+				t.Errorf("Write: %d, %v; expected a net.Error that is a timeout", n, err)
+			}
+			out.SetWriteDeadline(time.Time{})
+		}
+	})
+}
+
 func TestStreamOfAMissingType(t *testing.T) {
 	streamBubble(t, Hixie75, func(t *testing.T, c, s *Conn) {
 		if _, err := Stream(c, Binary).Write([]byte("x")); !errors.Is(err, errors.ErrUnsupported) {

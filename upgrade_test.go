@@ -226,6 +226,28 @@ func TestUpgradeWithoutHijacking(t *testing.T) {
 	}
 }
 
+// "CR, LF, NUL in every caller-supplied header": refused before the connection
+// is taken over, so the client is told by net/http.
+func TestUpgradeRefusesHeader(t *testing.T) {
+	headers := map[string]http.Header{"header of the handshake": {"Upgrade": {"x"}}, "bad name": {"a b": {"x"}}}
+	for name, value := range handshakeControls {
+		headers[name] = http.Header{"X": {value}}
+	}
+	for name, header := range headers {
+		t.Run(name, func(t *testing.T) {
+			r, err := http.ReadRequest(handshakeReader(handshakeRequest(RFC6455).head()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := httptest.NewRecorder()
+			_, err = new(Upgrader).Upgrade(w, r, header)
+			if handshakeStatus(err) != 500 || w.Code != 500 || w.Body.String() != "Internal Server Error\n" || w.Header()["X"] != nil {
+				t.Errorf("%v, response %d %q %v; want 500 and nothing of the header", err, w.Code, w.Body, w.Header())
+			}
+		})
+	}
+}
+
 // HTTP/2 has another handshake. The refusal must not take the other requests of
 // its connection along, as Connection: close would.
 func TestUpgradeRefusesHTTP2(t *testing.T) {

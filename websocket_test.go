@@ -236,11 +236,11 @@ func connPayload(t MessageType, n int) []byte {
 		}
 		return p
 	}
-	p := make([]byte, n)
-	for i := range p {
-		p[i] = byte(i*7 + i>>8)
+	pattern := make([]byte, 1021) // which is prime: no two places look alike
+	for i := range pattern {
+		pattern[i] = byte(i * 7)
 	}
-	return p
+	return bytes.Repeat(pattern, n/len(pattern)+1)[:n]
 }
 
 // connTypes are the types of message that v has.

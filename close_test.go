@@ -1,0 +1,421 @@
+package websocket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// closePipe returns a connection over net.Pipe, and its peer's end.
+func closePipe(t *testing.T, v Version, side Side, cfg Config) (*Conn, net.Conn) {
+	an, bn := net.Pipe()
+	c := newConn(an, v, side, &cfg, nil)
+	t.Cleanup(func() { c.Close(); bn.Close() })
+	return c, bn
+}
+
+// closePair returns both sides of a connection over net.Pipe.
+func closePair(t *testing.T, v Version) (server, client *Conn) {
+	server, cn := closePipe(t, v, ServerSide, Config{})
+	client = newConn(cn, v, ClientSide, &Config{}, nil)
+	return server, client
+}
+
+// Code and reason arrive as they were sent, and the answer repeats them,
+// whichever side begins.
+func TestCloseCodes(t *testing.T) {
+	long := strings.Repeat("ü", 61) + "!"
+	for _, v := range allVersions {
+		for _, side := range []Side{ServerSide, ClientSide} {
+			for _, want := range []CloseError{
+				{1000, ""}, {1000, "done"}, {1001, "x"}, {1002, ""}, {1003, ""}, {1005, ""}, {1007, ""}, {1008, "no"}, {1009, ""},
+				{1010, ""}, {1011, ""}, {1012, ""}, {1013, ""}, {1014, ""}, {3000, ""}, {3999, ""}, {4000, long}, {4999, ""},
+			} {
+				t.Run(fmt.Sprintf("%v/%s/%d", v, connSideName(side), want.Code), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						a, b := closePair(t, v)
+						if side == ClientSide {
+							a, b = b, a
+						}
+						start := time.Now()
+						result := writeLater(func() error { return a.Shutdown(t.Context(), want.Code, want.Reason) })
+						want := want
+						if v.hixie() {
+							want = CloseError{Code: StatusNoStatusReceived}
+						}
+						_, _, err := b.ReadMessage()
+						if ce, ok := err.(*CloseError); v != Hixie75 && (!ok || *ce != want) {
+							t.Errorf("side that was closed reads %v, want %v", err, &want)
+						}
+						if err := <-result; err != nil {
+							t.Errorf("Shutdown: %v", err)
+						}
+						_, _, err = a.ReadMessage()
+						if ce, ok := err.(*CloseError); v != Hixie75 && (!ok || *ce != want) {
+							t.Errorf("side that closed reads %v, want %v", err, &want)
+						}
+						<-b.done
+						if took := time.Since(start); took > 0 {
+							t.Errorf("took %v though nobody had to be waited for", took)
+						}
+					})
+				})
+			}
+		}
+	}
+}
+
+// What may not be sent is refused before anything is sent, and the connection
+// is as good as before.
+func TestCloseCodesRefused(t *testing.T) {
+	for _, v := range allVersions {
+		for _, tt := range []CloseError{
+			{0, ""}, {999, ""}, {1004, ""}, {1005, "reason"}, {1006, ""}, {1015, ""}, {1016, ""}, {1100, ""}, {2999, ""}, {5000, ""},
+			{1000, strings.Repeat("r", 124)}, {1000, "a\xffb"},
+		} {
+			c, script := readConn(v, ServerSide, nil)
+			if err := c.Shutdown(t.Context(), tt.Code, tt.Reason); err == nil || errors.Is(err, net.ErrClosed) {
+				t.Errorf("%v: Shutdown with %d and %d bytes of reason: %v, want an error", v, tt.Code, len(tt.Reason), err)
+			}
+			if script.out.Len() > 0 {
+				t.Errorf("%v: Shutdown with %d and %d bytes of reason sent something", v, tt.Code, len(tt.Reason))
+			}
+			if err := c.WriteMessage(Text, nil); err != nil {
+				t.Errorf("%v: WriteMessage after a Shutdown that was refused: %v", v, err)
+			}
+		}
+	}
+}
+
+// closeOverTCP returns a connection and its peer's end, both of TCP.
+func closeOverTCP(t *testing.T, v Version, side Side) (*Conn, *net.TCPConn) {
+	t.Helper()
+	an, bn := connWire(t, connTCP)
+	c := newConn(an, v, side, &Config{}, nil)
+	t.Cleanup(func() { c.Close(); bn.Close() })
+	bn.SetDeadline(time.Now().Add(20 * time.Second))
+	return c, bn.(*net.TCPConn)
+}
+
+// "No RST that could destroy it": the Close frame arrives even while unread
+// data of the peer's lies in our receive buffer, for which the system would
+// answer a close with a reset.
+func TestCloseFrameSurvivesUnreadData(t *testing.T) {
+	garbage := make([]byte, 300<<10)
+	closing := func(v Version, side Side) []byte {
+		b, err := AppendClose(nil, v, ClientSide-side, 4000, "bye")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for _, tt := range []struct {
+		name string
+		wire func(v Version, side Side) []byte
+		end  func(c *Conn)
+		want StatusCode
+	}{
+		{"protocol error", func(Version, Side) []byte { return []byte{0xff, 0xff} }, func(c *Conn) { c.ReadMessage() }, StatusProtocolError},
+		{"Close by the peer", closing, func(c *Conn) { c.ReadMessage() }, 4000},
+		{"Close by the peer, and Close", closing, func(c *Conn) { c.ReadMessage(); c.Close() }, 4000},
+		{"protocol error, and Close", func(Version, Side) []byte { return []byte{0xff, 0xff} }, func(c *Conn) { c.ReadMessage(); c.Close() }, StatusProtocolError},
+		{"protocol error during Shutdown", func(Version, Side) []byte { return []byte{0xff, 0xff} },
+			func(c *Conn) { c.Shutdown(context.Background(), StatusGoingAway, "") }, StatusGoingAway},
+	} {
+		for _, v := range pingVersions {
+			for _, side := range []Side{ServerSide, ClientSide} {
+				t.Run(tt.name+"/"+v.String()+"/"+connSideName(side), func(t *testing.T) {
+					t.Parallel()
+					c, peer := closeOverTCP(t, v, side)
+					if _, err := peer.Write(append(tt.wire(v, side), garbage...)); err != nil {
+						t.Fatal(err)
+					}
+					go tt.end(c)
+					f := closeReadFrame(t, peer, v)
+					if f.Opcode != Close || len(f.Payload) < 2 || StatusCode(f.Payload[0])<<8|StatusCode(f.Payload[1]) != tt.want {
+						t.Errorf("peer got %v %q, want Close with %d", f.Opcode, f.Payload, tt.want)
+					}
+					if side == ServerSide {
+						if n, err := peer.Read(make([]byte, 1)); err != io.EOF {
+							t.Errorf("peer then reads %d bytes, %v; want the end, and no reset", n, err)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+func closeReadFrame(t *testing.T, r io.Reader, v Version) Frame {
+	t.Helper()
+	var got []byte
+	var in [100]byte
+	for {
+		n, err := r.Read(in[:])
+		got = append(got, in[:n]...)
+		f, k, perr := ParseFrame(got, v)
+		if perr == nil {
+			if k < len(got) {
+				t.Errorf("%d bytes after the frame", len(got)-k)
+			}
+			return f
+		}
+		if err != nil {
+			t.Fatalf("peer got % x, then %v; want a frame", got, err)
+		}
+	}
+}
+
+// "The server MUST close first", RFC 6455 section 7.1.1.
+func TestCloseServerFirst(t *testing.T) {
+	for _, v := range pingVersions {
+		closing := func(side Side) []byte {
+			b, err := AppendClose(nil, v, ClientSide-side, 1000, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		t.Run(v.String()+"/server", func(t *testing.T) {
+			c, peer := closeOverTCP(t, v, ServerSide)
+			go c.ReadMessage()
+			peer.Write(closing(ServerSide))
+			closeReadFrame(t, peer, v)
+			if _, err := peer.Read(make([]byte, 1)); err != io.EOF {
+				t.Errorf("after both Close frames the client reads %v, want the server's end", err)
+			}
+			select {
+			case <-c.done:
+				t.Error("server did not wait for the client's end")
+			default:
+			}
+			peer.Close()
+			<-c.done
+		})
+		for name, serverEnds := range map[string]bool{"server ends": true, "server does not end": false} {
+			t.Run(v.String()+"/client/"+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c, peer := closePipe(t, v, ClientSide, Config{})
+					go c.ReadMessage()
+					peer.Write(closing(ClientSide))
+					closeReadFrame(t, peer, v)
+					synctest.Wait()
+					select {
+					case <-c.done:
+						t.Error("client did not wait for the server's end")
+					default:
+					}
+					start := time.Now()
+					if serverEnds {
+						peer.Close()
+					}
+					<-c.done
+					if took := time.Since(start); serverEnds != (took == 0) || took > closeLinger {
+						t.Errorf("client ended after %v", took)
+					}
+				})
+			})
+		}
+	}
+}
+
+// "A peer that stops reading: Close returns at once", whatever is being
+// written, in every way there is to be connected.
+func TestCloseWhilePeerDoesNotRead(t *testing.T) {
+	for _, v := range allVersions {
+		for _, transport := range connTransports {
+			t.Run(v.String()+"/"+transport, func(t *testing.T) {
+				t.Parallel()
+				server, client := connPair(t, v, transport, connOptions{})
+				closeStuff(t, server)
+				stuck := writeLater(writeText(server, string(connPayload(Text, 1<<20))))
+				reading := make(chan error, 1)
+				go func() { _, _, err := server.ReadMessage(); reading <- err }()
+				start := time.Now()
+				if err := server.Close(); err != nil {
+					t.Errorf("Close: %v", err)
+				}
+				if took := time.Since(start); took > time.Second {
+					t.Errorf("Close took %v", took)
+				}
+				if err := <-reading; !errors.Is(err, net.ErrClosed) {
+					t.Errorf("waiting read: %v, want net.ErrClosed", err)
+				}
+				if err := <-stuck; !errors.Is(err, net.ErrClosed) {
+					t.Errorf("stuck write: %v, want net.ErrClosed", err)
+				}
+				if err := server.Close(); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("second Close: %v, want net.ErrClosed", err)
+				}
+				for err := error(nil); err == nil; {
+					_, _, err = client.ReadMessage()
+				}
+			})
+		}
+	}
+}
+
+// closeStuff writes until the peer, who does not read, would have to.
+func closeStuff(t *testing.T, c *Conn) {
+	t.Helper()
+	nc := c.nc
+	if nc.LocalAddr().Network() == "pipe" {
+		return // it holds nothing
+	}
+	if wrapped, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = wrapped.NetConn() // or TLS would never write again
+	}
+	nc.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
+	for {
+		if _, err := nc.Write(make([]byte, 64<<10)); err != nil {
+			break
+		}
+	}
+	nc.SetWriteDeadline(time.Time{})
+}
+
+// Without a writer at work too: TLS has something to say at the end.
+func TestCloseOfIdleConnWhilePeerDoesNotRead(t *testing.T) {
+	for _, transport := range connTransports {
+		t.Run(transport, func(t *testing.T) {
+			t.Parallel()
+			server, _ := connPair(t, RFC6455, transport, connOptions{})
+			closeStuff(t, server)
+			start := time.Now()
+			server.Close()
+			if took := time.Since(start); took > time.Second {
+				t.Errorf("Close took %v", took)
+			}
+		})
+	}
+}
+
+// A reader of a message that was being streamed learns of the end.
+func TestCloseAndNextReader(t *testing.T) {
+	for _, v := range allVersions {
+		t.Run(v.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := closePipe(t, v, ServerSide, Config{})
+				wire := connFrames(t, v, ServerSide, connFrame{Text, connPayload(Text, 1000)})
+				go peer.Write(wire[:500])
+				_, r, err := c.NextReader()
+				if err != nil {
+					t.Fatal(err)
+				}
+				got := make(chan error, 1)
+				go func() { _, err := io.ReadAll(r); got <- err }()
+				synctest.Wait()
+				c.Close()
+				if err := <-got; !errors.Is(err, net.ErrClosed) {
+					t.Errorf("reader that waited: %v, want net.ErrClosed", err)
+				}
+				if _, err := r.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("Read after it: %v, want net.ErrClosed", err)
+				}
+				if _, _, err := c.NextReader(); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("NextReader after it: %v, want net.ErrClosed", err)
+				}
+			})
+		})
+	}
+}
+
+// The Close frame is the last that is sent, also behind a Pong that had to
+// wait.
+func TestCloseFrameIsLast(t *testing.T) {
+	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+		g.in = connFrames(t, RFC6455, ServerSide, connFrame{Ping, []byte("ping")})
+		g.in, _ = AppendClose(g.in, RFC6455, ClientSide, 4000, "")
+		first := writeLater(writeText(c, "first"))
+		got := <-g.writes
+		if err := c.BufferMessage(Text, []byte("buffered")); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.sendPing(); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := c.ReadMessage(); !closeIs(err, 4000) {
+			t.Fatalf("ReadMessage: %v", err)
+		}
+		g.results <- writeResult{n: -1}
+		writeExpectTexts(t, "first write", RFC6455, got, "first")
+		g.expect(t, "second write", "buffered", "ping", "\x00\x00\x00\x00\x00\x00\x00\x01", "\x0f\xa0")
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
+		<-c.done
+	})
+}
+
+func closeIs(err error, code StatusCode) bool {
+	var ce *CloseError
+	return errors.As(err, &ce) && ce.Code == code
+}
+
+// Once the peer's Close is answered, a pong or a ping is no longer sent.
+func TestCloseEndsControlFrames(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+		result := writeLater(func() error { return c.Shutdown(t.Context(), 4001, "") })
+		if f := closeReadFrame(t, peer, RFC6455); f.Opcode != Close {
+			t.Errorf("peer got %v, want Close", f.Opcode)
+		}
+		if _, err := c.Ping(t.Context()); !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Ping: %v, want net.ErrClosed", err)
+		}
+		wire := connFrames(t, RFC6455, ServerSide, connFrame{Ping, []byte("late")})
+		wire, _ = AppendClose(wire, RFC6455, ClientSide, 4001, "")
+		go peer.Write(wire)
+		rest, err := io.ReadAll(peer)
+		if len(rest) > 0 || err != nil {
+			t.Errorf("after the Close frame the peer got % x, %v; want nothing", rest, err)
+		}
+		if err := <-result; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Closed is told once, and why.
+func TestCloseTrace(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		wire []byte
+		end  func(c *Conn)
+		is   func(error) bool
+	}{
+		{"Close", nil, func(c *Conn) { c.Close() }, func(err error) bool { return errors.Is(err, net.ErrClosed) }},
+		{"Close twice", nil, func(c *Conn) { c.Close(); c.Close() }, func(err error) bool { return errors.Is(err, net.ErrClosed) }},
+		{"peer", []byte{0x88, 0x80, 0, 0, 0, 0}, func(c *Conn) { c.ReadMessage(); c.Close() }, func(err error) bool { return closeIs(err, 1005) }},
+		{"peer's fault", []byte{0xff, 0xff}, func(c *Conn) { c.ReadMessage() }, func(err error) bool {
+			var pe *ProtocolError
+			return errors.As(err, &pe)
+		}},
+		{"network", nil, func(c *Conn) { c.ReadMessage() }, func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			told := make(chan error, 10)
+			cfg := &Config{Trace: &Trace{Closed: func(_ *Conn, err error) { told <- err }}}
+			c := newConn(&connScript{in: bytes.Clone(tt.wire)}, RFC6455, ServerSide, cfg, nil)
+			ended := make(chan bool, 10)
+			c.onEnd(func() { ended <- true })
+			tt.end(c)
+			if err := <-told; !tt.is(err) {
+				t.Errorf("told %v", err)
+			}
+			<-ended
+			late := false
+			c.onEnd(func() { late = true })
+			if !late || len(told) > 0 || len(ended) > 0 {
+				t.Errorf("onEnd after the end was called: %v; told %d times too often", late, len(told)+len(ended))
+			}
+		})
+	}
+}

@@ -1,0 +1,138 @@
+package websocket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+)
+
+func TestWritePrepared(t *testing.T) {
+	for _, v := range allVersions {
+		for _, side := range []Side{ServerSide, ClientSide} {
+			for _, typ := range connTypes(v) {
+				for _, n := range []int{0, 125, 126, 70_000} {
+					p := connPayload(typ, n)
+					m, err := Prepare(typ, p)
+					if err != nil {
+						t.Fatal(err)
+					}
+					want := bytes.Clone(p)
+					clear(p) // Prepare has copied it
+					c, script := readConn(v, side, nil)
+					if err := errors.Join(c.WritePrepared(m), c.WritePrepared(m)); err != nil {
+						t.Fatal(err)
+					}
+					out := script.out.Bytes()
+					for i := range 2 {
+						f, k, err := ParseFrame(out, v)
+						if err != nil || !f.Fin || f.Opcode != typ || !bytes.Equal(f.Payload, want) || f.Masked != (side == ClientSide && !v.hixie()) {
+							t.Fatalf("%v %s: %v of %d bytes, time %d: not one frame of it: %v", v, connSideName(side), typ, n, i+1, err)
+						}
+						out = out[k:]
+					}
+					if len(out) > 0 {
+						t.Errorf("%v %s: %d bytes more than two messages", v, connSideName(side), len(out))
+					}
+				}
+			}
+		}
+	}
+}
+
+// Many goroutines may send the same message on connections of all kinds.
+func TestWritePreparedFromManyGoroutines(t *testing.T) {
+	m, err := Prepare(Text, []byte("to all"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var senders sync.WaitGroup
+	for _, v := range allVersions {
+		for _, side := range []Side{ServerSide, ClientSide} {
+			for range 4 {
+				senders.Go(func() {
+					c, script := readConn(v, side, nil)
+					for range 50 {
+						if err := c.WritePrepared(m); err != nil {
+							t.Error(err)
+						}
+					}
+					writeExpectTexts(t, v.String(), v, script.out.Bytes(), slices.Repeat([]string{"to all"}, 50)...)
+				})
+			}
+		}
+	}
+	senders.Wait()
+}
+
+// While another is writing, a prepared message is queued like any other, in
+// its place.
+func TestWritePreparedKeepsOrder(t *testing.T) {
+	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+		m, err := Prepare(Text, []byte("prepared"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.BufferMessage(Text, []byte("buffered")); err != nil {
+			t.Fatal(err)
+		}
+		first := writeLater(func() error { return c.WritePrepared(m) })
+		got := <-g.writes
+		for _, err := range []error{c.WriteMessage(Text, []byte("a")), c.WritePrepared(m), c.WriteMessage(Text, []byte("b"))} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		g.results <- writeResult{n: -1}
+		writeExpectTexts(t, "first write", RFC6455, got, "buffered", "prepared")
+		g.expect(t, "second write", "a", "prepared", "b")
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// "The same mask never twice in 1,000 frames, prepared messages too."
+func TestMasksNeverRepeat(t *testing.T) {
+	for _, v := range pingVersions {
+		t.Run(v.String(), func(t *testing.T) {
+			script := &connScript{in: connFrames(t, v, ClientSide, connFrame{Ping, nil}, connFrame{Text, nil})}
+			c := newConn(script, v, ClientSide, &Config{}, nil)
+			m, err := Prepare(Binary, []byte("prepared"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			cancelled, cancel := context.WithCancel(t.Context())
+			cancel()
+			if _, _, err := c.ReadMessage(); err != nil { // a Pong is sent
+				t.Fatal(err)
+			}
+			for range 250 {
+				c.Ping(cancelled)
+				err := errors.Join(
+					c.WriteMessage(Binary, []byte("message")), c.BufferMessage(Binary, nil), c.WritePrepared(m),
+					writerStream(c, []byte("streamed")), c.Flush(),
+				)
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			masks, frames := map[[4]byte]int{}, 0
+			for out := script.out.Bytes(); len(out) > 0; frames++ {
+				f, n, err := ParseFrame(out, v)
+				if err != nil || !f.Masked {
+					t.Fatalf("frame %d: %v, masked %v", frames, err, f.Masked)
+				}
+				masks[f.MaskKey]++
+				out = out[n:]
+			}
+			// Two of a thousand random ones are the same once in eight
+			// thousand runs; four of them never are.
+			if frames < 1000 || len(masks) < frames-1 {
+				t.Errorf("%d masks in %d frames, want a new one for each, RFC 6455 section 5.3", len(masks), frames)
+			}
+		})
+	}
+}

@@ -1,0 +1,440 @@
+package websocket
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// What a peer makes of our Close, and what Shutdown makes of that.
+func TestShutdown(t *testing.T) {
+	closing := func(v Version) []byte {
+		b, _ := AppendClose(nil, v, ClientSide, 1000, "")
+		return b
+	}
+	for _, tt := range []struct {
+		name     string
+		versions []Version
+		peer     func(peer net.Conn, v Version)
+		is       func(error) bool
+		took     time.Duration
+	}{
+		{"answers", pingVersions, func(peer net.Conn, v Version) { peer.Write(closing(v)); io.Copy(io.Discard, peer) }, nil, 0},
+		{"answers after messages", pingVersions, func(peer net.Conn, v Version) {
+			for range 5 {
+				peer.Write(connFrames(t, v, ServerSide, connFrame{Text, []byte("late")}, connFrame{Ping, nil}))
+			}
+			peer.Write(closing(v))
+			io.Copy(io.Discard, peer)
+		}, nil, 0},
+		{"just ends", pingVersions, func(peer net.Conn, _ Version) { peer.Close() }, func(err error) bool {
+			return errors.Is(err, io.ErrUnexpectedEOF) && errors.Is(err, net.ErrClosed)
+		}, 0},
+		{"just ends", []Version{Hybi00}, func(peer net.Conn, _ Version) { peer.Close() }, nil, 0},
+		{"is silent", append([]Version{Hybi00}, pingVersions...), func(peer net.Conn, _ Version) { io.Copy(io.Discard, peer) }, func(err error) bool {
+			return errors.Is(err, context.DeadlineExceeded)
+		}, closeTimeout},
+		{"breaks the protocol", pingVersions, func(peer net.Conn, _ Version) {
+			peer.Write([]byte{0xff, 0xff})
+			io.Copy(io.Discard, peer)
+		}, func(err error) bool {
+			var pe *ProtocolError
+			return errors.As(err, &pe)
+		}, closeLinger},
+	} {
+		for _, v := range tt.versions {
+			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c, peer := closePipe(t, v, ServerSide, Config{})
+					go func() {
+						closeReadFrame(t, peer, v)
+						tt.peer(peer, v)
+					}()
+					start := time.Now()
+					err := c.Shutdown(t.Context(), StatusGoingAway, "")
+					if tt.is == nil && err != nil || tt.is != nil && !tt.is(err) {
+						t.Errorf("Shutdown: %v", err)
+					}
+					if took := time.Since(start); took != tt.took {
+						t.Errorf("Shutdown took %v, want %v", took, tt.took)
+					}
+					for _, again := range []func() error{
+						func() error { return c.Shutdown(t.Context(), StatusGoingAway, "") },
+						func() error { return c.Shutdown(t.Context(), StatusNormalClosure, "other") },
+					} {
+						if second := again(); (second == nil) != (err == nil) {
+							t.Errorf("Shutdown again: %v, the first time %v", second, err)
+						}
+					}
+					if _, _, err := c.ReadMessage(); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+						t.Errorf("ReadMessage after it: %v", err)
+					}
+				})
+			})
+		}
+	}
+}
+
+// "A peer that sends a message a second during Shutdown: the deadline holds."
+func TestShutdownDeadlineHolds(t *testing.T) {
+	for _, v := range allVersions {
+		if v == Hixie75 {
+			continue // which ends the connection, see TestShutdownWithoutCloseFrame
+		}
+		t.Run(v.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := closePipe(t, v, ServerSide, Config{})
+				go io.Copy(io.Discard, peer)
+				talked := writeLater(func() error {
+					for {
+						if _, err := peer.Write(connFrames(t, v, ServerSide, connFrame{Text, []byte("tick")})); err != nil {
+							return err
+						}
+						time.Sleep(time.Second)
+					}
+				})
+				time.Sleep(500 * time.Millisecond)
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+				defer cancel()
+				start := time.Now()
+				err := c.Shutdown(ctx, StatusGoingAway, "")
+				if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took != 10*time.Second {
+					t.Errorf("Shutdown: %v after %v, want the end of its context after 10s", err, took)
+				}
+				<-talked
+			})
+		})
+	}
+}
+
+// Cancelling the context is as good as its deadline, and without one there is
+// another bound. Deadlines of before, even passed ones, do not count, nor those
+// that are set meanwhile.
+func TestShutdownBounds(t *testing.T) {
+	for name, tt := range map[string]struct {
+		ctx    func(context.Context) (context.Context, context.CancelFunc)
+		before func(c *Conn)
+		is     error
+		took   time.Duration
+	}{
+		"no deadline": {nil, nil, context.DeadlineExceeded, closeTimeout},
+		"deadline": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Minute)
+		}, nil, context.DeadlineExceeded, time.Minute},
+		"cancelled": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(time.Second, cancel)
+			return ctx, cancel
+		}, nil, context.Canceled, time.Second},
+		"cancelled before": {func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			cancel()
+			return ctx, cancel
+		}, nil, context.Canceled, 0},
+		"deadlines passed before": {nil, func(c *Conn) { c.SetDeadline(time.Now().Add(-time.Second)) }, context.DeadlineExceeded, closeTimeout},
+		"read gave up before": {nil, func(c *Conn) {
+			c.SetDeadline(time.Now().Add(-time.Second))
+			c.ReadMessage()
+			c.WriteMessage(Text, nil)
+		}, context.DeadlineExceeded, closeTimeout},
+		"deadlines set meanwhile": {nil, func(c *Conn) {
+			time.AfterFunc(time.Second, func() { c.SetDeadline(time.Now().Add(-time.Second)) })
+		}, context.DeadlineExceeded, closeTimeout},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+				if tt.before != nil {
+					tt.before(c)
+				}
+				go io.Copy(io.Discard, peer)
+				ctx, cancel := t.Context(), context.CancelFunc(func() {})
+				if tt.ctx != nil {
+					ctx, cancel = tt.ctx(ctx)
+				}
+				defer cancel()
+				start := time.Now()
+				err := c.Shutdown(ctx, StatusGoingAway, "")
+				if took := time.Since(start); !errors.Is(err, tt.is) || took != tt.took {
+					t.Errorf("Shutdown: %v after %v, want %v after %v", err, took, tt.is, tt.took)
+				}
+				if _, _, err := c.ReadMessage(); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("ReadMessage after it: %v, want net.ErrClosed", err)
+				}
+			})
+		})
+	}
+}
+
+// "A peer that stops reading: Shutdown at its deadline."
+func TestShutdownWhilePeerDoesNotRead(t *testing.T) {
+	for _, v := range allVersions {
+		for _, transport := range connTransports {
+			t.Run(v.String()+"/"+transport, func(t *testing.T) {
+				t.Parallel()
+				server, client := connPair(t, v, transport, connOptions{})
+				closeStuff(t, server)
+				stuck := writeLater(writeText(server, string(connPayload(Text, 1<<20))))
+				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+				defer cancel()
+				start := time.Now()
+				err := server.Shutdown(ctx, StatusGoingAway, "")
+				// Or else the write had not begun, and the connection without a
+				// closing frame was ended.
+				if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) && v != Hixie75 || took > time.Second {
+					t.Errorf("Shutdown: %v after %v, want the end of its context after 50ms", err, took)
+				}
+				if err := <-stuck; !errors.Is(err, net.ErrClosed) {
+					t.Errorf("stuck write: %v, want net.ErrClosed", err)
+				}
+				for err := error(nil); err == nil; {
+					_, _, err = client.ReadMessage()
+				}
+			})
+		}
+	}
+}
+
+// What was written before is sent before the end, also by others, buffered, or
+// stuck in a queue.
+func TestShutdownSendsWhatIsQueued(t *testing.T) {
+	for _, v := range allVersions {
+		for _, transport := range connTransports {
+			t.Run(v.String()+"/"+transport, func(t *testing.T) {
+				t.Parallel()
+				server, client := connPair(t, v, transport, connOptions{})
+				const count = 100
+				for i := range count {
+					if i > 0 && transport == connPipe {
+						break // a pipe takes nothing before it is read
+					}
+					if err := server.BufferMessage(Text, connPayload(Text, 3000)); err != nil {
+						t.Fatal(err)
+					}
+				}
+				result := writeLater(func() error { return server.Shutdown(t.Context(), StatusNormalClosure, "") })
+				n := 0
+				for _, err := range client.Messages(t.Context()) {
+					if err != nil && (v != Hixie75 || transport == connTCP) {
+						t.Errorf("client: %v", err)
+					}
+					n++
+				}
+				if transport == connPipe && n < 1 || transport != connPipe && n < count {
+					t.Errorf("%d messages arrived, want all that were queued", n)
+				}
+				if err := <-result; err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// A reader that is at work while the connection is shut down gets all there is
+// and nothing that was not sent.
+func TestShutdownWhileReading(t *testing.T) {
+	for _, v := range allVersions {
+		for _, transport := range []string{connTCP, connTLS} {
+			t.Run(v.String()+"/"+transport, func(t *testing.T) {
+				t.Parallel()
+				server, client := connPair(t, v, transport, connOptions{})
+				var readers sync.WaitGroup
+				begun := make(chan bool, 1)
+				for range 3 {
+					readers.Go(func() {
+						for {
+							_, p, err := server.ReadMessage()
+							if err != nil {
+								if !errors.Is(err, net.ErrClosed) && !closedNormally(err) {
+									t.Errorf("reader: %v", err)
+								}
+								return
+							}
+							select {
+							case begun <- true:
+							default:
+							}
+							if !writerValid(p) || len(p) != 1000 {
+								t.Errorf("a message came that was not sent: %d bytes, %.30q", len(p), p)
+							}
+						}
+					})
+				}
+				readers.Go(func() {
+					for i := 0; client.WriteMessage(Text, writerMessage(i, 999)) == nil; i++ {
+					}
+				})
+				readers.Go(func() {
+					for err := error(nil); err == nil; {
+						_, _, err = client.ReadMessage()
+					}
+				})
+				<-begun
+				var shutdowns sync.WaitGroup
+				for range 3 {
+					shutdowns.Go(func() {
+						if err := server.Shutdown(t.Context(), StatusGoingAway, ""); err != nil {
+							t.Errorf("Shutdown: %v", err)
+						}
+					})
+				}
+				shutdowns.Wait()
+				readers.Wait()
+			})
+		}
+	}
+}
+
+// Both sides at once, with nothing between them that holds a byte.
+func TestShutdownByBoth(t *testing.T) {
+	for _, v := range allVersions {
+		t.Run(v.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server, client := closePair(t, v)
+				results := make(chan error, 2)
+				start := time.Now()
+				go func() { results <- server.Shutdown(t.Context(), 4000, "") }()
+				go func() { results <- client.Shutdown(t.Context(), 4001, "") }()
+				if err := errors.Join(<-results, <-results); err != nil {
+					t.Error(err)
+				}
+				if took := time.Since(start); took > closeLinger {
+					t.Errorf("took %v", took)
+				}
+			})
+		})
+	}
+}
+
+// After the other ways to end, Shutdown says which it was and does not wait.
+func TestShutdownAfterTheEnd(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end func(c *Conn, peer net.Conn)
+		is  func(error) bool
+	}{
+		"Close": {func(c *Conn, _ net.Conn) { c.Close() }, func(err error) bool { return errors.Is(err, net.ErrClosed) }},
+		"Close of the peer": {func(c *Conn, peer net.Conn) {
+			b, _ := AppendClose(nil, RFC6455, ClientSide, 4000, "")
+			go func() { peer.Write(b); io.Copy(io.Discard, peer) }()
+			c.ReadMessage()
+		}, func(err error) bool { return err == nil }},
+		"end of the peer": {func(c *Conn, peer net.Conn) { peer.Close(); c.ReadMessage() }, func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},
+		"failed write": {func(c *Conn, peer net.Conn) {
+			go peer.Read(make([]byte, 3))
+			c.SetWriteDeadline(time.Now().Add(time.Second))
+			if err := c.WriteMessage(Text, []byte("hello")); err == nil {
+				panic("no deadline")
+			}
+		}, func(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+				tt.end(c, peer)
+				start := time.Now()
+				if err := c.Shutdown(t.Context(), StatusGoingAway, ""); !tt.is(err) {
+					t.Errorf("Shutdown: %v", err)
+				}
+				if took := time.Since(start); took > 0 {
+					t.Errorf("Shutdown took %v", took)
+				}
+			})
+		})
+	}
+}
+
+// Close ends a Shutdown that waits.
+func TestShutdownAndClose(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+		go io.Copy(io.Discard, peer)
+		result := writeLater(func() error { return c.Shutdown(t.Context(), StatusGoingAway, "") })
+		synctest.Wait()
+		start := time.Now()
+		c.Close()
+		if err := <-result; !errors.Is(err, net.ErrClosed) || time.Since(start) > 0 {
+			t.Errorf("Shutdown: %v after %v, want net.ErrClosed at once", err, time.Since(start))
+		}
+	})
+}
+
+// hixie-75 has no Close frame, and hybi-00 none within a text that is not at
+// its end: the peer sees the end of our side, what is on its way is read, and
+// the connection does not last longer than it takes to be sure.
+func TestShutdownWithoutCloseFrame(t *testing.T) {
+	for name, answers := range map[string]bool{"peer ends too": true, "peer stays": false} {
+		t.Run(name, func(t *testing.T) {
+			c, peer := closeOverTCP(t, Hixie75, ServerSide)
+			if err := c.BufferMessage(Text, []byte("last")); err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			result := writeLater(func() error { return c.Shutdown(t.Context(), StatusNormalClosure, "") })
+			got, err := io.ReadAll(peer)
+			if want := []byte("\x00last\xff"); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("peer got %q, %v; want %q and the end", got, err, want)
+			}
+			if answers {
+				peer.Close()
+			}
+			if err := <-result; err != nil {
+				t.Errorf("Shutdown: %v", err)
+			}
+			if took := time.Since(start); answers != (took < closeLinger) || took > 2*closeLinger {
+				t.Errorf("Shutdown took %v", took)
+			}
+		})
+	}
+}
+
+// Goroutines and descriptors return to the baseline, however a connection
+// ends.
+func TestShutdownLeavesNothing(t *testing.T) {
+	before := runtime.NumGoroutine()
+	files := shutdownFiles()
+	for _, v := range allVersions {
+		for _, transport := range connTransports {
+			server, client := connPair(t, v, transport, connOptions{server: Config{PingInterval: time.Hour}})
+			client.Discard(t.Context())
+			server.Discard(context.Background())
+			server.WriteMessage(Text, nil)
+			if err := server.Shutdown(t.Context(), StatusGoingAway, ""); err != nil && !(v == Hixie75 && transport != connTCP) {
+				t.Errorf("%v over %s: Shutdown: %v", v, transport, err)
+			}
+			<-client.done
+
+			server, client = connPair(t, v, transport, connOptions{})
+			stuck := writeLater(writeText(server, string(make([]byte, 8<<20))))
+			server.Close()
+			client.Close()
+			if err := <-stuck; err == nil {
+				t.Errorf("%v over %s: write of 8 MiB to a peer that does not read succeeded", v, transport)
+			}
+			<-server.done
+			<-client.done
+		}
+	}
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); runtime.Gosched() {
+		if runtime.NumGoroutine() <= before && shutdownFiles() <= files {
+			return
+		}
+	}
+	stacks := make([]byte, 1<<20)
+	t.Errorf("%d goroutines, %d before; %d descriptors, %d before:\n%s",
+		runtime.NumGoroutine(), before, shutdownFiles(), files, stacks[:runtime.Stack(stacks, true)])
+}
+
+// shutdownFiles counts the descriptors that are open, where the system tells.
+func shutdownFiles() int {
+	list, _ := os.ReadDir("/dev/fd")
+	return len(list)
+}
