@@ -3,14 +3,8 @@ package websocket
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"slices"
@@ -19,32 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 )
-
-// acceptTLS returns the two ends' options for a server with a certificate for
-// these names. It is valid when bubbles of synctest begin, too.
-func acceptTLS(t *testing.T, names ...string) (server, client *tls.Config) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: names, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Unix(0, 0), NotAfter: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(certificate)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}},
-		&tls.Config{RootCAs: roots, ServerName: names[0]}
-}
 
 // acceptCheckClosed fails the test unless the other end of a pipe is closed by
 // now, not later.
@@ -257,6 +225,37 @@ func TestAcceptLingers(t *testing.T) {
 	}
 }
 
+// acceptHalf is a pipe of which the server can end its own half.
+type acceptHalf struct {
+	net.Conn
+	ended chan struct{}
+}
+
+func (c acceptHalf) CloseWrite() error {
+	close(c.ended)
+	return nil
+}
+
+// The refusal is followed by the end of the server's half at once, so that
+// clients which wait for it hang up before the time is over.
+func TestAcceptRefusalEndsHalf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		half := acceptHalf{server, make(chan struct{})}
+		go func() {
+			io.WriteString(client, "POST / HTTP/1.1\r\nHost: a\r\n\r\n")
+			http.ReadResponse(bufio.NewReader(client), nil)
+			<-half.ended
+			client.Close()
+		}()
+		start := time.Now()
+		_, err := new(Upgrader).Accept(t.Context(), half, nil)
+		if took := time.Since(start); took != 0 || handshakeStatus(err) != 405 {
+			t.Errorf("%v after %v; want status 405 at once", err, took)
+		}
+	})
+}
+
 // Over TCP a close with unread input resets, and a reset would destroy the
 // answer on its way.
 func TestAcceptRefusalSurvives(t *testing.T) {
@@ -388,101 +387,6 @@ func TestAcceptTrace(t *testing.T) {
 	if acceptAnswer(t, up, handshakeRequest(RFC6455), nil); len(failed) != 1 || opened != 1 {
 		t.Errorf("trace was told of %d failures and %d connections, want one more of the latter", len(failed), opened)
 	}
-}
-
-// TLS is part of what is timed, and the alert that a tls.Conn sends before it
-// closes, up to 5 seconds long, is not waited for.
-func TestAcceptTLSInterrupted(t *testing.T) {
-	serverConfig, clientConfig := acceptTLS(t, "lab.example")
-	stages := map[string]func(net.Conn){
-		"sends nothing":       func(net.Conn) {},
-		"sends half a hello":  sendStep("\x16\x03\x01\x02\x00\x01"),
-		"is silent after TLS": func(c net.Conn) { tls.Client(c, clientConfig).Handshake() },
-		"does not read the response": func(c net.Conn) {
-			tc := tls.Client(c, clientConfig)
-			io.WriteString(tc, handshakeRequest(RFC6455).with("Origin").String())
-		},
-		"does not read the refusal": func(c net.Conn) {
-			tc := tls.Client(c, clientConfig)
-			io.WriteString(tc, handshakeRequest(RFC6455).with("Connection").String())
-		},
-	}
-	for name, client := range stages {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ours, theirs := net.Pipe()
-				go client(ours)
-				ctx, cancel := context.WithCancel(t.Context())
-				time.AfterFunc(time.Second, cancel)
-				start := time.Now()
-				_, err := new(Upgrader).Accept(ctx, tls.Server(theirs, serverConfig), nil)
-				if refused := handshakeStatus(err) == 400; !refused && !errors.Is(err, context.Canceled) {
-					t.Errorf("%v, want context.Canceled, or the refusal", err)
-				}
-				if took := time.Since(start); took != time.Second {
-					t.Errorf("returned after %v, want 1s, when the context ended", took)
-				}
-				acceptCheckClosed(t, ours)
-			})
-			synctest.Test(t, func(t *testing.T) {
-				ours, theirs := net.Pipe()
-				go client(ours)
-				start := time.Now()
-				up := &Upgrader{Config: Config{HandshakeTimeout: 2 * time.Second}}
-				_, err := up.Accept(t.Context(), tls.Server(theirs, serverConfig), nil)
-				if refused := handshakeStatus(err) == 400; !refused && !errors.Is(err, context.DeadlineExceeded) {
-					t.Errorf("%v, want context.DeadlineExceeded, or the refusal", err)
-				}
-				if took := time.Since(start); took != up.HandshakeTimeout {
-					t.Errorf("returned after %v, want the HandshakeTimeout of %v", took, up.HandshakeTimeout)
-				}
-				acceptCheckClosed(t, ours)
-			})
-		})
-	}
-}
-
-func TestAcceptNotTLS(t *testing.T) {
-	serverConfig, _ := acceptTLS(t, "lab.example")
-	synctest.Test(t, func(t *testing.T) {
-		ours, theirs := net.Pipe()
-		go io.Copy(io.Discard, ours)
-		go io.WriteString(ours, handshakeRequest(RFC6455).String())
-		_, err := new(Upgrader).Accept(t.Context(), tls.Server(theirs, serverConfig), nil)
-		if err == nil || !strings.HasPrefix(err.Error(), "websocket: handshake: TLS: ") {
-			t.Errorf("%v, want an error that says TLS", err)
-		}
-		acceptCheckClosed(t, ours)
-	})
-}
-
-func TestAcceptOverTLS(t *testing.T) {
-	serverConfig, clientConfig := acceptTLS(t, "lab.example")
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
-		synctest.Test(t, func(t *testing.T) {
-			ours, theirs := net.Pipe()
-			server := make(chan *Conn, 1)
-			go func() {
-				c, err := new(Upgrader).Accept(t.Context(), tls.Server(theirs, serverConfig), nil)
-				if err != nil {
-					t.Error(err)
-				}
-				server <- c
-			}()
-			client, err := (&Dialer{Version: v}).Handshake(t.Context(), tls.Client(ours, clientConfig), "wss://lab.example/")
-			if err != nil {
-				t.Fatal(err)
-			}
-			s := <-server
-			if s.Request().TLS == nil || s.Version() != v {
-				t.Errorf("request %+v, want what TLS has agreed on in it", s.Request())
-			}
-			ours.Close() // without alerts, which would be waited for
-			theirs.Close()
-			client.Close()
-			s.Close()
-		})
-	})
 }
 
 // A client that was offered HTTP/2 and took it does not speak WebSocket here.

@@ -83,6 +83,14 @@ func TestBadHixieKeysAreRefused(t *testing.T) {
 	}
 }
 
+// A request of hixie-76 comes from a page, so one without an origin is refused,
+// as strict servers of the time did; others made up an origin.
+func TestHixie76WithoutOriginIsRefused(t *testing.T) {
+	request := strings.Replace(coreRequest76("1 2 4x", "1 0:", ""), "Origin: http://example.com\r\n", "", 1)
+	_, got := coreServer(nil, [][]byte{[]byte(request + "^n:ds[4U")})
+	coreWantStatus(t, got.err, http.StatusForbidden)
+}
+
 // Draft 76 section 5.1: what a client's keys are made of.
 func TestNewHixieKey(t *testing.T) {
 	spacesSeen, noiseSeen := map[int]bool{}, map[int]bool{}

@@ -129,11 +129,16 @@ func (c *Conn) Close() error {
 	return c.end(errClosed)
 }
 
-// peerClosed answers the peer's Close with its own payload, RFC 6455 section
-// 5.5.1.
-func (c *Conn) peerClosed(ce *CloseError, p []byte) {
+// peerClosed answers the peer's Close with its own payload p, which is still in
+// the read buffer, RFC 6455 section 5.5.1. It returns what reads return now.
+func (c *Conn) peerClosed(ce *CloseError, p []byte) error {
+	var result error = ce
+	if c.cause() == errClosed {
+		result = &overError{"connection closed by this side", ce}
+	}
 	c.beginClosing(ce, closeFrame(p))
 	c.finishSoon(ce)
+	return result
 }
 
 // closeFrame is the payload of a Close frame that is to be sent; nil is none.
@@ -161,6 +166,7 @@ func (c *Conn) beginClosing(cause error, p []byte) bool {
 	}
 	// From here on one timer rules, whatever deadlines were or will be set.
 	w.deadline = time.Time{}
+	w.applied = time.Time{}
 	c.nc.SetDeadline(time.Time{})
 	w.wakeAll()
 	streaming := w.stream != nil && c.version.hixie() // within its frame there can be no other

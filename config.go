@@ -25,7 +25,8 @@ type Config struct {
 	// PingInterval is how long a connection may be silent before it is sent a
 	// Ping, and PingTimeout how long it may stay silent after that before it is
 	// given up with [ErrPingTimeout]. Time in which the program does not read
-	// does not count against the peer. PingInterval 0 means no keepalive,
+	// does not count against the peer, nor does time in which it writes to one
+	// that does not read: that is what write deadlines are for. PingInterval 0 means no keepalive,
 	// PingTimeout 0 means as long as PingInterval. Both have no effect on
 	// versions without Ping, [Hybi00] and [Hixie75].
 	PingInterval, PingTimeout time.Duration

@@ -87,6 +87,9 @@ func (d *decoder) checkFrame(h header, length int64) *ProtocolError {
 	}
 	switch {
 	case length > d.maxSize-size:
+		if size == 0 {
+			return errTooBig("%d bytes: limit is %d", length, d.maxSize)
+		}
 		return errTooBig("%d bytes, and a frame of %d more: limit is %d", size, length, d.maxSize)
 	case fragments >= d.maxFragments:
 		return errTooBig("more than %d fragments", d.maxFragments)

@@ -143,9 +143,56 @@ func TestDirectReadChecksText(t *testing.T) {
 			t.Errorf("%v: error is %v, want %d", v, err, StatusInvalidPayloadData)
 		}
 	}
-	d := newDecoder(RFC6455, ClientSide, &Config{})
-	if got := d.direct(); got != 0 {
-		t.Errorf("%d bytes may be read past a decoder that is in no frame, want 0", got)
+}
+
+// What hixie receivers skip must not be read into a message.
+func TestDirectReadIsForPayloadOnly(t *testing.T) {
+	for _, tt := range []struct {
+		v    Version
+		wire string
+	}{{RFC6455, ""}, {RFC6455, "8101 61"}, {RFC6455, "8905 61"}, {Hybi00, "8005 61"}, {Hybi00, "00 61"}, {Hixie75, "01 61"}} {
+		d := newDecoder(tt.v, ClientSide, &Config{})
+		if _, _, _, err := d.codec.decode(&d, make([]byte, 0, 9), coreHex(t, tt.wire)); err != nil {
+			t.Fatal(err)
+		}
+		if got := d.direct(); got != 0 {
+			t.Errorf("%v, after %s: %d bytes may be read past the decoder, want 0", tt.v, tt.wire, got)
+		}
+	}
+}
+
+// A reserved bit that an extension uses may stand on the first frame of a
+// message only, and what the text of such a message means is for the extension
+// to say.
+func TestReservedBitOfAnExtension(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		frames []coreRaw
+		heard  []string
+		code   StatusCode
+	}{
+		{"text", []coreRaw{{b0: finText | rsv1, payload: "\xff"}, {b0: finText, payload: "a"}}, []string{`Text "\xff"`, `Text "a"`}, 0},
+		{"first of fragments", []coreRaw{{b0: byte(Binary) | rsv1, payload: "a"}, {b0: last, payload: "b"}}, []string{`Binary "ab"`}, 0},
+		{"text after such a message", []coreRaw{{b0: finText | rsv1}, {b0: finText, payload: "\xff"}}, []string{`Text ""`}, StatusInvalidPayloadData},
+		{"another bit", []coreRaw{{b0: finText | rsv1 | rsv2}}, nil, StatusProtocolError},
+		{"continuation", []coreRaw{{b0: firstText | rsv1}, {b0: last | rsv1}}, nil, StatusProtocolError},
+		{"Ping", []coreRaw{{b0: finPing | rsv1}}, nil, StatusProtocolError},
+		{"Close", []coreRaw{{b0: finClose | rsv1}}, nil, StatusProtocolError},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, _ := NewParser(RFC6455, ServerSide, Config{})
+			p.dec.allowRSV = 4
+			var heard []string
+			p.Append(coreWire(ServerSide, tt.frames...))
+			m, err := p.Next()
+			for ; err == nil; m, err = p.Next() {
+				heard = append(heard, coreText(m))
+			}
+			coreWantHeard(t, heard, tt.heard)
+			if coreCode(err) != tt.code {
+				t.Errorf("ended with %v, want %d", err, tt.code)
+			}
+		})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 )
 
@@ -193,9 +194,25 @@ func (h *ClientHandshake) withBody(nc net.Conn, rest []byte, err error) error {
 	if errors.As(err, &refused) && h.res != nil && h.res.StatusCode != http.StatusSwitchingProtocols {
 		if res := readRefusal(nc, h.head.buf, rest, h.res.Request); res != nil {
 			refused.Response = res
+			refused.Err = withReason(refused.Err, res)
 		}
 	}
 	return err
+}
+
+// withReason adds the first line of a text body, where servers that are not
+// asked by a browser say what is wrong.
+func withReason(err error, res *http.Response) error {
+	if !strings.HasPrefix(res.Header.Get("Content-Type"), "text/plain") {
+		return err
+	}
+	body, _ := io.ReadAll(res.Body) // from memory
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	line, _, _ := bytes.Cut(body, []byte("\n"))
+	if len(line) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w: it says %.200q", err, line)
 }
 
 const (

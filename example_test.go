@@ -94,24 +94,26 @@ func ExampleServer_Shutdown() {
 	// <nil>
 }
 
-// What a handler returns tells the peer how it went.
+// A server with options. What its handler returns tells the peer how it went.
 func ExampleServer() {
-	ws := &websocket.Server{
-		Upgrader: websocket.Upgrader{
-			Config:   websocket.Config{MaxMessageSize: 64 << 10},
-			Versions: []websocket.Version{websocket.RFC6455},
-		},
-		Handler: func(ctx context.Context, c *websocket.Conn) error {
-			if c.Request().URL.Query().Get("token") != "secret" {
-				return &websocket.CloseError{Code: 4401, Reason: "who are you?"}
-			}
-			return echo(ctx, c)
-		},
+	serve := func(ctx context.Context, c *websocket.Conn) error {
+		if c.Request().URL.Query().Get("token") != "secret" {
+			return &websocket.CloseError{Code: 4401, Reason: "who are you?"}
+		}
+		return echo(ctx, c)
 	}
-	s := httptest.NewServer(ws)
-	defer s.Close()
+	s := &websocket.Server{
+		Upgrader: websocket.Upgrader{
+			Config:   websocket.Config{PingInterval: time.Minute},
+			Versions: []websocket.Version{websocket.RFC6455},
+			Origins:  []string{"https://app.example.com"},
+		},
+		Handler: serve,
+	}
+	hs := httptest.NewServer(s)
+	defer hs.Close()
 
-	c, err := websocket.Dial(context.Background(), wsURL(s)+"/?token=guess")
+	c, err := websocket.Dial(context.Background(), wsURL(hs)+"/?token=guess")
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -188,16 +190,20 @@ func ExampleUpgrader_Accept() {
 
 	for _, path := range []string{"/echo", "/other"} {
 		c, err := websocket.Dial(context.Background(), "ws://"+l.Addr().String()+path)
-		if err != nil {
-			fmt.Println(err)
-			continue
+		var refused *websocket.HandshakeError
+		switch {
+		case errors.As(err, &refused):
+			fmt.Println(path, "is refused with", refused.Status)
+		case err != nil:
+			log.Fatal(err)
+		default:
+			fmt.Println(path, "is room", c.Response().Header.Get("X-Room"))
+			c.Close()
 		}
-		fmt.Println(c.Response().Header.Get("X-Room"))
-		c.Close()
 	}
 	// Output:
-	// echo
-	// websocket: handshake failed with status 404: server answered "404 Not Found": expected 101
+	// /echo is room echo
+	// /other is refused with 404
 }
 
 // A client.

@@ -272,6 +272,9 @@ func (h *ClientHandshake) checkResponse() error {
 	case h.res.StatusCode == http.StatusUpgradeRequired && header["Sec-Websocket-Version"] != nil:
 		return fmt.Errorf("server does not take version %v: it takes %.80q", h.version, strings.Join(header["Sec-Websocket-Version"], ", "))
 	case h.res.StatusCode != http.StatusSwitchingProtocols:
+		if location := header.Get("Location"); location != "" {
+			return fmt.Errorf("server answered %.80q, to try %.200q: expected 101", h.res.Status, location)
+		}
 		return fmt.Errorf("server answered %.80q: expected 101", h.res.Status)
 	case !hasToken(header, "Upgrade", "websocket"):
 		return fmt.Errorf("header Upgrade of the response is %.80q: expected websocket", header["Upgrade"])

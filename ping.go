@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -36,7 +37,7 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	case <-p.answer:
 		return time.Since(start), nil
 	case <-ctx.Done():
-		return 0, ctx.Err()
+		return 0, fmt.Errorf("websocket: no Pong, which only a read that is waiting can notice: %w", ctx.Err())
 	case <-c.done:
 		return 0, c.cause()
 	}

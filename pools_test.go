@@ -91,7 +91,7 @@ func poolsLookAtOutput(t *testing.T, v Version, side Side, out []byte, messages 
 				t.Errorf("sent a Close with %q, not that which came", m.Data)
 			}
 		case Pong: // not all: of those that wait only the last is sent
-			if string(m.Data) != "ping" && !bytes.Equal(m.Data, connPayload(Binary, 125)) {
+			if string(m.Data) != "ping" && !bytes.Equal(m.Data, connPayload(Binary, 20)) {
 				t.Errorf("sent a Pong with %q, which no Ping had", m.Data)
 			}
 		case Text:

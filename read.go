@@ -73,7 +73,8 @@ func (rd *reader) release() {
 // The error is a [CloseError] if the peer closed the connection, a
 // [ProtocolError] if it broke the protocol or a limit, wraps
 // [os.ErrDeadlineExceeded] at the deadline, after which one may go on, and
-// wraps [net.ErrClosed] after Close or Shutdown.
+// wraps [net.ErrClosed] after Close or Shutdown, and after the latter the
+// CloseError that the peer answered.
 func (c *Conn) ReadMessage() (MessageType, []byte, error) {
 	c.rd.mu.Lock()
 	defer c.rd.mu.Unlock()
@@ -197,9 +198,8 @@ func (c *Conn) control(op MessageType, p []byte) error {
 		if err != nil {
 			return c.failPeer(err)
 		}
-		c.peerClosed(ce, p) // p is in the buffer that fail lets go of
-		c.rd.fail(ce)
-		return ce
+		c.rd.fail(c.peerClosed(ce, p))
+		return c.rd.err
 	}
 	return nil
 }

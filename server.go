@@ -13,7 +13,16 @@ import (
 
 // Server is an [http.Handler] that makes a connection of each request and runs
 // Handler on it. Its fields must not be changed while it is in use. Its methods
-// may be called from any goroutine.
+// may be called from any goroutine. All options together:
+//
+//	s := &websocket.Server{
+//		Upgrader: websocket.Upgrader{
+//			Config:   websocket.Config{PingInterval: time.Minute},
+//			Versions: []websocket.Version{websocket.RFC6455},
+//			Origins:  []string{"https://app.example.com"},
+//		},
+//		Handler: serve,
+//	}
 type Server struct {
 	Upgrader
 
@@ -30,8 +39,9 @@ type Server struct {
 	// that read, Shutdown ends the reading; others should heed ctx.
 	Handler func(ctx context.Context, c *Conn) error
 
-	// Logger is told of handlers' panics and errors, and at level debug of
-	// errors after the end of the connection and of refused requests. Nil means
+	// Logger is told of handlers' panics and errors, and of requests refused
+	// with 500 over a mistake in the options; at level debug of errors after the
+	// end of the connection and of all other refused requests. Nil means
 	// [slog.Default].
 	Logger *slog.Logger
 
@@ -39,13 +49,20 @@ type Server struct {
 	conns   map[*Conn]context.CancelFunc
 	active  int // requests being upgraded, and handlers that have not returned
 	closing bool
+	open    context.Context // ends when closing begins, and with it handshakes that wait for key3
+	endOpen context.CancelFunc
 	idle    chan struct{} // closed when closing and active is 0; nil if nobody waits
 }
 
 // Handler returns a handler for use with net/http that runs f on each
 // connection, a [Server] without options. It accepts every version, from pages
-// of the same origin.
-func Handler(f func(ctx context.Context, c *Conn) error) http.Handler { return &Server{Handler: f} }
+// of the same origin. It panics if f is nil.
+func Handler(f func(ctx context.Context, c *Conn) error) http.Handler {
+	if f == nil {
+		panic("websocket: Handler of a nil function")
+	}
+	return &Server{Handler: f}
+}
 
 func (s *Server) logger() *slog.Logger {
 	if s.Logger == nil {
@@ -57,18 +74,30 @@ func (s *Server) logger() *slog.Logger {
 // ServeHTTP upgrades the request and returns; the handler runs on. After
 // Shutdown or Close it answers 503.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if !s.begin() {
+	ctx := s.begin()
+	if ctx == nil {
 		w.Header().Set("Connection", "close")
 		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
 		return
 	}
 	defer s.finish()
-	c, err := s.Upgrade(w, r, nil)
+	c, err := s.upgradeUntil(ctx, w, r, nil)
 	if err != nil {
-		s.logger().Debug("websocket: request refused", "remote", r.RemoteAddr, "error", err)
+		s.logRefusal(r, err)
 		return
 	}
 	s.serve(c)
+}
+
+// logRefusal tells of a refused request: what the program is to blame for must
+// be seen, what any client can cause must not fill the log.
+func (s *Server) logRefusal(r *http.Request, err error) {
+	level := slog.LevelDebug
+	var refused *HandshakeError
+	if errors.As(err, &refused) && refused.Status == http.StatusInternalServerError {
+		level = slog.LevelError
+	}
+	s.logger().Log(r.Context(), level, "websocket: request refused", "remote", r.RemoteAddr, "error", err)
 }
 
 // serve runs the handler in a goroutine of its own: that of net/http would hold
@@ -133,14 +162,19 @@ func (s *Server) recover(c *Conn) {
 	}
 }
 
-// begin counts a request, unless no more are taken.
-func (s *Server) begin() bool {
+// begin counts a request and returns the context that ends when closing begins,
+// nil if it has begun.
+func (s *Server) begin() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.closing {
-		s.active++
+	if s.closing {
+		return nil
 	}
-	return !s.closing
+	if s.open == nil {
+		s.open, s.endOpen = context.WithCancel(context.Background())
+	}
+	s.active++
+	return s.open
 }
 
 // finish takes back what begin or add has counted.
@@ -180,6 +214,9 @@ func (s *Server) beginClosing() (map[*Conn]context.CancelFunc, <-chan struct{}) 
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.closing = true
+	if s.endOpen != nil {
+		s.endOpen()
+	}
 	if s.active == 0 {
 		none := make(chan struct{})
 		close(none)

@@ -313,18 +313,47 @@ func TestServerLogsNoErrorWhenThePeerEndsTheConnection(t *testing.T) {
 	}
 }
 
-func TestServerLogsRefusedRequestsAtDebug(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var log serverLog
-		s := &Server{Logger: log.logger(), Handler: serverEcho}
-		s.CheckOrigin = func(*http.Request, string) error { return &HandshakeError{Status: 401, Err: errors.New("no token")} }
-		if res := serverBubble(t, s).refusal(t); res.StatusCode != 401 {
-			t.Errorf("refused with status %d; expected that of CheckOrigin's error, 401", res.StatusCode)
+// Mistakes in the program's options must be seen; what any client can cause
+// must not fill the log.
+func TestServerLogsRefusedRequests(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		upgrader Upgrader
+		status   int
+		level    slog.Level
+		logged   string
+	}{
+		{"by CheckOrigin", Upgrader{CheckOrigin: func(*http.Request, string) error {
+			return &HandshakeError{Status: 401, Err: errors.New("no token")}
+		}}, 401, slog.LevelDebug, "no token"},
+		{"for its version", Upgrader{Versions: []Version{Hybi07}}, 426, slog.LevelDebug, "rfc6455"},
+		{"for a mistake in the options", Upgrader{Subprotocols: []string{"a b"}}, 500, slog.LevelError, "a b"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var log serverLog
+				s := &Server{Logger: log.logger(), Upgrader: tt.upgrader, Handler: serverEcho}
+				if res := serverBubble(t, s).refusal(t); res.StatusCode != tt.status {
+					t.Errorf("refused with status %d; expected %d", res.StatusCode, tt.status)
+				}
+				if all := strings.Count(log.out.String(), "\n"); all != 1 {
+					t.Errorf("logged %d records; expected one", all)
+				}
+				if logged := log.at(tt.level); len(logged) != 1 || !strings.Contains(logged[0], tt.logged) {
+					t.Errorf("logged at %v: %q; expected one record with %q", tt.level, logged, tt.logged)
+				}
+			})
+		})
+	}
+}
+
+func TestHandlerOfANilFunction(t *testing.T) {
+	defer func() {
+		if v := recover(); v == nil {
+			t.Error("Handler(nil) did not panic; expected the mistake to be seen where it is made")
 		}
-		if logged := log.at(slog.LevelDebug); len(logged) != 1 || !strings.Contains(logged[0], "no token") {
-			t.Errorf("logged at debug: %q; expected one record with the reason", logged)
-		}
-	})
+	}()
+	Handler(nil)
 }
 
 func TestServerLogsByDefaultToSlogDefault(t *testing.T) {

@@ -13,8 +13,6 @@ import (
 	"testing/synctest"
 	"time"
 	"unicode/utf8"
-
-	"golang.org/x/net/nettest"
 )
 
 // streamConns returns both ends of a connection over a pair of net.Conns.
@@ -49,18 +47,6 @@ func streamBubble(t *testing.T, v Version, f func(t *testing.T, c, s *Conn)) {
 		client, server := net.Pipe()
 		c, s := streamConns(t, v, client, server)
 		f(t, c, s)
-	})
-}
-
-// The test that Go has for all net.Conns. It goes on to write after a Write
-// that the deadline has cut off, which a stream in messages can do only if no
-// half message was sent; so the network below takes the whole of each Write or
-// nothing of it.
-func TestStreamIsANetConn(t *testing.T) {
-	nettest.TestConn(t, func() (c1, c2 net.Conn, stop func(), err error) {
-		client, server := newWholePipe()
-		c, s := streamConns(t, RFC6455, client, server)
-		return Stream(c, Binary), Stream(s, Binary), func() { c.Close(); s.Close() }, nil
 	})
 }
 

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"bufio"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -17,7 +18,7 @@ import (
 type Upgrader struct {
 	Config
 
-	// Versions are those that are taken. Nil means all five. See the README on
+	// Versions are those that are taken. None means all five. See the README on
 	// what the old ones cost in security.
 	Versions []Version
 
@@ -89,14 +90,20 @@ func (u *Upgrader) checkOrigin(r *http.Request, origin string) error {
 // w may be wrapped: the connection is taken by [http.ResponseController]. It
 // belongs to the Conn from then on; the handler may return.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
-	c, err := u.upgrade(w, r, header)
+	return u.upgradeUntil(context.Background(), w, r, header)
+}
+
+// upgradeUntil is Upgrade with a context whose end breaks off a handshake that
+// waits for its client.
+func (u *Upgrader) upgradeUntil(ctx context.Context, w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
+	c, err := u.upgrade(ctx, w, r, header)
 	if err != nil && u.Trace != nil && u.Trace.HandshakeFailed != nil {
 		u.Trace.HandshakeFailed(err)
 	}
 	return c, err
 }
 
-func (u *Upgrader) upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
+func (u *Upgrader) upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
 	h := ServerHandshake{up: u}
 	if err := h.beginHTTP(r, header); err != nil {
 		return nil, h.refuseHTTP(w, r, err)
@@ -106,7 +113,7 @@ func (u *Upgrader) upgrade(w http.ResponseWriter, r *http.Request, header http.H
 		err = fmt.Errorf("cannot take over the connection of the request: %w", err)
 		return nil, h.refuseHTTP(w, r, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
 	}
-	rest, err := h.finish(nc, buffered.Reader, header)
+	rest, err := h.finish(ctx, nc, buffered.Reader, header)
 	if err != nil {
 		closeNow(nc)
 		return nil, fmt.Errorf("websocket: handshake: %w", err)
@@ -122,7 +129,27 @@ func (h *ServerHandshake) beginHTTP(r *http.Request, header http.Header) error {
 	if err := checkExtraHeader(header); err != nil {
 		return &HandshakeError{Status: http.StatusInternalServerError, Err: err}
 	}
+	if err := checkHeadSize(r); err != nil {
+		return err
+	}
 	return h.begin(r)
+}
+
+// checkHeadSize holds a request that net/http has read to the limits of one
+// that is read here: net/http's own is 1 MiB, and the connection keeps what is
+// let pass.
+func checkHeadSize(r *http.Request) error {
+	size, lines := len(r.RequestURI)+len(r.Host), 0
+	for name, values := range r.Header {
+		lines += len(values)
+		for _, value := range values {
+			size += len(name) + len(value)
+		}
+	}
+	if size > maxHead || lines > maxHeadLines {
+		return refusef(http.StatusRequestHeaderFieldsTooLarge, "header of %d lines, %d bytes: limits are %d and %d", lines, size, maxHeadLines, maxHead)
+	}
+	return nil
 }
 
 func (h *ServerHandshake) refuseHTTP(w http.ResponseWriter, r *http.Request, err error) error {
@@ -136,17 +163,10 @@ func (h *ServerHandshake) refuseHTTP(w http.ResponseWriter, r *http.Request, err
 	return err
 }
 
-// bufferedReader is the part of bufio.Reader by which net/http gives back what
-// it has read beyond the request.
-type bufferedReader interface {
-	io.Reader
-	Buffered() int
-	Peek(n int) ([]byte, error)
-}
-
 // finish sends the response to a request that begin has accepted, and returns
-// what was read behind the handshake.
-func (h *ServerHandshake) finish(nc net.Conn, in bufferedReader, header http.Header) (rest []byte, err error) {
+// what was read behind the handshake. in has what net/http read beyond the
+// request.
+func (h *ServerHandshake) finish(ctx context.Context, nc net.Conn, in *bufio.Reader, header http.Header) (rest []byte, err error) {
 	nc.SetDeadline(time.Now().Add(h.up.handshakeTimeout()))
 	var space [512]byte
 	out, err := h.AppendResponse(space[:0], header)
@@ -154,7 +174,7 @@ func (h *ServerHandshake) finish(nc net.Conn, in bufferedReader, header http.Hea
 		_, err = nc.Write(out)
 	}
 	if err == nil && h.wantsKey3() {
-		err = h.answerKey3(nc, in)
+		err = h.answerKey3(ctx, nc, in)
 	}
 	if err != nil {
 		return nil, err
@@ -166,8 +186,8 @@ func (h *ServerHandshake) finish(nc net.Conn, in bufferedReader, header http.Hea
 // answerKey3 waits for the 8 bytes, in a time of its own since proxies give
 // them only for the head, and answers them. The context of the request is of no
 // use: net/http cancels it when a read fails, which would hide why.
-func (h *ServerHandshake) answerKey3(nc net.Conn, in io.Reader) error {
-	_, err := h.timed(context.Background(), nc, func(context.Context) ([]byte, error) {
+func (h *ServerHandshake) answerKey3(ctx context.Context, nc net.Conn, in io.Reader) error {
+	_, err := h.timed(ctx, nc, func(context.Context) ([]byte, error) {
 		var key3 [key3Len]byte
 		if _, err := io.ReadFull(in, key3[:]); err != nil {
 			return nil, fmt.Errorf("no 8 bytes after the header: %w", err)
@@ -318,6 +338,7 @@ func linger(nc net.Conn, d time.Duration) {
 	awaitEOF(nc, d)
 }
 
+// awaitEOF drops what the peer still sends until it ends, or for d.
 func awaitEOF(nc net.Conn, d time.Duration) {
 	nc.SetReadDeadline(time.Now().Add(d))
 	io.Copy(io.Discard, nc)

@@ -113,8 +113,10 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 
 // SetWriteDeadline sets when writes, waiting ones too, give up with an error
 // that wraps [os.ErrDeadlineExceeded]. The zero time means never. A write that
-// had begun to send leaves half a frame behind, so no write after it can
-// succeed.
+// gave up while it was sending may have left half a frame behind, so no write
+// after it succeeds; one that came too late, or was still waiting for others, has
+// sent nothing, and one may go on. The deadline is for what the program writes: Pongs, Pings and
+// what a read sends before it waits have none.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.wr.mu.Lock()
 	defer c.wr.mu.Unlock()
@@ -123,7 +125,10 @@ func (c *Conn) SetWriteDeadline(t time.Time) error {
 	}
 	c.wr.deadline = t
 	c.wr.wakeAll()
-	return c.nc.SetWriteDeadline(t)
+	if c.wr.busy && c.wr.program {
+		return c.applyWriteDeadline(t)
+	}
+	return nil
 }
 
 // interruptReads makes reads give up when ctx ends, as if a deadline had

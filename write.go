@@ -1,11 +1,9 @@
 package websocket
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -42,10 +40,11 @@ var outBuffers = sync.Pool{New: func() any { return new(outBuffer) }}
 // writes larger instead of waiting for each other. Those who find the queue
 // full stand in line, so that none is overtaken for ever.
 type writer struct {
-	mu    sync.Mutex
-	busy  bool
-	queue *outBuffer // nil if empty
-	line  []*waiter  // who waits to write or queue, in order
+	mu      sync.Mutex
+	busy    bool
+	program bool       // and does so for a call of the program, whose deadline counts
+	queue   *outBuffer // nil if empty
+	line    []*waiter  // who waits to write or queue, in order
 
 	// taken is how often the queue was taken to be written, written how often
 	// that has been done; flushed is closed to wake those who wait for it, and
@@ -67,8 +66,9 @@ type writer struct {
 
 	stream *messageWriter // the message that others must not break into
 
-	deadline, readDeadline time.Time
-	interrupts             int // how many ends of contexts break off reads
+	deadline, readDeadline time.Time // as the program has set them
+	applied                time.Time // the write deadline that the connection below has
+	interrupts             int       // how many ends of contexts break off reads
 	finishing              bool
 	closeTimer             *time.Timer
 
@@ -141,8 +141,13 @@ func (c *Conn) maskAndTrace(h *header, n int) {
 // w.mu locked.
 func (w *writer) waitTurn(s *messageWriter, n int) error {
 	err := w.refusal()
-	if err != nil || w.free(s, n) && (len(w.line) == 0 || s != nil) {
+	switch {
+	case err != nil:
 		return err
+	case w.late():
+		return errWriteTimeout
+	case w.free(s, n) && (len(w.line) == 0 || s != nil):
+		return nil
 	}
 	me := &waiter{wake: make(chan struct{}, 1)}
 	if s != nil { // all others wait for the end of its message
@@ -198,6 +203,10 @@ func (w *writer) fits(n int) bool {
 	}
 	return n <= maxQueue && queued+maxHeader+n <= maxQueue
 }
+
+// late reports whether the deadline has passed: what has not begun then has
+// sent nothing and does no harm.
+func (w *writer) late() bool { return !w.deadline.IsZero() && !time.Now().Before(w.deadline) }
 
 // wait waits to be woken, or for the deadline.
 func (w *writer) wait(wake <-chan struct{}) error {
@@ -289,25 +298,43 @@ type outgoing struct {
 // meanwhile. It is called, and returns, with w.mu locked and w.busy not set.
 func (c *Conn) write(o outgoing) error {
 	w := &c.wr
-	w.busy = true
+	c.begin(true)
 	out := c.take()
-	others := len(out.b)
 	w.mu.Unlock()
-	n, err := c.transmit(out, o)
+	err := c.transmit(out, o)
 	w.mu.Lock()
-	if err = w.sent(out, others, n, err); err != nil {
-		w.release()
-		return err
-	}
+	err = w.sent(out, err)
 	c.writeOn(maxRounds)
-	return nil
+	return err
+}
+
+// begin makes this goroutine the busy one. The program's deadline is for what
+// the program writes itself: once it has passed, Pongs must leave all the same.
+func (c *Conn) begin(program bool) {
+	c.wr.busy, c.wr.program = true, program
+	var deadline time.Time
+	if program {
+		deadline = c.wr.deadline
+	}
+	c.applyWriteDeadline(deadline)
+}
+
+// applyWriteDeadline sets the deadline of the connection below, if it is not
+// that already.
+func (c *Conn) applyWriteDeadline(t time.Time) error {
+	if t == c.wr.applied {
+		return nil
+	}
+	c.wr.applied = t
+	return c.nc.SetWriteDeadline(t)
 }
 
 // transmit writes out and o to the connection.
-func (c *Conn) transmit(out *outBuffer, o outgoing) (int, error) {
+func (c *Conn) transmit(out *outBuffer, o outgoing) (err error) {
 	switch {
 	case o.framed && len(out.b) == 0:
-		return c.nc.Write(o.payload)
+		_, err = c.nc.Write(o.payload)
+		return err
 	case len(o.payload) > maxQueue && o.masked:
 		return c.writeMasked(out, o)
 	case len(o.payload) > maxQueue:
@@ -317,12 +344,13 @@ func (c *Conn) transmit(out *outBuffer, o outgoing) (int, error) {
 	default:
 		out.b = c.appendFrame(out.b, o.header, o.payload)
 	}
-	return c.nc.Write(out.b)
+	_, err = c.nc.Write(out.b)
+	return err
 }
 
 // writeParts writes a frame whose payload is not worth copying. A part that is
 // empty is left out: not every connection takes nothing for nothing.
-func (c *Conn) writeParts(out *outBuffer, o outgoing) (int, error) {
+func (c *Conn) writeParts(out *outBuffer, o outgoing) error {
 	trailer := out.trailer[:0]
 	if !o.framed {
 		out.b = c.appendHeader(out.b, o.header, len(o.payload))
@@ -332,71 +360,40 @@ func (c *Conn) writeParts(out *outBuffer, o outgoing) (int, error) {
 	if len(trailer) > 0 {
 		out.bufs = append(out.bufs, trailer)
 	}
-	n, err := out.bufs.WriteTo(c.nc)
+	_, err := out.bufs.WriteTo(c.nc)
 	out.parts, out.bufs = [3][]byte{}, nil
-	return int(n), err
+	return err
 }
 
 // writeMasked writes a large frame, masked in pieces.
-func (c *Conn) writeMasked(out *outBuffer, o outgoing) (n int, err error) {
+func (c *Conn) writeMasked(out *outBuffer, o outgoing) error {
 	out.b = c.appendHeader(out.b, o.header, len(o.payload))
 	key := o.key
-	for p := o.payload; len(p) > 0 && err == nil; {
+	for p := o.payload; len(p) > 0; {
 		piece := p[:min(len(p), maxQueue)]
 		p = p[len(piece):]
 		at := len(out.b)
 		out.b = append(out.b, piece...)
 		key = maskCopy(out.b[at:], out.b[at:], key)
-		var k int
-		k, err = c.nc.Write(out.b)
-		if n += k; err == nil {
-			out.b = out.b[:0]
+		if _, err := c.nc.Write(out.b); err != nil {
+			return err
 		}
+		out.b = out.b[:0]
 	}
-	return n, err
+	return nil
 }
 
-// sent sorts out what a write of out came to, of which n bytes have left. The
-// first others bytes of it are frames of those who were told that all is well:
-// if nothing at all has left by the deadline they go back into the queue, and
-// one may go on. It is called with w.mu locked by the goroutine that has set
-// busy.
-func (w *writer) sent(out *outBuffer, others, n int, err error) error {
-	switch {
-	case err == nil:
-		w.written++
-		w.wakeFlushers()
-	case n == 0 && repeatable(err):
-		out.b = out.b[:others]
-		w.putBack(out)
-		return errWriteTimeout
-	default:
-		w.fail(err)
-		err = w.err
-	}
+// sent sorts out what a write of out came to. It is called with w.mu locked by
+// the goroutine that has set busy.
+func (w *writer) sent(out *outBuffer, err error) error {
 	recycle(out)
-	return err
-}
-
-// repeatable reports whether a write that has sent nothing can be done again.
-// TLS can not go on after any error, and says so by Temporary.
-func repeatable(err error) bool {
-	var temporary interface{ Temporary() bool }
-	return errors.Is(err, os.ErrDeadlineExceeded) && errors.As(err, &temporary) && temporary.Temporary()
-}
-
-// putBack puts frames at the head of the queue.
-func (w *writer) putBack(out *outBuffer) {
-	w.taken--
-	switch {
-	case len(out.b) == 0:
-		recycle(out)
-		return
-	case w.queue != nil:
-		out.b = append(out.b, w.queue.b...)
-		recycle(w.queue)
+	if err != nil {
+		w.fail(err)
+		return w.err
 	}
-	w.queue = out
+	w.written++
+	w.wakeFlushers()
+	return nil
 }
 
 // release lets others write.
@@ -413,12 +410,11 @@ func (c *Conn) writeOn(rounds int) {
 	w := &c.wr
 	for ; w.err == nil && w.pending(); rounds-- {
 		if rounds == 0 {
-			go c.writeQueue() // busy is handed over to it
+			c.begin(false)
+			go c.writeQueue() // which is the busy one now
 			return
 		}
-		if c.writeQueued() != nil {
-			break
-		}
+		c.writeQueued()
 	}
 	w.release()
 }
@@ -428,9 +424,9 @@ func (c *Conn) writeOn(rounds int) {
 func (c *Conn) writeQueued() error {
 	out := c.take()
 	c.wr.mu.Unlock()
-	n, err := c.nc.Write(out.b)
+	_, err := c.nc.Write(out.b)
 	c.wr.mu.Lock()
-	return c.wr.sent(out, len(out.b), n, err)
+	return c.wr.sent(out, err)
 }
 
 func (c *Conn) writeQueue() {
@@ -479,120 +475,4 @@ func (c *Conn) appendTrailer(dst []byte, h header) []byte {
 		return dst
 	}
 	return c.codec.appendTrailer(dst, h)
-}
-
-// Flush writes what [Conn.BufferMessage] has queued, and waits until what other
-// goroutines had written or queued before has left too.
-func (c *Conn) Flush() error {
-	w := &c.wr
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	goal := w.taken
-	if w.pending() {
-		goal++
-	}
-	for w.err == nil && w.written < goal && (w.busy || w.pending()) {
-		if err := c.flushSome(); err != nil {
-			return err
-		}
-	}
-	switch {
-	case w.err != nil:
-		return w.err
-	case w.ended:
-		return errClosed
-	}
-	return nil
-}
-
-// flushSome writes what is queued, or waits for the goroutine that writes.
-func (c *Conn) flushSome() error {
-	w := &c.wr
-	if w.busy {
-		if w.flushed == nil {
-			w.flushed = make(chan struct{})
-		}
-		return w.wait(w.flushed)
-	}
-	w.busy = true
-	err := c.writeQueued()
-	if err == nil {
-		c.writeOn(maxRounds)
-		return nil
-	}
-	w.release()
-	return err
-}
-
-// flushSoon starts to write what is queued without ever waiting for the peer,
-// who may be waiting for us to read: what the system does not take at once is
-// left to a goroutine.
-func (c *Conn) flushSoon() {
-	w := &c.wr
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.busy || w.err != nil || !w.pending() {
-		return
-	}
-	w.busy = true
-	out := c.take()
-	n := w.writeSome(out.b)
-	if n < len(out.b) {
-		go c.writeRest(out, n)
-		return
-	}
-	w.sent(out, n, n, nil)
-	w.release()
-}
-
-func (c *Conn) writeRest(out *outBuffer, n int) {
-	k, err := c.nc.Write(out.b[n:])
-	c.wr.mu.Lock()
-	defer c.wr.mu.Unlock()
-	if c.wr.sent(out, len(out.b), n+k, err) != nil {
-		c.wr.release()
-		return
-	}
-	c.writeOn(-1)
-}
-
-// queuePong answers a Ping, RFC 6455 section 5.5.3. While the queue is full or
-// being written only the last of many is remembered, which the section allows,
-// so that Pings cost no memory.
-func (c *Conn) queuePong(p []byte) {
-	w := &c.wr
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closing || w.err != nil {
-		return
-	}
-	if w.owesPong || w.busy || !w.fits(len(p)) {
-		w.pong = append(w.pong[:0], p...)
-		w.owesPong = true
-		return
-	}
-	c.queueControl(Pong, p)
-}
-
-// queueControl queues a control frame, with w.mu locked.
-func (c *Conn) queueControl(op MessageType, p []byte) {
-	h := header{fin: true, op: op}
-	c.maskAndTrace(&h, len(p))
-	out := c.wr.queued()
-	out.b = appendFrame(out.b, c.codec, h, p)
-}
-
-// queueOwed queues the control frames that were parked, with w.mu locked.
-func (c *Conn) queueOwed() {
-	w := &c.wr
-	if w.owesPong {
-		w.owesPong = false
-		c.queueControl(Pong, w.pong)
-	}
-	if w.owesPing {
-		w.owesPing = false
-		var id [pingPayload]byte
-		binary.BigEndian.PutUint64(id[:], w.lastPing)
-		c.queueControl(Ping, id[:])
-	}
 }

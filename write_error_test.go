@@ -16,27 +16,33 @@ import (
 // writeErrorTimeout is what net's connections return at the deadline.
 var writeErrorTimeout = &net.OpError{Op: "write", Net: "tcp", Err: os.ErrDeadlineExceeded}
 
-// A write that has begun to send leaves half a frame behind, so all later ones
-// fail with the same error. One that has sent nothing has done no harm.
-func TestWriteErrorIsFinalIfSomethingWasSent(t *testing.T) {
+var writeErrorWays = map[string]func(c *Conn) error{
+	"WriteMessage":             func(c *Conn) error { return c.WriteMessage(Text, []byte("lost")) },
+	"large WriteMessage":       func(c *Conn) error { return c.WriteMessage(Text, make([]byte, 100<<10)) },
+	"WritePrepared":            func(c *Conn) error { m, _ := Prepare(Text, []byte("lost")); return c.WritePrepared(m) },
+	"Flush":                    func(c *Conn) error { return c.Flush() },
+	"BufferMessage that flows": func(c *Conn) error { return c.BufferMessage(Text, make([]byte, 70<<10)) },
+	"NextWriter": func(c *Conn) error {
+		w, err := c.NextWriter(Text)
+		if err != nil {
+			return err
+		}
+		return w.Close()
+	},
+}
+
+// A write that fails may leave half a frame behind, so all later ones fail with
+// the same error.
+func TestWriteErrorIsFinal(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		result writeResult
-		is     error
-		final  bool
 	}{
-		{"deadline after some bytes", writeResult{3, writeErrorTimeout}, os.ErrDeadlineExceeded, true},
-		{"deadline after nothing", writeResult{0, writeErrorTimeout}, os.ErrDeadlineExceeded, false},
-		{"reset", writeResult{0, io.ErrClosedPipe}, io.ErrClosedPipe, true},
-		{"deadline of TLS after nothing", writeResult{0, writeErrorTLS{}}, os.ErrDeadlineExceeded, true},
+		{"deadline after some bytes", writeResult{3, writeErrorTimeout}},
+		{"deadline after nothing", writeResult{0, writeErrorTimeout}},
+		{"reset", writeResult{0, io.ErrClosedPipe}},
 	} {
-		for name, write := range map[string]func(c *Conn) error{
-			"WriteMessage":             func(c *Conn) error { return c.WriteMessage(Text, []byte("lost")) },
-			"large WriteMessage":       func(c *Conn) error { return c.WriteMessage(Text, make([]byte, 100<<10)) },
-			"WritePrepared":            func(c *Conn) error { m, _ := Prepare(Text, []byte("lost")); return c.WritePrepared(m) },
-			"BufferMessage and Flush":  func(c *Conn) error { return errors.Join(c.BufferMessage(Text, []byte("kept")), c.Flush()) },
-			"BufferMessage that flows": func(c *Conn) error { return c.BufferMessage(Text, make([]byte, 70<<10)) },
-		} {
+		for name, write := range writeErrorWays {
 			t.Run(tt.name+"/"+name, func(t *testing.T) {
 				writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
 					if err := c.BufferMessage(Text, []byte("before")); err != nil {
@@ -44,31 +50,20 @@ func TestWriteErrorIsFinalIfSomethingWasSent(t *testing.T) {
 					}
 					first := writeLater(func() error { return write(c) })
 					<-g.writes
-					if err := c.WriteMessage(Text, []byte("meanwhile")); err != nil {
-						t.Fatalf("WriteMessage while another writes: %v", err)
-					}
+					waiting := writeLater(func() error { return c.WriteMessage(Text, make([]byte, 100<<10)) })
+					synctest.Wait()
 					g.results <- tt.result
 					err := <-first
-					if !errors.Is(err, tt.is) {
-						t.Fatalf("error is %v, want one that wraps %v", err, tt.is)
+					if !errors.Is(err, tt.result.err) || !strings.HasPrefix(err.Error(), "websocket: ") {
+						t.Fatalf("error is %v, want one that wraps %v", err, tt.result.err)
 					}
-					if tt.final {
-						if again := c.WriteMessage(Text, nil); again == nil || again.Error() != err.Error() {
-							t.Errorf("WriteMessage after it: %v, want the same error", again)
+					if other := <-waiting; other != err {
+						t.Errorf("another that waited got %v, want the same error", other)
+					}
+					for name, write := range writeErrorWays {
+						if again := write(c); again != err {
+							t.Errorf("%s after it: %v, want the same error", name, again)
 						}
-						if _, err := c.NextWriter(Text); err == nil {
-							t.Error("NextWriter after it succeeds")
-						}
-						return
-					}
-					last := writeLater(writeText(c, "last"))
-					want := []string{"before", "meanwhile", "last"}
-					if name == "BufferMessage and Flush" {
-						want = []string{"before", "kept", "meanwhile", "last"}
-					}
-					g.expect(t, "next write", want...)
-					if err := <-last; err != nil {
-						t.Errorf("WriteMessage after it: %v", err)
 					}
 				})
 			})
@@ -76,33 +71,61 @@ func TestWriteErrorIsFinalIfSomethingWasSent(t *testing.T) {
 	}
 }
 
-// writeErrorTLS is as crypto/tls returns errors of writes: for good.
-type writeErrorTLS struct{}
+// One that has not begun to send has done no harm, and loses nothing of others.
+func TestWriteAfterDeadlineDoesNoHarm(t *testing.T) {
+	for name, write := range writeErrorWays {
+		t.Run(name, func(t *testing.T) {
+			c, script := readConn(RFC6455, ServerSide, nil)
+			if err := c.BufferMessage(Text, []byte("before")); err != nil {
+				t.Fatal(err)
+			}
+			c.SetWriteDeadline(time.Now())
+			if err := write(c); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("error is %v, want the deadline", err)
+			}
+			if script.out.Len() > 0 {
+				t.Errorf("% x was sent", script.out.Bytes())
+			}
+			c.SetWriteDeadline(time.Time{})
+			if err := c.WriteMessage(Text, []byte("after")); err != nil {
+				t.Errorf("WriteMessage with the deadline taken away: %v", err)
+			}
+			writeExpectTexts(t, "after it", RFC6455, script.out.Bytes(), "before", "after")
+		})
+	}
+}
 
-func (writeErrorTLS) Error() string   { return "tls: i/o timeout" }
-func (writeErrorTLS) Timeout() bool   { return true }
-func (writeErrorTLS) Temporary() bool { return false }
-func (writeErrorTLS) Unwrap() error   { return os.ErrDeadlineExceeded }
-
-// What a reader sends on its way is not lost by a deadline either.
-func TestWriteErrorOfReader(t *testing.T) {
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
-		g.in = connFrames(t, RFC6455, ServerSide, connFrame{Ping, []byte("p")}, connFrame{Text, []byte("m")})
-		if err := c.BufferMessage(Text, []byte("buffered")); err != nil {
-			t.Fatal(err)
-		}
-		if _, _, err := c.ReadMessage(); err != nil {
-			t.Fatal(err)
-		}
-		<-g.writes
-		g.results <- writeResult{0, writeErrorTimeout}
-		synctest.Wait()
-		last := writeLater(writeText(c, "last"))
-		g.expect(t, "next write", "buffered", "p", "last")
-		if err := <-last; err != nil {
-			t.Error(err)
-		}
-	})
+// The program's deadline is not for what a reader sends on its way: a peer
+// would get no Pongs because the program has last written long ago.
+func TestWriteDeadlineIsNotForReaders(t *testing.T) {
+	for _, transport := range connTransports {
+		t.Run(transport, func(t *testing.T) {
+			server, client := connPair(t, RFC6455, transport, connOptions{})
+			client.Discard(t.Context())
+			server.SetWriteDeadline(time.Now().Add(time.Hour))
+			if err := server.WriteMessage(Text, nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := server.BufferMessage(Text, nil); err != nil {
+				t.Fatal(err)
+			}
+			server.SetWriteDeadline(time.Now())
+			server.Discard(t.Context())
+			if _, err := client.Ping(t.Context()); err != nil {
+				t.Errorf("Ping by the peer: %v", err)
+			}
+			if _, err := server.Ping(t.Context()); err != nil {
+				t.Errorf("Ping: %v", err)
+			}
+			if err := server.WriteMessage(Text, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("WriteMessage: %v, want the deadline", err)
+			}
+			server.SetWriteDeadline(time.Now().Add(time.Hour))
+			if err := server.WriteMessage(Text, nil); err != nil {
+				t.Errorf("WriteMessage with another deadline: %v", err)
+			}
+		})
+	}
 }
 
 // Over real connections: the deadline passes while the peer does not read.

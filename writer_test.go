@@ -171,29 +171,28 @@ func TestWriterDeadline(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := io.WriteString(w, part); err != nil {
+		write := func() error { _, err := io.WriteString(w, part); return err }
+		if err := write(); err != nil {
 			t.Fatal(err)
 		}
-		wrote := writeLater(func() error { _, err := io.WriteString(w, part); return err })
-		<-g.writes
-		g.results <- writeResult{0, writeErrorTimeout}
-		if err := <-wrote; !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.SetWriteDeadline(time.Now())
+		if err := write(); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("Write: %v, want the deadline", err)
 		}
-		wrote = writeLater(func() error { _, err := io.WriteString(w, part); return err })
+		c.SetWriteDeadline(time.Time{})
+		wrote := writeLater(write)
 		g.expect(t, "Write again", part)
 		if err := <-wrote; err != nil {
 			t.Fatal(err)
 		}
-		closed := writeLater(w.Close)
-		<-g.writes
-		g.results <- writeResult{0, writeErrorTimeout}
-		if err := <-closed; !errors.Is(err, os.ErrDeadlineExceeded) {
+		c.SetWriteDeadline(time.Now())
+		if err := w.Close(); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Fatalf("Close: %v, want the deadline", err)
 		}
+		c.SetWriteDeadline(time.Time{})
 		other := writeLater(writeText(c, "other")) // must not come between
 		synctest.Wait()
-		closed = writeLater(w.Close)
+		closed := writeLater(w.Close)
 		g.expect(t, "Close again", part)
 		g.expect(t, "other", "other")
 		if err := errors.Join(<-closed, <-other); err != nil {
@@ -204,33 +203,28 @@ func TestWriterDeadline(t *testing.T) {
 
 // On hixie, what was refused at a deadline is no part of the text.
 func TestWriterDeadlineWithinCharacter(t *testing.T) {
-	writeGated(t, Hixie75, func(t *testing.T, c *Conn, g *writeGate) {
-		w, err := c.NextWriter(Text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		long := strings.Repeat("a", 20<<10) + "\xe2\x82"
-		wrote := writeLater(func() error { _, err := io.WriteString(w, long); return err })
-		<-g.writes
-		g.results <- writeResult{0, writeErrorTimeout}
-		if err := <-wrote; !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Fatalf("Write: %v, want the deadline", err)
-		}
-		if _, err := io.WriteString(w, "\xac"); err == nil {
-			t.Error("the rest of a character was taken whose beginning was not")
-		}
-		if _, err := io.WriteString(w, "b"); err != nil {
-			t.Error(err)
-		}
-		closed := writeLater(w.Close)
-		if got := <-g.writes; string(got) != "\x00b\xff" {
-			t.Errorf("wrote %q, want b", got)
-		}
-		g.results <- writeResult{n: -1}
-		if err := <-closed; err != nil {
-			t.Error(err)
-		}
-	})
+	c, script := readConn(Hixie75, ServerSide, nil)
+	w, err := c.NextWriter(Text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.SetWriteDeadline(time.Now())
+	if _, err := io.WriteString(w, strings.Repeat("a", 20<<10)+"\xe2\x82"); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("Write: %v, want the deadline", err)
+	}
+	c.SetWriteDeadline(time.Time{})
+	if _, err := io.WriteString(w, "\xac"); err == nil {
+		t.Error("the rest of a character was taken whose beginning was not")
+	}
+	if _, err := io.WriteString(w, "b"); err != nil {
+		t.Error(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Error(err)
+	}
+	if got := script.out.String(); got != "\x00b\xff" {
+		t.Errorf("wrote %q, want b", got)
+	}
 }
 
 // "100 writers with streaming writers, pings and a close at once, under -race".

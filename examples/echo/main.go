@@ -154,6 +154,10 @@ func announce(c *websocket.Conn) error {
 // message. One large message should not cost memory for the rest of its days.
 const keepBuffer = 4 << 10
 
+// writeTimeout is how long a client may leave answers waiting that it does not
+// read.
+const writeTimeout = 30 * time.Second
+
 // echo sends back what it receives, and returns the error that ended the
 // connection: a *websocket.CloseError if the client closed it.
 //
@@ -170,6 +174,8 @@ func echo(c *websocket.Conn) error {
 		if err != nil {
 			return err
 		}
+		// Keepalive finds clients that are gone; this, those that do not read.
+		c.SetWriteDeadline(time.Now().Add(writeTimeout))
 		if err := c.BufferMessage(t, p); err != nil {
 			return err
 		}
@@ -193,6 +199,7 @@ const (
 func (s *server) serve(ctx context.Context, ln net.Listener) error {
 	hs := &http.Server{
 		Handler:           s,
+		MaxHeaderBytes:    64 << 10,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       time.Minute,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),

@@ -1,0 +1,115 @@
+package websocket
+
+import "encoding/binary"
+
+// Flush writes what [Conn.BufferMessage] has queued, and waits until what other
+// goroutines had written or queued before has left too.
+func (c *Conn) Flush() error {
+	w := &c.wr
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	goal := w.taken
+	if w.pending() {
+		goal++
+	}
+	for w.err == nil && w.written < goal && (w.busy || w.pending()) {
+		if err := c.flushSome(); err != nil {
+			return err
+		}
+	}
+	switch {
+	case w.err != nil:
+		return w.err
+	case w.ended:
+		return errClosed
+	}
+	return nil
+}
+
+// flushSome writes what is queued, or waits for the goroutine that writes.
+func (c *Conn) flushSome() error {
+	w := &c.wr
+	if w.busy {
+		if w.flushed == nil {
+			w.flushed = make(chan struct{})
+		}
+		return w.wait(w.flushed)
+	}
+	if w.late() {
+		return errWriteTimeout
+	}
+	c.begin(true)
+	err := c.writeQueued()
+	c.writeOn(maxRounds)
+	return err
+}
+
+// flushSoon starts to write what is queued without ever waiting for the peer,
+// who may be waiting for us to read: what the system does not take at once is
+// left to a goroutine.
+func (c *Conn) flushSoon() {
+	w := &c.wr
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.busy || w.err != nil || !w.pending() {
+		return
+	}
+	c.begin(false)
+	out := c.take()
+	n := w.writeSome(out.b)
+	if n < len(out.b) {
+		go c.writeRest(out, n)
+		return
+	}
+	w.sent(out, nil)
+	w.release()
+}
+
+func (c *Conn) writeRest(out *outBuffer, n int) {
+	_, err := c.nc.Write(out.b[n:])
+	c.wr.mu.Lock()
+	defer c.wr.mu.Unlock()
+	c.wr.sent(out, err)
+	c.writeOn(-1)
+}
+
+// queuePong answers a Ping, RFC 6455 section 5.5.3. While the queue is full or
+// being written only the last of many is remembered, which the section allows,
+// so that Pings cost no memory.
+func (c *Conn) queuePong(p []byte) {
+	w := &c.wr
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closing || w.err != nil {
+		return
+	}
+	if w.owesPong || w.busy || !w.fits(len(p)) {
+		w.pong = append(w.pong[:0], p...)
+		w.owesPong = true
+		return
+	}
+	c.queueControl(Pong, p)
+}
+
+// queueControl queues a control frame, with w.mu locked.
+func (c *Conn) queueControl(op MessageType, p []byte) {
+	h := header{fin: true, op: op}
+	c.maskAndTrace(&h, len(p))
+	out := c.wr.queued()
+	out.b = appendFrame(out.b, c.codec, h, p)
+}
+
+// queueOwed queues the control frames that were parked, with w.mu locked.
+func (c *Conn) queueOwed() {
+	w := &c.wr
+	if w.owesPong {
+		w.owesPong = false
+		c.queueControl(Pong, w.pong)
+	}
+	if w.owesPing {
+		w.owesPing = false
+		var id [pingPayload]byte
+		binary.BigEndian.PutUint64(id[:], w.lastPing)
+		c.queueControl(Ping, id[:])
+	}
+}
