@@ -236,7 +236,7 @@ func TestCloseWhilePeerDoesNotRead(t *testing.T) {
 				t.Parallel()
 				server, client := connPair(t, v, transport, connOptions{})
 				closeStuff(t, server)
-				stuck := writeLater(writeText(server, string(connPayload(Text, 100<<10))))
+				stuck := writeLater(func() error { return closeWriteOn(server) })
 				reading := make(chan error, 1)
 				go func() { _, _, err := server.ReadMessage(); reading <- err }()
 				start := time.Now()
@@ -280,6 +280,14 @@ func closeStuff(t *testing.T, c *Conn) {
 		}
 	}
 	nc.SetWriteDeadline(time.Time{})
+}
+
+// closeWriteOn writes until that fails.
+func closeWriteOn(c *Conn) (err error) {
+	for p := make([]byte, 100<<10); err == nil; {
+		err = c.WriteMessage(Text, p)
+	}
+	return err
 }
 
 // Without a writer at work too: TLS has something to say at the end.

@@ -29,11 +29,11 @@ func TestSendableCodes(t *testing.T) {
 	for i := range 1 << 16 {
 		code := StatusCode(i)
 		want := i >= 1000 && i <= 1003 || i >= 1007 && i <= 1014 || i >= 3000 && i <= 4999
-		p, err := appendClosePayload(nil, code, "x")
+		_, err := appendClosePayload(nil, code, "x")
 		if code.sendable() != want || (err == nil) != want {
 			t.Errorf("code %d: sendable %v, error %v: want %v", i, code.sendable(), err, want)
 		}
-		if p = []byte{byte(i >> 8), byte(i), 'x'}; want || i%97 == 0 || i == 1004 {
+		if p := []byte{byte(i >> 8), byte(i), 'x'}; want || i%97 == 0 || i == 1004 {
 			for _, v := range coreHybi {
 				taken := want || i == 1004 && v != RFC6455
 				if ce, err := parseClosePayload(v, p); taken != (err == nil) || taken && (ce.Code != code || ce.Reason != "x") {

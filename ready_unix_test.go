@@ -1,0 +1,196 @@
+//go:build unix
+
+package websocket
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+)
+
+// readyCounter counts how often the system is asked to read.
+type readyCounter struct{ tries, waits int }
+
+func (r *readyCounter) watch(c *Conn) bool {
+	try := c.rd.ready.try
+	if try == nil {
+		return false
+	}
+	c.rd.ready.try = func(fd uintptr) bool {
+		done := try(fd)
+		r.tries++
+		if !done {
+			r.waits++
+		}
+		return done
+	}
+	return true
+}
+
+// Whether bytes are there before the read, or come later, or in pieces, they
+// are read: the runtime tells of readiness only once.
+func TestReadyBeforeAndAfter(t *testing.T) {
+	for _, transport := range []string{connTCP, connUnix} {
+		t.Run(transport, func(t *testing.T) {
+			server, client := connPair(t, RFC6455, transport, connOptions{})
+			var counter readyCounter
+			if !counter.watch(server) {
+				t.Fatal("the system is not asked about a connection that it knows")
+			}
+			frame := connFrames(t, RFC6455, ServerSide, connFrame{Text, []byte("hello")})
+			for i := range 20 {
+				if _, err := client.nc.Write(frame[:i%len(frame)]); err != nil {
+					t.Fatal(err)
+				}
+				server.SetReadDeadline(time.Now().Add(time.Millisecond))
+				if _, _, err := server.ReadMessage(); !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Fatalf("ReadMessage of a part: %v, want the deadline", err)
+				}
+				server.SetReadDeadline(time.Now().Add(10 * time.Second))
+				go client.nc.Write(frame[i%len(frame):])
+				if _, p, err := server.ReadMessage(); err != nil || string(p) != "hello" {
+					t.Fatalf("ReadMessage: %q, %v", p, err)
+				}
+			}
+			if counter.tries == 0 || counter.waits == 0 {
+				t.Errorf("%d tries, %d of them had to wait; want some of both", counter.tries, counter.waits)
+			}
+		})
+	}
+}
+
+// A bufferful of messages costs one read.
+func TestReadyReadsBatches(t *testing.T) {
+	server, client := connPair(t, RFC6455, connTCP, connOptions{})
+	var wire []byte
+	const count = 100
+	for range count {
+		wire = append(wire, connFrames(t, RFC6455, ServerSide, connFrame{Text, []byte("hello")})...)
+	}
+	if _, err := client.nc.Write(wire); err != nil {
+		t.Fatal(err)
+	}
+	var counter readyCounter
+	if !counter.watch(server) {
+		t.Fatal("the system is not asked about a TCP connection")
+	}
+	for i := range count {
+		if _, p, err := server.ReadMessage(); err != nil || string(p) != "hello" {
+			t.Fatalf("message %d: %q, %v", i, p, err)
+		}
+	}
+	if got := counter.tries - counter.waits; got > 3 {
+		t.Errorf("%d reads for %d messages that had come together, want about one", got, count)
+	}
+}
+
+// How reading ends is told the same whether the system is asked or not.
+func TestReadyErrors(t *testing.T) {
+	for name, tt := range map[string]struct {
+		end func(server *Conn, client *net.TCPConn)
+		is  error
+	}{
+		"end":   {func(_ *Conn, client *net.TCPConn) { client.Close() }, io.ErrUnexpectedEOF},
+		"reset": {func(_ *Conn, client *net.TCPConn) { client.SetLinger(0); client.Close() }, nil},
+		"Close": {func(server *Conn, _ *net.TCPConn) { server.Close() }, net.ErrClosed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, client := connPair(t, RFC6455, connTCP, connOptions{})
+			var counter readyCounter
+			counter.watch(server)
+			result := make(chan error, 1)
+			go func() { _, _, err := server.ReadMessage(); result <- err }()
+			tt.end(server, client.nc.(*net.TCPConn))
+			if err := <-result; err == nil || tt.is != nil && !errors.Is(err, tt.is) || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("ReadMessage: %v, want an error that wraps %v", err, tt.is)
+			}
+			if server.rd.buf != nil {
+				t.Error("a buffer is held after the end")
+			}
+		})
+	}
+}
+
+// Elsewhere a few bytes are waited for, and the rest of a message is read in
+// one go and not by a few bytes each.
+func TestReadySmall(t *testing.T) {
+	an, bn := net.Pipe()
+	counter := &readySizes{Conn: an}
+	c := newConn(counter, RFC6455, ServerSide, &Config{}, nil)
+	defer c.Close()
+	defer bn.Close()
+	p := connPayload(Text, 5000)
+	go bn.Write(connFrames(t, RFC6455, ServerSide, connFrame{Text, p}))
+	if _, got, err := c.ReadMessage(); err != nil || !bytes.Equal(got, p) {
+		t.Fatalf("%d bytes, %v", len(got), err)
+	}
+	if n := len(counter.sizes); n != 2 || counter.sizes[0] != idleRead {
+		t.Errorf("reads with room for %v bytes, want one with %d and one for the rest", counter.sizes, idleRead)
+	}
+}
+
+type readySizes struct {
+	net.Conn
+	sizes []int
+}
+
+func (r *readySizes) Read(p []byte) (int, error) {
+	r.sizes = append(r.sizes, len(p))
+	return r.Conn.Read(p)
+}
+
+// What a reader sends on its way goes out at once as far as the system takes
+// it, and the rest when it takes more.
+func TestReadySendsWhatItCan(t *testing.T) {
+	server, client := connPair(t, RFC6455, connTCP, connOptions{})
+	const count, size = 50, 60_000
+	go func() {
+		for range count {
+			if client.WriteMessage(Binary, connPayload(Binary, size)) != nil {
+				return
+			}
+		}
+	}()
+	go func() {
+		var buf []byte
+		for {
+			typ, p, err := server.AppendMessage(buf[:0])
+			if err != nil || server.BufferMessage(typ, p) != nil {
+				return
+			}
+			buf = p
+		}
+	}()
+	want := connPayload(Binary, size)
+	for i := range count {
+		if _, p, err := client.ReadMessage(); err != nil || !bytes.Equal(p, want) {
+			t.Fatalf("echo %d: %d bytes, %v", i, len(p), err)
+		}
+	}
+}
+
+// An idle connection holds no buffer where the system tells when there is
+// something to read.
+func TestReadyIdleConnHoldsNothing(t *testing.T) {
+	for _, transport := range []string{connTCP, connUnix} {
+		for _, v := range allVersions {
+			t.Run(v.String()+"/"+transport, func(t *testing.T) {
+				server, client := connPair(t, v, transport, connOptions{})
+				held := make(chan bool, 100)
+				try := server.rd.ready.try
+				server.rd.ready.try = func(fd uintptr) bool {
+					done := try(fd)
+					if !done { // nothing there: it waits
+						held <- server.rd.buf != nil
+					}
+					return done
+				}
+				poolsEchoOnce(t, server, client, held)
+			})
+		}
+	}
+}
