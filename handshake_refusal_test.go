@@ -55,6 +55,9 @@ func TestServerRefusalForms(t *testing.T) {
 		{"400", handshakeRequest(RFC6455).with("Connection"),
 			"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n" +
 				common + "Content-Length: 63\r\n\r\nBad Request: header Connection does not have the token Upgrade\n"},
+		{"400 of a body", handshakeRequest(RFC6455).with("Transfer-Encoding", "chunked"),
+			"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n" +
+				common + "Content-Length: 62\r\n\r\nBad Request: request with Transfer-Encoding: expected no body\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -98,6 +101,9 @@ func TestServerRefuse(t *testing.T) {
 			}
 			if second := h.Refuse(errors.New("later")); second != err {
 				t.Errorf("%s: a second Refuse returns %v, want the first error", tt.name, second)
+			}
+			if n, fed := h.Feed([]byte("x")); n != 0 || fed != err {
+				t.Errorf("%s: Feed after that: %d, %v; want the same error", tt.name, n, fed)
 			}
 			out, _ := h.AppendResponse(nil, nil)
 			response, err := http.ReadResponse(handshakeReader(string(out)), nil)

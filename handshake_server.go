@@ -23,7 +23,7 @@ import (
 // [ServerHandshake.Parser].
 type ServerHandshake struct {
 	// TLS and RemoteAddr describe the connection, if set before Feed, as
-	// net/http does in the request. A Location header says wss if TLS is set.
+	// net/http does in the request. A Location header says wss if TLS is set or [Upgrader].Secure says so.
 	TLS        *tls.ConnectionState
 	RemoteAddr string
 
@@ -410,7 +410,7 @@ func (h *ServerHandshake) appendHead(dst []byte, header http.Header) []byte {
 // target were checked by then.
 func (h *ServerHandshake) location() string {
 	scheme := "ws://"
-	if h.req.TLS != nil {
+	if h.up.secure(h.req) {
 		scheme = "wss://"
 	}
 	target := h.req.RequestURI

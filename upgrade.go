@@ -37,6 +37,18 @@ type Upgrader struct {
 	// as programs do that are no browsers. An error refuses the request: with
 	// its Status if it is a [HandshakeError], otherwise with 403.
 	CheckOrigin func(r *http.Request, origin string) error
+
+	// Secure, if not nil, reports that the client's end of the connection is
+	// TLS although ours is not, because a proxy ends it: from a header that the
+	// proxy sets, and that clients cannot, such as X-Forwarded-Proto. Then the
+	// Location that [Hybi00] and [Hixie75] clients compare says wss, and the
+	// server's own origin is https. Nil means that only r.TLS counts.
+	Secure func(r *http.Request) bool
+}
+
+// secure reports whether the client uses TLS.
+func (u *Upgrader) secure(r *http.Request) bool {
+	return r.TLS != nil || u.Secure != nil && u.Secure(r)
 }
 
 func (u *Upgrader) versions() []Version {
@@ -68,7 +80,7 @@ func (u *Upgrader) checkOrigin(r *http.Request, origin string) error {
 	if origin == "" { // no browser: those always send one
 		return nil
 	}
-	err := sameOrigin(origin, r.Host, r.TLS != nil)
+	err := sameOrigin(origin, r.Host, u.secure(r))
 	if err == nil {
 		return nil
 	}

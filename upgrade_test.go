@@ -240,7 +240,9 @@ func TestUpgradeRefusesHeader(t *testing.T) {
 				t.Fatal(err)
 			}
 			w := httptest.NewRecorder()
-			_, err = new(Upgrader).Upgrade(w, r, header)
+			client, server := net.Pipe()
+			client.Close() // what is sent there is lost
+			_, err = new(Upgrader).Upgrade(upgradeHijacker{w, server}, r, header)
 			if handshakeStatus(err) != 500 || w.Code != 500 || w.Body.String() != "Internal Server Error\n" || w.Header()["X"] != nil {
 				t.Errorf("%v, response %d %q %v; want 500 and nothing of the header", err, w.Code, w.Body, w.Header())
 			}
@@ -478,4 +480,38 @@ func TestUpgradeTrace(t *testing.T) {
 			t.Errorf("trace was told of %d failures and %d connections, want one more of the latter", len(failed), opened)
 		}
 	})
+}
+
+// A proxy may end the client's TLS: then the client compares a Location with
+// wss, and the server's own origin is https. Without Secure no header counts.
+func TestUpgraderSecure(t *testing.T) {
+	told := func(r *http.Request) bool { return r.Header.Get("X-Forwarded-Proto") == "https" }
+	for _, tt := range []struct {
+		name, proto, origin string
+		secure              func(*http.Request) bool
+		want                string // of the Location; none if refused
+	}{
+		{"told", "https", "https://a.example", told, "wss://a.example/x"},
+		{"told of http", "http", "http://a.example", told, "ws://a.example/x"},
+		{"page without TLS", "https", "http://a.example", told, ""},
+		{"not asked", "https", "https://a.example", nil, "ws://a.example/x"},
+	} {
+		for _, v := range []Version{Hybi00, Hixie75} {
+			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
+				c, err := NewClientHandshake(&Dialer{Version: v, Header: http.Header{"Origin": {tt.origin}, "X-Forwarded-Proto": {tt.proto}}}, "ws://a.example/x")
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := NewServerHandshake(&Upgrader{Secure: tt.secure})
+				_, err = s.Feed(c.AppendRequest(nil))
+				out, _ := s.AppendResponse(nil, nil)
+				if refused := err != nil; refused != (tt.want == "") {
+					t.Fatalf("error %v; want Location %q", err, tt.want)
+				}
+				if line := "Location: " + tt.want + "\r\n"; tt.want != "" && !strings.Contains(string(out), line) {
+					t.Errorf("response %q; want the line %q", out, line)
+				}
+			})
+		}
+	}
 }
