@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"net"
 	"strings"
@@ -116,9 +115,10 @@ func (c *Conn) shutdownResult() error {
 }
 
 // Close ends the connection now, without a closing handshake and without
-// waiting for anything; what is queued is lost. Only if the peer's Close was
-// received is the answer to it still sent, in the background and for at most 5
-// seconds. It is safe to call after Shutdown, and after errors.
+// waiting for anything; what is queued is lost. Only a Close frame that answers
+// the peer's, or tells it of its mistake, is still sent, in the background and
+// for at most 5 seconds. The error is that of closing the connection below, or
+// wraps [net.ErrClosed] if it was closed before. It is safe to call after Shutdown, and after errors.
 func (c *Conn) Close() error {
 	c.wr.mu.Lock()
 	finishing := c.wr.finishing
@@ -214,7 +214,8 @@ func (c *Conn) linger(cause error) {
 	awaitEOF(c.nc, closeLinger)
 }
 
-// end ends the connection, once; the first cause counts.
+// end ends the connection, once. The first cause counts, but any is better than
+// that we wanted it.
 func (c *Conn) end(cause error) error {
 	w := &c.wr
 	w.mu.Lock()
@@ -233,7 +234,7 @@ func (c *Conn) end(cause error) error {
 	cause, onDone := w.result, c.onDone
 	w.mu.Unlock()
 	c.keep.stop()
-	err := hangUp(c.nc)
+	err := closeNow(c.nc)
 	close(c.done)
 	if c.trace != nil && c.trace.Closed != nil {
 		c.trace.Closed(c, cause)
@@ -242,15 +243,6 @@ func (c *Conn) end(cause error) error {
 		onDone()
 	}
 	return err
-}
-
-// hangUp closes nc. [tls.Conn] would first wait for the peer to take its closing
-// alert, for up to 5 seconds; where that matters it was sent by linger.
-func hangUp(nc net.Conn) error {
-	if tc, ok := nc.(*tls.Conn); ok {
-		nc = tc.NetConn()
-	}
-	return nc.Close()
 }
 
 // onEnd has f called when the connection ends, at once if it has.

@@ -65,9 +65,7 @@ func Dial(ctx context.Context, url string) (*Conn, error) {
 // connection is a [HandshakeError].
 func (d *Dialer) Dial(ctx context.Context, url string) (*Conn, error) {
 	c, err := d.dial(ctx, url)
-	if err != nil && d.Trace != nil && d.Trace.HandshakeFailed != nil {
-		d.Trace.HandshakeFailed(err)
-	}
+	d.Trace.handshakeFailed(err)
 	return c, err
 }
 
@@ -89,9 +87,7 @@ func (d *Dialer) dial(ctx context.Context, url string) (*Conn, error) {
 // does with one of its own; it starts no TLS. If it errs, nc is closed.
 func (d *Dialer) Handshake(ctx context.Context, nc net.Conn, url string) (*Conn, error) {
 	c, err := d.handshake(ctx, nc, url)
-	if err != nil && d.Trace != nil && d.Trace.HandshakeFailed != nil {
-		d.Trace.HandshakeFailed(err)
-	}
+	d.Trace.handshakeFailed(err)
 	return c, err
 }
 

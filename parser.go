@@ -39,7 +39,7 @@ type Parser struct {
 }
 
 // keepBuffer is the largest buffer, in bytes, that a Parser keeps for the next
-// message, and that goes back to the pools of a Conn.
+// message.
 const keepBuffer = 64 << 10
 
 // NewParser returns a Parser for the bytes that side receives. Of cfg only

@@ -129,7 +129,7 @@ func interruptible[T any](ctx context.Context, raw net.Conn, negotiate func() (T
 
 // closeNow closes nc at once. A tls.Conn would first tell the peer, and wait up
 // to 5 seconds for one that does not read.
-func closeNow(nc net.Conn) {
+func closeNow(nc net.Conn) error {
 	for {
 		switch outer := nc.(type) {
 		case *tls.Conn:
@@ -137,8 +137,7 @@ func closeNow(nc net.Conn) {
 		case *tunnelConn:
 			nc = outer.Conn
 		default:
-			nc.Close()
-			return
+			return nc.Close()
 		}
 	}
 }

@@ -225,13 +225,27 @@ func (c *Conn) failPeer(err *ProtocolError) error {
 	return err
 }
 
-// fill waits for bytes from the peer. What is queued for the peer leaves
+// decodeWaste decodes into memory that is held no longer than that: what comes
+// next may be a long wait.
+func (c *Conn) decodeWaste() (event, error) {
+	waste := pieces.Get().(*piece)
+	defer pieces.Put(waste)
+	p := waste.b[:0]
+	return c.decode(&p)
+}
+
+// beforeWait is done before the peer is waited for. What is queued for it leaves
 // first: it may be what the peer waits for.
-func (c *Conn) fill() error {
-	rd := &c.rd
-	rd.owed = false
+func (c *Conn) beforeWait() {
+	c.rd.owed = false
 	c.flushSoon()
 	c.keep.beginWait()
+}
+
+// fill waits for bytes from the peer.
+func (c *Conn) fill() error {
+	rd := &c.rd
+	c.beforeWait()
 	var n int
 	var err error
 	rd.release()
@@ -251,14 +265,12 @@ func (c *Conn) fill() error {
 
 // readDirect reads payload into the message without the detour of the buffer.
 func (c *Conn) readDirect(m *messageBuffer) error {
-	c.rd.owed = false
-	c.flushSoon()
+	c.beforeWait()
 	c.rd.release()
 	left := c.rd.dec.direct()
 	if free := int64(cap(m.b) - len(m.b)); free < min(left, directMin) {
 		m.grow(&c.rd)
 	}
-	c.keep.beginWait()
 	p := m.b[len(m.b):cap(m.b)]
 	n, err := c.nc.Read(p[:min(left, int64(len(p)))])
 	m.b = m.b[:len(m.b)+n]
@@ -374,16 +386,19 @@ func closedNormally(err error) bool {
 // returns ends when reading does, with the error of the read as its cause, or
 // with ctx, which leaves the connection as it was.
 func (c *Conn) Discard(ctx context.Context) context.Context {
-	ctx, cancel := context.WithCancelCause(ctx)
+	over, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	go func() {
-		defer c.interruptReads(ctx)()
-		for ctx.Err() == nil {
-			if err := c.discardMessage(); err != nil {
-				cancel(contextError(ctx, err))
+		release := c.interruptReads(ctx)
+		err := ctx.Err()
+		for err == nil {
+			if err = c.discardMessage(); err == nil {
+				err = ctx.Err()
 			}
 		}
+		release() // so that whoever sees the end may read at once
+		cancel(contextError(ctx, err))
 	}()
-	return ctx
+	return over
 }
 
 // discardMessage reads a message and drops it.
@@ -401,11 +416,8 @@ func (c *Conn) discardMessage() error {
 func (c *Conn) skipMessage() error {
 	rd := &c.rd
 	rd.partial, rd.stream = nil, nil
-	waste := pieces.Get().(*piece)
-	defer pieces.Put(waste)
 	for {
-		p := waste.b[:0]
-		ev, err := c.decode(&p)
+		ev, err := c.decodeWaste()
 		if err == nil && ev == needInput {
 			err = c.fill()
 		}

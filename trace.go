@@ -3,8 +3,8 @@ package websocket
 // Trace is a set of hooks that are told what happens on connections, after
 // net/http/httptrace.ClientTrace. Each hook may be nil. Hooks are called from
 // the goroutine in which the thing happens, possibly several at once, and
-// while locks are held: they must be quick and must not call methods of the
-// connection that read or write.
+// while locks are held: they must be quick, and of the connection's methods may
+// call only those that return a property, such as Version and RemoteAddr.
 type Trace struct {
 	// Opened is told of a connection whose handshake succeeded.
 	Opened func(c *Conn)
@@ -31,4 +31,10 @@ type FrameInfo struct {
 	Fin    bool        // last frame of its message
 	RSV    byte        // the reserved bits: RSV1 is 4, RSV2 is 2, RSV3 is 1
 	Length int64       // of the payload in bytes; -1 for a frame received in a version without lengths
+}
+
+func (t *Trace) handshakeFailed(err error) {
+	if err != nil && t != nil && t.HandshakeFailed != nil {
+		t.HandshakeFailed(err)
+	}
 }

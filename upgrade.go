@@ -109,9 +109,7 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, header http.H
 // waits for its client.
 func (u *Upgrader) upgradeUntil(ctx context.Context, w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
 	c, err := u.upgrade(ctx, w, r, header)
-	if err != nil && u.Trace != nil && u.Trace.HandshakeFailed != nil {
-		u.Trace.HandshakeFailed(err)
-	}
+	u.Trace.handshakeFailed(err)
 	return c, err
 }
 
@@ -242,9 +240,7 @@ func (h *ServerHandshake) conn(nc net.Conn, rest []byte) *Conn {
 // If Accept errs, nc is closed; a refused client was answered.
 func (u *Upgrader) Accept(ctx context.Context, nc net.Conn, check func(*http.Request) (http.Header, error)) (*Conn, error) {
 	c, err := u.accept(ctx, nc, check)
-	if err != nil && u.Trace != nil && u.Trace.HandshakeFailed != nil {
-		u.Trace.HandshakeFailed(err)
-	}
+	u.Trace.handshakeFailed(err)
 	return c, err
 }
 

@@ -163,6 +163,9 @@ func (w *writer) waitTurn(s *messageWriter, n int) error {
 		if err := w.refusal(); err != nil {
 			return err
 		}
+		if w.late() { // both may have come
+			return errWriteTimeout
+		}
 		if w.line[0] == me && w.free(s, n) {
 			return nil
 		}
@@ -356,9 +359,11 @@ func (c *Conn) writeParts(out *outBuffer, o outgoing) error {
 		out.b = c.appendHeader(out.b, o.header, len(o.payload))
 		trailer = c.appendTrailer(trailer, o.header)
 	}
-	out.bufs = append(out.parts[:0], out.b, o.payload)
-	if len(trailer) > 0 {
-		out.bufs = append(out.bufs, trailer)
+	out.bufs = out.parts[:0]
+	for _, part := range [...][]byte{out.b, o.payload, trailer} {
+		if len(part) > 0 {
+			out.bufs = append(out.bufs, part)
+		}
 	}
 	_, err := out.bufs.WriteTo(c.nc)
 	out.parts, out.bufs = [3][]byte{}, nil
@@ -409,7 +414,7 @@ func (w *writer) release() {
 func (c *Conn) writeOn(rounds int) {
 	w := &c.wr
 	for ; w.err == nil && w.pending(); rounds-- {
-		if rounds == 0 {
+		if rounds == 0 || w.program && w.late() {
 			c.begin(false)
 			go c.writeQueue() // which is the busy one now
 			return
