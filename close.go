@@ -86,15 +86,6 @@ func (c *Conn) saidClose() bool {
 	return c.wr.said
 }
 
-// closeWrite ends our side of nc and reports whether that is possible.
-func closeWrite(nc net.Conn) bool {
-	half, ok := nc.(interface{ CloseWrite() error })
-	if ok {
-		half.CloseWrite()
-	}
-	return ok
-}
-
 // shutdownResult tells whether the connection ended as it should.
 func (c *Conn) shutdownResult() error {
 	c.rd.mu.Lock()

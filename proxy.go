@@ -13,12 +13,9 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"time"
 	"unicode"
 
 	"golang.org/x/net/http/httpguts"
@@ -101,63 +98,6 @@ func dialProxy(ctx context.Context, dial dialFunc, proxyURL *url.URL, addr strin
 		return nil, p.failure(err)
 	}
 	return conn, nil
-}
-
-// interruptible runs negotiate, which does I/O on raw, and makes it fail when
-// ctx ends. It closes raw if it returns an error, and otherwise leaves no
-// deadline behind.
-func interruptible[T any](ctx context.Context, raw net.Conn, negotiate func() (T, error)) (T, error) {
-	if deadline, ok := ctx.Deadline(); ok {
-		// A conn that knows no deadlines is none the worse: it is closed below.
-		_ = raw.SetDeadline(deadline)
-	}
-	// Closing works for conns that ignore deadlines, and after an interrupted
-	// negotiation there is nothing left to use.
-	stop := context.AfterFunc(ctx, func() { closeNow(raw) })
-	result, err := negotiate()
-	if !stop() && err == nil {
-		err = ctx.Err()
-	}
-	if err != nil {
-		closeNow(raw)
-		var none T
-		return none, contextCause(ctx, err)
-	}
-	_ = raw.SetDeadline(time.Time{})
-	return result, nil
-}
-
-// closeNow closes nc at once. A tls.Conn would first tell the peer, and wait up
-// to 5 seconds for one that does not read.
-func closeNow(nc net.Conn) error {
-	for {
-		switch outer := nc.(type) {
-		case *tls.Conn:
-			nc = outer.NetConn()
-		case *tunnelConn:
-			nc = outer.Conn
-		default:
-			return nc.Close()
-		}
-	}
-}
-
-// contextCause returns the context's error in place of the I/O error that its
-// end has caused. An answer that did arrive is worth more than either.
-func contextCause(ctx context.Context, err error) error {
-	var answered *HandshakeError
-	if errors.As(err, &answered) {
-		return err
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	// The timer of the connection may fire just before that of ctx.
-	deadline, ok := ctx.Deadline()
-	if ok && errors.Is(err, os.ErrDeadlineExceeded) && !time.Now().Before(deadline) {
-		return context.DeadlineExceeded
-	}
-	return err
 }
 
 // proxyServer is a validated proxy URL.
@@ -300,7 +240,7 @@ func (p *proxyServer) connect(conn net.Conn, addr string) (net.Conn, error) {
 		}
 		return nil, p.refusal(resp, addr)
 	case len(rest) > 0:
-		return &tunnelConn{Conn: conn, rest: rest}, nil
+		return &prefixedConn{Conn: conn, rest: rest}, nil
 	}
 	return conn, nil
 }
@@ -390,30 +330,4 @@ func validHostPort(addr string) bool {
 	}
 	_, err = netip.ParseAddr(host)
 	return err == nil
-}
-
-// tunnelConn first yields the bytes that came along with the proxy's answer.
-// It offers no CloseWrite and no SyscallConn: whoever bypassed Read by them
-// would miss those bytes.
-type tunnelConn struct {
-	net.Conn
-	mu   sync.Mutex
-	rest []byte // nil once read
-}
-
-func (c *tunnelConn) Read(p []byte) (int, error) {
-	if n := c.readRest(p); n > 0 {
-		return n, nil
-	}
-	return c.Conn.Read(p)
-}
-
-func (c *tunnelConn) readRest(p []byte) int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	n := copy(p, c.rest)
-	if c.rest = c.rest[n:]; len(c.rest) == 0 {
-		c.rest = nil
-	}
-	return n
 }

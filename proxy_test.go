@@ -160,15 +160,15 @@ func TestDialProxyConnect(t *testing.T) {
 
 // Whoever found one of these on the wrapper would miss the leftover bytes.
 func TestTunnelConnHidesShortcuts(t *testing.T) {
-	var conn net.Conn = &tunnelConn{Conn: &net.TCPConn{}, rest: []byte("x")}
+	var conn net.Conn = &prefixedConn{Conn: &net.TCPConn{}, rest: []byte("x")}
 	if _, ok := conn.(interface{ CloseWrite() error }); ok {
-		t.Error("tunnelConn has CloseWrite")
+		t.Error("prefixedConn has CloseWrite")
 	}
 	if _, ok := conn.(syscall.Conn); ok {
-		t.Error("tunnelConn has SyscallConn")
+		t.Error("prefixedConn has SyscallConn")
 	}
 	if _, ok := conn.(io.WriterTo); ok {
-		t.Error("tunnelConn has WriteTo")
+		t.Error("prefixedConn has WriteTo")
 	}
 }
 

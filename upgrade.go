@@ -345,9 +345,3 @@ func linger(nc net.Conn, d time.Duration) {
 	closeWrite(nc)
 	awaitEOF(nc, d)
 }
-
-// awaitEOF drops what the peer still sends until it ends, or for d.
-func awaitEOF(nc net.Conn, d time.Duration) {
-	nc.SetReadDeadline(time.Now().Add(d))
-	io.Copy(io.Discard, nc)
-}

@@ -37,7 +37,7 @@ type Conn struct {
 // that arrived behind it; they belong to the first frame.
 func newConn(nc net.Conn, v Version, side Side, cfg *Config, rest []byte) *Conn {
 	if len(rest) > readBufferSize {
-		nc = &tunnelConn{Conn: nc, rest: bytes.Clone(rest[readBufferSize:])}
+		nc = &prefixedConn{Conn: nc, rest: bytes.Clone(rest[readBufferSize:])}
 		rest = rest[:readBufferSize]
 	}
 	c := &Conn{nc: nc, version: v, side: side, codec: codecFor(v), trace: cfg.Trace, done: make(chan struct{})}
