@@ -26,9 +26,9 @@ type Config struct {
 	// Ping, and PingTimeout how long it may stay silent after that before it is
 	// given up with [ErrPingTimeout]. Time in which the program does not read
 	// does not count against the peer, nor does time in which it writes to one
-	// that does not read: that is what write deadlines are for. PingInterval 0 means no keepalive,
-	// PingTimeout 0 means as long as PingInterval. Both have no effect on
-	// versions without Ping, [Hybi00] and [Hixie75].
+	// that does not read: that is what write deadlines are for. PingInterval 0
+	// means no keepalive, PingTimeout 0 means as long as PingInterval. Both have
+	// no effect on versions without Ping, [Hybi00] and [Hixie75].
 	PingInterval, PingTimeout time.Duration
 
 	// Trace, if not nil, is told what happens. See [Trace].

@@ -18,7 +18,8 @@ import (
 
 // ClientHandshake is the client's part of the opening handshake of every
 // version, without I/O: it tells what to send and is fed what the server
-// sends. [Dialer] is this with a connection around it. Not safe for concurrent
+// sends. [Dialer] is this with a connection around it. It is made by
+// [NewClientHandshake]; the zero value cannot be used. Not safe for concurrent
 // use.
 //
 // Send what [ClientHandshake.AppendRequest] gives, then call

@@ -14,8 +14,9 @@ import (
 
 // ServerHandshake is the server's part of the opening handshake of every
 // version, without I/O: it is fed what the client sends and tells what to
-// send. [Upgrader] is this with a connection around it. Not safe for
-// concurrent use.
+// send. [Upgrader] is this with a connection around it. It is made by
+// [NewServerHandshake]; the zero value cannot be used. Not safe for concurrent
+// use.
 //
 // The order of calls is [ServerHandshake.Feed] with each piece that arrives,
 // and after each [ServerHandshake.AppendResponse] and sending what it gave,
@@ -23,7 +24,8 @@ import (
 // [ServerHandshake.Parser].
 type ServerHandshake struct {
 	// TLS and RemoteAddr describe the connection, if set before Feed, as
-	// net/http does in the request. A Location header says wss if TLS is set or [Upgrader].Secure says so.
+	// net/http does in the request. A Location header says wss if TLS is set, or
+	// if [Upgrader].Secure says so.
 	TLS        *tls.ConnectionState
 	RemoteAddr string
 

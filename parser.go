@@ -28,7 +28,8 @@ func (m Message) CloseError() *CloseError {
 // without I/O, for programs that have an event loop of their own. It joins
 // fragments, delivers control frames that stand between them, and checks all
 // that the protocol demands: see [ProtocolError]. It answers nothing; replies
-// are made with [AppendMessage] and [AppendClose]. Not safe for concurrent use.
+// are made with [AppendMessage] and [AppendClose]. It is made by [NewParser] or
+// a handshake; the zero value cannot be used. Not safe for concurrent use.
 type Parser struct {
 	dec  decoder
 	in   []byte // not yet understood

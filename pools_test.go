@@ -172,6 +172,40 @@ func TestPoolsIdleConnHoldsNothing(t *testing.T) {
 	}
 }
 
+// Nor does one whose program takes its time, and nor is a buffer held in the
+// wait after a frame that the program is not told of.
+func TestPoolsHoldNothingBetweenFrames(t *testing.T) {
+	for _, v := range pingVersions {
+		t.Run(v.String(), func(t *testing.T) {
+			sn, cn := net.Pipe()
+			defer cn.Close()
+			idle := &poolsIdle{Conn: sn, held: make(chan bool, 100)}
+			c := newConn(idle, v, ServerSide, &Config{}, nil)
+			defer c.Close()
+			idle.c = c
+			go io.Copy(io.Discard, cn)
+			go func() {
+				for _, f := range []connFrame{{Text, []byte("a")}, {Ping, nil}, {Pong, nil}, {Text, []byte("b")}} {
+					cn.Write(connFrames(t, v, ServerSide, f))
+				}
+			}()
+			for range 2 {
+				if _, _, err := c.ReadMessage(); err != nil {
+					t.Fatal(err)
+				}
+				if c.rd.buf != nil {
+					t.Error("a buffer is held after all that came was read")
+				}
+			}
+			for range 4 {
+				if <-idle.held {
+					t.Error("a buffer was held in the wait for a frame")
+				}
+			}
+		})
+	}
+}
+
 // poolsEchoOnce has messages echoed and looks at what is held in the wait for
 // the one after them.
 func poolsEchoOnce(t *testing.T, server, client *Conn, held <-chan bool) {

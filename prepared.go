@@ -7,7 +7,8 @@ import (
 )
 
 // Prepared is a message to be sent on many connections, framed once for each
-// kind of framing that is met. It may be used by many goroutines at once.
+// kind of framing that is met. It is made by [Prepare]; the zero value cannot be
+// sent. It may be used by many goroutines at once.
 type Prepared struct {
 	typ     MessageType
 	payload []byte
@@ -41,6 +42,7 @@ func (m *Prepared) frame(v Version) ([]byte, error) {
 
 // WritePrepared sends m as [Conn.WriteMessage] would. On a server nothing is
 // copied unless another goroutine is writing; a client masks m anew each time.
+// Its errors are those of WriteMessage.
 func (c *Conn) WritePrepared(m *Prepared) error {
 	if c.side == ClientSide && !c.version.hixie() {
 		return c.WriteMessage(m.typ, m.payload)

@@ -345,7 +345,9 @@ var _ net.Error = timeoutError("")
 // error when the peer closes the connection with [StatusNormalClosure],
 // [StatusGoingAway] or no status, and otherwise after one error: that of
 // [Conn.ReadMessage], or that of ctx, whose end stops the loop and leaves the
-// connection as it was.
+// connection as it was. The Data of each message is the caller's to keep. While
+// the loop waits no other goroutine should read: the end of ctx may interrupt
+// that read too, as a deadline would.
 func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		defer c.interruptReads(ctx)()

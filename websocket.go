@@ -114,9 +114,9 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 // SetWriteDeadline sets when writes, waiting ones too, give up with an error
 // that wraps [os.ErrDeadlineExceeded]. The zero time means never. A write that
 // gave up while it was sending may have left half a frame behind, so no write
-// after it succeeds; one that came too late, or was still waiting for others, has
-// sent nothing, and one may go on. The deadline is for what the program writes: Pongs, Pings and
-// what a read sends before it waits have none.
+// after it succeeds; one that came too late, or was still waiting for others,
+// has sent nothing, and one may go on. The deadline is for what the program
+// writes: Pongs, Pings and what a read sends before it waits have none.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
 	c.wr.mu.Lock()
 	defer c.wr.mu.Unlock()

@@ -93,7 +93,7 @@ func (c *Conn) WriteMessage(t MessageType, p []byte) error { return c.sendMessag
 // BufferMessage queues p as [Conn.WriteMessage] would send it. The queue leaves
 // when 64 KiB are full, with the next WriteMessage or Flush, and before a read
 // waits for input: a loop that reads and answers so makes one write(2) for all
-// that one read(2) has brought.
+// that one read(2) has brought. Its errors are those of WriteMessage.
 func (c *Conn) BufferMessage(t MessageType, p []byte) error { return c.sendMessage(t, p, false) }
 
 func (c *Conn) sendMessage(t MessageType, p []byte, now bool) error {
