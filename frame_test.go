@@ -346,7 +346,7 @@ func TestAppendAllocatesNothing(t *testing.T) {
 					if name == "AppendClose" && size < 5 {
 						continue // no room
 					}
-					if n := testing.AllocsPerRun(200, func() { run() }); n != 0 {
+					if n := testing.AllocsPerRun(50, func() { run() }); n != 0 {
 						t.Errorf("%s: %v allocations, want 0", name, n)
 					}
 				}

@@ -33,6 +33,7 @@ func TestOriginMatrix(t *testing.T) {
 		{"like ws 0.4, but another host", []string{"evil.example:8080"}, []string{good}, status{403, 403, 403, 400}},
 		{"like ws 0.4, foreign", []string{"lab.example:8080"}, []string{evil}, status{403, 403, 403, 400}},
 		{"like ws 0.4, alone", []string{"lab.example:8080"}, nil, status{403, 403, 403, 403}},
+		{"Host as Sec-WebSocket-Origin", []string{good}, []string{"lab.example:8080"}, status{403, 403, 403, 400}},
 		{"empty Origin", []string{""}, nil, status{403, 403, 403, 403}},
 		{"empty Sec-WebSocket-Origin", nil, []string{""}, status{403, 403, 403, 400}},
 		{"empty Origin beside", []string{""}, []string{good}, status{403, 403, 403, 400}},

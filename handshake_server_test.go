@@ -388,6 +388,7 @@ func TestServerSubprotocol(t *testing.T) {
 		{"none of ours", nil, []string{"a"}, "", "", 0, 0},
 		{"the one", []string{"a"}, []string{"a"}, "a", "a", 0, 0},
 		{"ours decide", []string{"b", "a"}, []string{"a, b"}, "b", "", 0, 0},
+		{"ours decide again", []string{"b", "a"}, []string{"b, a"}, "b", "", 0, 0},
 		{"no match", []string{"c"}, []string{"a, b"}, "", "", 0, 0},
 		{"case counts", []string{"A"}, []string{"a"}, "", "", 0, 0},
 		{"two headers", []string{"b"}, []string{"a", "b"}, "b", "", 0, 400},
