@@ -199,6 +199,27 @@ func TestMessages(t *testing.T) {
 	}
 }
 
+// A context that ends between two messages is told of too.
+func TestMessagesContextEndsInBody(t *testing.T) {
+	wire := connFrames(t, RFC6455, ServerSide, connFrame{Text, []byte("a")}, connFrame{Text, []byte("b")})
+	c, _ := readConn(RFC6455, ServerSide, wire)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n := 0
+	var last error
+	for _, err := range c.Messages(ctx) {
+		n++
+		last = err
+		cancel()
+	}
+	if n != 2 || !errors.Is(last, context.Canceled) {
+		t.Errorf("%d turns, the last with %v; want one message, and the error of the context", n, last)
+	}
+	if _, p, err := c.ReadMessage(); err != nil || string(p) != "b" {
+		t.Errorf("ReadMessage after it: %q, %v; want the second message", p, err)
+	}
+}
+
 // The end of a context stops Messages and Discard wherever they are, and
 // nothing is lost by it.
 func TestContextEndsReading(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -170,6 +171,25 @@ func TestShutdownBounds(t *testing.T) {
 					t.Errorf("ReadMessage after it: %v, want net.ErrClosed", err)
 				}
 			})
+		})
+	}
+}
+
+// A read that times out on the way, for whatever reason, does not end the wait
+// for the peer's Close.
+func TestShutdownReadsOnAfterTimeouts(t *testing.T) {
+	for _, v := range pingVersions {
+		t.Run(v.String(), func(t *testing.T) {
+			wire, err := AppendClose(connFrames(t, v, ServerSide, connFrame{Text, []byte("late")}), v, ClientSide, 1000, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			on := new(atomic.Bool)
+			on.Store(true)
+			c := newConn(&readStutter{Conn: &connScript{in: wire}, on: on}, v, ServerSide, &Config{}, nil)
+			if err := c.Shutdown(t.Context(), StatusNormalClosure, ""); err != nil {
+				t.Errorf("Shutdown: %v", err)
+			}
 		})
 	}
 }
