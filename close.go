@@ -109,7 +109,8 @@ func (c *Conn) shutdownResult() error {
 // waiting for anything; what is queued is lost. Only a Close frame that answers
 // the peer's, or tells it of its mistake, is still sent, in the background and
 // for at most 5 seconds. The error is that of closing the connection below, or
-// wraps [net.ErrClosed] if it was closed before. It is safe to call after Shutdown, and after errors.
+// wraps [net.ErrClosed] if it was closed before. It is safe to call after
+// Shutdown, and after errors.
 func (c *Conn) Close() error {
 	c.wr.mu.Lock()
 	finishing := c.wr.finishing

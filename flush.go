@@ -1,7 +1,5 @@
 package websocket
 
-import "encoding/binary"
-
 // Flush writes what [Conn.BufferMessage] has queued, and waits until what other
 // goroutines had written or queued before has left too.
 func (c *Conn) Flush() error {
@@ -71,45 +69,4 @@ func (c *Conn) writeRest(out *outBuffer, n int) {
 	defer c.wr.mu.Unlock()
 	c.wr.sent(out, err)
 	c.writeOn(-1)
-}
-
-// queuePong answers a Ping, RFC 6455 section 5.5.3. While the queue is full or
-// being written only the last of many is remembered, which the section allows,
-// so that Pings cost no memory.
-func (c *Conn) queuePong(p []byte) {
-	w := &c.wr
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.closing || w.err != nil {
-		return
-	}
-	if w.owesPong || w.busy || !w.fits(len(p)) {
-		w.pong = append(w.pong[:0], p...)
-		w.owesPong = true
-		return
-	}
-	c.queueControl(Pong, p)
-}
-
-// queueControl queues a control frame, with w.mu locked.
-func (c *Conn) queueControl(op MessageType, p []byte) {
-	h := header{fin: true, op: op}
-	c.maskAndTrace(&h, len(p))
-	out := c.wr.queued()
-	out.b = appendFrame(out.b, c.codec, h, p)
-}
-
-// queueOwed queues the control frames that were parked, with w.mu locked.
-func (c *Conn) queueOwed() {
-	w := &c.wr
-	if w.owesPong {
-		w.owesPong = false
-		c.queueControl(Pong, w.pong)
-	}
-	if w.owesPing {
-		w.owesPing = false
-		var id [pingPayload]byte
-		binary.BigEndian.PutUint64(id[:], w.lastPing)
-		c.queueControl(Ping, id[:])
-	}
 }

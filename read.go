@@ -185,25 +185,6 @@ func (c *Conn) flushOwed() {
 	}
 }
 
-// control deals with a control frame, RFC 6455 section 5.5.
-func (c *Conn) control(op MessageType, p []byte) error {
-	switch op {
-	case Ping:
-		c.rd.owed = true
-		c.queuePong(p)
-	case Pong:
-		c.gotPong(p)
-	case Close:
-		ce, err := parseClosePayload(c.version, p)
-		if err != nil {
-			return c.failPeer(err)
-		}
-		c.rd.fail(c.peerClosed(ce, p))
-		return c.rd.err
-	}
-	return nil
-}
-
 // fail makes err the answer to all later reads and lets go of what was
 // received, of which nothing counts any more.
 func (rd *reader) fail(err error) {

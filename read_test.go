@@ -477,3 +477,59 @@ func readAllocated() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.TotalAlloc
 }
+
+// A program that only writes has many connections on which Discard waits, and
+// none of them holds memory to read into.
+func TestDiscardHoldsNothingWhileItWaits(t *testing.T) {
+	const conns = 100
+	heap := func() int64 {
+		runtime.GC()
+		runtime.GC() // pools are emptied by the second
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	before := heap()
+	for range conns {
+		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+		c.Discard(t.Context())
+		ping, err := AppendMessage(nil, RFC6455, ClientSide, Ping, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		go peer.Write(ping)
+		if _, err := io.ReadFull(peer, make([]byte, 2)); err != nil { // the Pong: it reads, and waits again
+			t.Fatal(err)
+		}
+	}
+	if each := (heap() - before) / conns; each > pieceSize/2 {
+		t.Errorf("a connection on which Discard waits has %d bytes of heap", each)
+	}
+}
+
+// Whoever sees that Discard is over may read at once, with the deadline as it
+// was and nobody else taking messages.
+func TestDiscardIsOverWhenItIsOver(t *testing.T) {
+	for range 50 {
+		synctest.Test(t, func(t *testing.T) {
+			c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+			ctx, cancel := context.WithCancel(t.Context())
+			over := c.Discard(ctx)
+			synctest.Wait()
+			cancel()
+			<-over.Done()
+			if cause := context.Cause(over); !errors.Is(cause, context.Canceled) {
+				t.Errorf("cause %v, want that of the context", cause)
+			}
+			m, err := AppendMessage(nil, RFC6455, ClientSide, Text, []byte("kept"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			go peer.Write(m)
+			if _, p, err := c.ReadMessage(); err != nil || string(p) != "kept" {
+				t.Fatalf("read %q, %v after Discard; want the message", p, err)
+			}
+			c.Close()
+		})
+	}
+}
