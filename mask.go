@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// maskBlock is how many bytes maskBlocks takes at a time: a cache line, and a multiple of the four bytes of the key.
+// maskBlock is how many bytes maskLong takes at a time: a cache line, and a multiple of the four bytes of the key.
 const maskBlock = 64
 
 // maskCopy masks or unmasks src into dst[:len(src)], as RFC 6455 section 5.3 says, and returns the key rotated so that it
@@ -21,21 +21,21 @@ func maskCopy(dst, src []byte, key uint32) uint32 {
 	// The third index makes a short dst with room behind it panic too, instead of writing past its length.
 	dst, src = dst[:n:len(dst)], src[:n:n]
 	if n >= maskBlock {
-		done := maskBlocks(dst, src, key)
-		dst, src = dst[done:], src[done:]
+		maskLong(dst, src, key)
+	} else {
+		maskShort(dst, src, key)
 	}
-	maskShort(dst, src, key)
 	return bits.RotateLeft32(key, -8*n)
 }
 
-// maskBlocks masks as many whole blocks as src holds and returns their length in bytes, after which the key is unrotated.
-// It is a function of its own because it is all that a kernel for one architecture would have to replace.
+// maskLongGeneric masks src into dst. It is what maskLong does where there is no kernel for the processor.
 //
 // Indexing beats re-slicing both slices in each round by a third, and so does crypto/subtle.XORBytes lose to this loop:
 // it needs the key repeated in memory, which costs one more load for each word.
-func maskBlocks(dst, src []byte, key uint32) (n int) {
+func maskLongGeneric(dst, src []byte, key uint32) {
 	le := binary.LittleEndian
 	k := uint64(key)<<32 | uint64(key)
+	n := 0
 	for ; n <= len(src)-maskBlock && n <= len(dst)-maskBlock; n += maskBlock {
 		s, d := src[n:n+maskBlock:n+maskBlock], dst[n:n+maskBlock:n+maskBlock]
 		le.PutUint64(d[0:], le.Uint64(s[0:])^k)
@@ -47,7 +47,7 @@ func maskBlocks(dst, src []byte, key uint32) (n int) {
 		le.PutUint64(d[48:], le.Uint64(s[48:])^k)
 		le.PutUint64(d[56:], le.Uint64(s[56:])^k)
 	}
-	return n
+	maskShort(dst[n:], src[n:], key)
 }
 
 // maskShort masks fewer than maskBlock bytes. A length between two powers of two is covered by two runs of words that
