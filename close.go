@@ -124,13 +124,19 @@ func (c *Conn) Close() error {
 // peerClosed answers the peer's Close with its own payload p, which is still in
 // the read buffer, RFC 6455 section 5.5.1. It returns what reads return now.
 func (c *Conn) peerClosed(ce *CloseError, p []byte) error {
-	var result error = ce
-	if c.cause() == errClosed {
-		result = &overError{"connection closed by this side", ce}
-	}
+	result := c.answered(ce)
 	c.beginClosing(ce, closeFrame(p))
 	c.finishSoon(ce)
 	return result
+}
+
+// answered is what reads return after the peer has ended the connection, which
+// may be its answer to us.
+func (c *Conn) answered(ce *CloseError) error {
+	if c.cause() == errClosed {
+		return &overError{"connection closed by this side", ce}
+	}
+	return ce
 }
 
 // closeFrame is the payload of a Close frame that is to be sent; nil is none.

@@ -278,7 +278,7 @@ func (c *Conn) received(n int, err error) error {
 	case err == io.EOF && c.version.hixie() && c.rd.dec.hixie == hixieBetween && len(c.rd.buffered()) == 0:
 		// hixie-75 has no other end, and clients of hixie-76 were seen to
 		// leave its closing frame out.
-		return c.lost(&CloseError{Code: StatusNoStatusReceived})
+		return c.lost(c.answered(&CloseError{Code: StatusNoStatusReceived}))
 	case err == io.EOF:
 		return c.lost(c.explain(errEOF))
 	}
