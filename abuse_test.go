@@ -108,12 +108,12 @@ func TestPassedWriteDeadlineBoundsPongs(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		c.wr.mu.Lock()
+		c.wr.lock()
 		queued := 0
 		if c.wr.queue != nil {
 			queued = len(c.wr.queue.b)
 		}
-		c.wr.mu.Unlock()
+		c.wr.unlock()
 		if queued > maxQueue {
 			t.Errorf("%d bytes of Pongs are queued; want at most %d", queued, maxQueue)
 		}

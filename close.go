@@ -81,8 +81,8 @@ func (c *Conn) awaitClose() {
 }
 
 func (c *Conn) saidClose() bool {
-	c.wr.mu.Lock()
-	defer c.wr.mu.Unlock()
+	c.wr.lock()
+	defer c.wr.unlock()
 	return c.wr.said
 }
 
@@ -112,9 +112,9 @@ func (c *Conn) shutdownResult() error {
 // wraps [net.ErrClosed] if it was closed before. It is safe to call after
 // Shutdown, and after errors.
 func (c *Conn) Close() error {
-	c.wr.mu.Lock()
+	c.wr.lock()
 	finishing := c.wr.finishing
-	c.wr.mu.Unlock()
+	c.wr.unlock()
 	if finishing {
 		return nil
 	}
@@ -152,8 +152,8 @@ func closeFrame(p []byte) []byte {
 // connection has not ended.
 func (c *Conn) beginClosing(cause error, p []byte) bool {
 	w := &c.wr
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock()
+	defer w.unlock()
 	if w.ended || w.closing {
 		return !w.ended
 	}
@@ -185,8 +185,8 @@ func (c *Conn) beginClosing(cause error, p []byte) bool {
 // overtake them.
 func (c *Conn) finishSoon(cause error) {
 	w := &c.wr
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock()
+	defer w.unlock()
 	if w.finishing || w.ended {
 		return
 	}
@@ -216,9 +216,9 @@ func (c *Conn) linger(cause error) {
 // that we wanted it.
 func (c *Conn) end(cause error) error {
 	w := &c.wr
-	w.mu.Lock()
+	w.lock()
 	if w.ended {
-		w.mu.Unlock()
+		w.unlock()
 		return errClosed
 	}
 	w.ended = true
@@ -230,7 +230,7 @@ func (c *Conn) end(cause error) error {
 	}
 	w.wakeAll()
 	cause, onDone := w.result, c.onDone
-	w.mu.Unlock()
+	w.unlock()
 	c.keep.stop()
 	err := closeNow(c.nc)
 	close(c.done)
@@ -245,10 +245,10 @@ func (c *Conn) end(cause error) error {
 
 // onEnd has f called when the connection ends, at once if it has.
 func (c *Conn) onEnd(f func()) {
-	c.wr.mu.Lock()
+	c.wr.lock()
 	ended := c.wr.ended
 	c.onDone = f
-	c.wr.mu.Unlock()
+	c.wr.unlock()
 	if ended {
 		f()
 	}
@@ -256,8 +256,8 @@ func (c *Conn) onEnd(f func()) {
 
 // cause returns why the connection is closing or has ended, nil if it is open.
 func (c *Conn) cause() error {
-	c.wr.mu.Lock()
-	defer c.wr.mu.Unlock()
+	c.wr.lock()
+	defer c.wr.unlock()
 	return c.wr.result
 }
 

@@ -26,8 +26,8 @@ func (c *Conn) control(op MessageType, p []byte) error {
 // so that Pings cost no memory.
 func (c *Conn) queuePong(p []byte) {
 	w := &c.wr
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock()
+	defer w.unlock()
 	if w.closing || w.err != nil {
 		return
 	}
@@ -42,9 +42,8 @@ func (c *Conn) queuePong(p []byte) {
 // queueControl queues a control frame, with w.mu locked.
 func (c *Conn) queueControl(op MessageType, p []byte) {
 	h := header{fin: true, op: op}
-	c.maskAndTrace(&h, len(p))
-	out := c.wr.queued()
-	out.b = appendFrame(out.b, c.codec, h, p)
+	c.traceWritten(h, len(p))
+	c.appendFrame(c.wr.queued(), h, p)
 }
 
 // queueOwed queues the control frames that were parked, with w.mu locked.

@@ -4,8 +4,8 @@ package websocket
 // goroutines had written or queued before has left too.
 func (c *Conn) Flush() error {
 	w := &c.wr
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock()
+	defer w.unlock()
 	goal := w.taken
 	if w.pending() {
 		goal++
@@ -47,8 +47,11 @@ func (c *Conn) flushSome() error {
 // left to a goroutine.
 func (c *Conn) flushSoon() {
 	w := &c.wr
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	if w.gate.Load() != gateShut {
+		return // nothing is queued
+	}
+	w.lock()
+	defer w.unlock()
 	if w.busy || w.err != nil || !w.pending() {
 		return
 	}
@@ -65,8 +68,8 @@ func (c *Conn) flushSoon() {
 
 func (c *Conn) writeRest(out *outBuffer, n int) {
 	_, err := c.nc.Write(out.b[n:])
-	c.wr.mu.Lock()
-	defer c.wr.mu.Unlock()
+	c.wr.lock()
+	defer c.wr.unlock()
 	c.wr.sent(out, err)
 	c.writeOn(-1)
 }

@@ -89,11 +89,10 @@ func AppendFrame(dst []byte, v Version, f Frame) ([]byte, error) {
 		fin: f.Fin, rsv: f.RSV, op: f.Opcode,
 		masked: f.Masked, key: binary.LittleEndian.Uint32(f.MaskKey[:]),
 	}
-	c := codecFor(v)
-	if err := c.check(h, f.Payload); err != nil {
+	if err := codecFor(v).check(h, f.Payload); err != nil {
 		return dst, err
 	}
-	return appendFrame(dst, c, h, f.Payload), nil
+	return appendFrame(dst, v, h, f.Payload), nil
 }
 
 // ParseFrame reads the first frame in src and reports its length n. If src
@@ -119,14 +118,13 @@ func AppendMessage(dst []byte, v Version, side Side, t MessageType, p []byte) ([
 	if t == Close || t == Continuation {
 		return dst, fmt.Errorf("websocket: AppendMessage of type %v: expected Text, Binary, Ping or Pong", t)
 	}
-	c := codecFor(v)
-	if err := c.check(h, p); err != nil {
+	if err := codecFor(v).check(h, p); err != nil {
 		return dst, err
 	}
 	if h.masked {
 		h.key = newMaskKey()
 	}
-	return appendFrame(dst, c, h, p), nil
+	return appendFrame(dst, v, h, p), nil
 }
 
 // AppendClose appends the frame that begins or answers the closing handshake.
@@ -150,7 +148,7 @@ func AppendClose(dst []byte, v Version, side Side, code StatusCode, reason strin
 	if v.hixie() {
 		p = nil
 	}
-	return appendFrame(dst, codecFor(v), h, p), nil
+	return appendFrame(dst, v, h, p), nil
 }
 
 // codec is the framing of one family of versions. It holds no state: what
@@ -191,16 +189,23 @@ type header struct {
 // of mask.
 const maxHeader = 14
 
-func appendFrame(dst []byte, c codec, h header, payload []byte) []byte {
-	dst = c.appendHeader(dst, h, len(payload))
-	if h.masked {
-		at := len(dst)
-		dst = slices.Grow(dst, len(payload))[:at+len(payload)]
-		maskCopy(dst[at:], payload, h.key)
-	} else {
-		dst = append(dst, payload...)
+func appendFrame(dst []byte, v Version, h header, payload []byte) []byte {
+	if !v.hixie() {
+		return appendHybi(dst, h, payload)
 	}
-	return c.appendTrailer(dst, h)
+	dst = append(hixieCodec{}.appendHeader(dst, h, len(payload)), payload...)
+	return hixieCodec{}.appendTrailer(dst, h)
+}
+
+func appendHybi(dst []byte, h header, payload []byte) []byte {
+	dst = hybiCodec{}.appendHeader(dst, h, len(payload))
+	if !h.masked {
+		return append(dst, payload...)
+	}
+	at := len(dst)
+	dst = slices.Grow(dst, len(payload))[:at+len(payload)]
+	maskCopy(dst[at:], payload, h.key)
+	return dst
 }
 
 // hybiCodec is the framing of hybi-07 to RFC 6455, section 5.2.

@@ -28,7 +28,7 @@ func (w *writer) waitTurn(s *messageWriter, n int) error {
 	} else {
 		w.line = append(w.line, me)
 	}
-	defer w.leave(me)
+	defer w.leaveLine(me)
 	for {
 		if err := w.wait(me.wake); err != nil {
 			return err
@@ -45,8 +45,8 @@ func (w *writer) waitTurn(s *messageWriter, n int) error {
 	}
 }
 
-// leave takes somebody out of the line.
-func (w *writer) leave(me *waiter) {
+// leaveLine takes somebody out of the line.
+func (w *writer) leaveLine(me *waiter) {
 	i := slices.Index(w.line, me)
 	w.line = slices.Delete(w.line, i, i+1)
 	w.wakeNext()
@@ -72,8 +72,8 @@ func (w *writer) late() bool { return !w.deadline.IsZero() && !time.Now().Before
 // wait waits to be woken, or for the deadline.
 func (w *writer) wait(wake <-chan struct{}) error {
 	deadline := w.deadline
-	w.mu.Unlock()
-	defer w.mu.Lock()
+	w.unlock()
+	defer w.lock()
 	var expired <-chan time.Time
 	if !deadline.IsZero() {
 		t := time.NewTimer(time.Until(deadline))

@@ -56,8 +56,8 @@ func (c *Conn) sendPing() (*pendingPing, error) {
 
 func (c *Conn) owePing() (*pendingPing, error) {
 	w := &c.wr
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock()
+	defer w.unlock()
 	if err := w.refusal(); err != nil {
 		return nil, err
 	}
@@ -69,8 +69,8 @@ func (c *Conn) owePing() (*pendingPing, error) {
 }
 
 func (c *Conn) forgetPing(p *pendingPing) {
-	c.wr.mu.Lock()
-	defer c.wr.mu.Unlock()
+	c.wr.lock()
+	defer c.wr.unlock()
 	c.wr.pings = slices.DeleteFunc(c.wr.pings, func(other *pendingPing) bool { return other == p })
 }
 
@@ -82,8 +82,8 @@ func (c *Conn) gotPong(payload []byte) {
 		return
 	}
 	id := binary.BigEndian.Uint64(payload)
-	c.wr.mu.Lock()
-	defer c.wr.mu.Unlock()
+	c.wr.lock()
+	defer c.wr.unlock()
 	if id > c.wr.lastPing {
 		return
 	}

@@ -52,16 +52,22 @@ func (c *Conn) WritePrepared(m *Prepared) error {
 		return err
 	}
 	w := &c.wr
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	h := header{fin: true, op: m.typ}
+	if w.enter() {
+		c.traceWritten(h, len(m.payload))
+		_, err := c.nc.Write(b)
+		return c.written(nil, err)
+	}
+	w.lock()
+	defer w.unlock()
 	if err := w.waitTurn(nil, len(b)); err != nil {
 		return err
 	}
-	c.maskAndTrace(&header{fin: true, op: m.typ}, len(m.payload))
+	c.traceWritten(h, len(m.payload))
 	if w.busy {
 		out := w.queued()
 		out.b = append(out.b, b...)
 		return nil
 	}
-	return c.write(outgoing{payload: b, framed: true})
+	return c.write(&outgoing{payload: b, framed: true})
 }

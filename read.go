@@ -296,8 +296,8 @@ func (c *Conn) lost(err error) error {
 // explain tells why reading ended with err if that was our own doing.
 func (c *Conn) explain(err error) error {
 	w := &c.wr
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	w.lock()
+	defer w.unlock()
 	switch {
 	case w.ended:
 		return w.result

@@ -136,8 +136,8 @@ func TestFloodOfOwnPings(t *testing.T) {
 		}
 		c.forgetPing(p)
 	}
-	c.wr.mu.Lock()
-	defer c.wr.mu.Unlock()
+	c.wr.lock()
+	defer c.wr.unlock()
 	if w := &c.wr; w.queue != nil && len(w.queue.b) > 1000 || len(w.pings) > 0 {
 		t.Errorf("%d bytes of Pings wait to be sent, %d for an answer", len(w.queue.b), len(w.pings))
 	}

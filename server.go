@@ -150,8 +150,8 @@ func (s *Server) verdict(ctx context.Context, c *Conn, err error) (StatusCode, s
 // failed reports whether the connection is closing, has ended, or cannot be
 // written to any more.
 func (c *Conn) failed() bool {
-	c.wr.mu.Lock()
-	defer c.wr.mu.Unlock()
+	c.wr.lock()
+	defer c.wr.unlock()
 	return c.wr.result != nil || c.wr.err != nil
 }
 

@@ -41,6 +41,7 @@ func newConn(nc net.Conn, v Version, side Side, cfg *Config, rest []byte) *Conn 
 		rest = rest[:readBufferSize]
 	}
 	c := &Conn{nc: nc, version: v, side: side, codec: codecFor(v), trace: cfg.Trace, done: make(chan struct{})}
+	c.wr.gate.Store(gateOpen)
 	c.rd.dec = newDecoder(v, side, cfg)
 	c.rd.keep(rest)
 	if t := cfg.Trace; t != nil && t.FrameRead != nil {
@@ -102,8 +103,8 @@ func (c *Conn) SetDeadline(t time.Time) error {
 // lost nothing: the next goes on where it stopped, in the middle of a frame if
 // need be.
 func (c *Conn) SetReadDeadline(t time.Time) error {
-	c.wr.mu.Lock()
-	defer c.wr.mu.Unlock()
+	c.wr.lock()
+	defer c.wr.unlock()
 	c.wr.readDeadline = t
 	if c.wr.closing || c.wr.interrupts > 0 {
 		return nil
@@ -118,8 +119,8 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 // has sent nothing, and one may go on. The deadline is for what the program
 // writes: Pongs, Pings and what a read sends before it waits have none.
 func (c *Conn) SetWriteDeadline(t time.Time) error {
-	c.wr.mu.Lock()
-	defer c.wr.mu.Unlock()
+	c.wr.lock()
+	defer c.wr.unlock()
 	if c.wr.closing {
 		return nil
 	}
@@ -140,8 +141,8 @@ func (c *Conn) interruptReads(ctx context.Context) (release func()) {
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(interrupted)
-		c.wr.mu.Lock()
-		defer c.wr.mu.Unlock()
+		c.wr.lock()
+		defer c.wr.unlock()
 		c.wr.interrupts++
 		if !c.wr.closing {
 			c.nc.SetReadDeadline(time.Unix(1, 0))
@@ -152,8 +153,8 @@ func (c *Conn) interruptReads(ctx context.Context) (release func()) {
 			return
 		}
 		<-interrupted
-		c.wr.mu.Lock()
-		defer c.wr.mu.Unlock()
+		c.wr.lock()
+		defer c.wr.unlock()
 		c.wr.interrupts--
 		if !c.wr.closing && c.wr.interrupts == 0 {
 			c.nc.SetReadDeadline(c.wr.readDeadline)

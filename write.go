@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -21,7 +22,8 @@ const (
 
 // outBuffer holds frames on their way out.
 type outBuffer struct {
-	b []byte
+	b    []byte
+	keys maskKeys // to mask what is appended to b
 
 	// Of a large frame: what stands before, in and after it.
 	trailer [1]byte
@@ -39,7 +41,8 @@ var outBuffers = sync.Pool{New: func() any { return new(outBuffer) }}
 // writes larger instead of waiting for each other. Those who find the queue
 // full stand in line, so that none is overtaken for ever.
 type writer struct {
-	mu      sync.Mutex
+	mu      sync.Mutex    // taken by lock
+	gate    atomic.Uint32 // gateShut, gateOpen or gateTaken
 	busy    bool
 	program bool       // and does so for a call of the program, whose deadline counts
 	queue   *outBuffer // nil if empty
@@ -107,25 +110,39 @@ func (c *Conn) sendMessage(t MessageType, p []byte, now bool) error {
 // send sends a frame of data, which s, if not nil, is a part of.
 func (c *Conn) send(h header, p []byte, s *messageWriter, now bool) error {
 	w := &c.wr
-	w.mu.Lock()
-	defer w.mu.Unlock()
+	if now && s == nil && w.enter() {
+		c.traceWritten(h, len(p))
+		out := outBuffers.Get().(*outBuffer)
+		return c.written(out, c.transmit(out, &outgoing{header: h, payload: p}))
+	}
+	w.lock()
+	defer w.unlock()
 	if err := w.waitTurn(s, len(p)); err != nil {
 		return err
 	}
-	c.maskAndTrace(&h, len(p))
+	c.traceWritten(h, len(p))
 	if w.busy || !now && w.fits(len(p)) {
-		out := w.queued()
-		out.b = c.appendFrame(out.b, h, p)
+		c.appendFrame(w.queued(), h, p)
 		return nil
 	}
-	return c.write(outgoing{header: h, payload: p})
+	return c.write(&outgoing{header: h, payload: p})
 }
 
-// maskAndTrace completes a frame's header.
-func (c *Conn) maskAndTrace(h *header, n int) {
-	if c.side == ClientSide && !c.version.hixie() {
-		h.masked, h.key = true, newMaskKey()
+// written ends a write that was let in by the gate, of out if it is not nil.
+func (c *Conn) written(out *outBuffer, err error) error {
+	w := &c.wr
+	if err == nil && w.leave() {
+		recycle(out)
+		return nil
 	}
+	w.lock()
+	defer w.unlock()
+	err = w.sent(out, err)
+	c.writeOn(maxRounds)
+	return err
+}
+
+func (c *Conn) traceWritten(h header, n int) {
 	if c.trace != nil && c.trace.FrameWritten != nil {
 		c.trace.FrameWritten(c, FrameInfo{Type: h.op, Fin: h.fin, RSV: h.rsv, Length: int64(n)})
 	}
@@ -169,6 +186,9 @@ func (c *Conn) take() *outBuffer {
 func (w *writer) pending() bool { return w.queue != nil || w.owesPong || w.owesPing }
 
 func recycle(out *outBuffer) {
+	if out == nil {
+		return
+	}
 	if cap(out.b) > 3*maxQueue { // a queue, a frame, and what append adds of its own
 		out.b = nil
 	}
@@ -186,13 +206,13 @@ type outgoing struct {
 
 // write writes a frame, behind what is queued, and then what others queue
 // meanwhile. It is called, and returns, with w.mu locked and w.busy not set.
-func (c *Conn) write(o outgoing) error {
+func (c *Conn) write(o *outgoing) error {
 	w := &c.wr
 	c.begin(true)
 	out := c.take()
-	w.mu.Unlock()
+	w.unlock()
 	err := c.transmit(out, o)
-	w.mu.Lock()
+	w.lock()
 	err = w.sent(out, err)
 	c.writeOn(maxRounds)
 	return err
@@ -220,19 +240,19 @@ func (c *Conn) applyWriteDeadline(t time.Time) error {
 }
 
 // transmit writes out and o to the connection.
-func (c *Conn) transmit(out *outBuffer, o outgoing) (err error) {
+func (c *Conn) transmit(out *outBuffer, o *outgoing) (err error) {
 	switch {
 	case o.framed && len(out.b) == 0:
 		_, err = c.nc.Write(o.payload)
 		return err
-	case len(o.payload) > maxQueue && o.masked:
+	case len(o.payload) > maxQueue && c.masks():
 		return c.writeMasked(out, o)
 	case len(o.payload) > maxQueue:
 		return c.writeParts(out, o)
 	case o.framed:
 		out.b = append(out.b, o.payload...)
 	default:
-		out.b = c.appendFrame(out.b, o.header, o.payload)
+		c.appendFrame(out, o.header, o.payload)
 	}
 	_, err = c.nc.Write(out.b)
 	return err
@@ -240,7 +260,7 @@ func (c *Conn) transmit(out *outBuffer, o outgoing) (err error) {
 
 // writeParts writes a frame whose payload is not worth copying. A part that is
 // empty is left out: not every connection takes nothing for nothing.
-func (c *Conn) writeParts(out *outBuffer, o outgoing) error {
+func (c *Conn) writeParts(out *outBuffer, o *outgoing) error {
 	trailer := out.trailer[:0]
 	if !o.framed {
 		out.b = c.appendHeader(out.b, o.header, len(o.payload))
@@ -258,7 +278,8 @@ func (c *Conn) writeParts(out *outBuffer, o outgoing) error {
 }
 
 // writeMasked writes a large frame, masked in pieces.
-func (c *Conn) writeMasked(out *outBuffer, o outgoing) error {
+func (c *Conn) writeMasked(out *outBuffer, o *outgoing) error {
+	o.masked, o.key = true, out.keys.next()
 	out.b = c.appendHeader(out.b, o.header, len(o.payload))
 	key := o.key
 	for p := o.payload; len(p) > 0; {
@@ -315,15 +336,15 @@ func (c *Conn) writeOn(rounds int) {
 // locked, by the goroutine that has set w.busy.
 func (c *Conn) writeQueued() error {
 	out := c.take()
-	c.wr.mu.Unlock()
+	c.wr.unlock()
 	_, err := c.nc.Write(out.b)
-	c.wr.mu.Lock()
+	c.wr.lock()
 	return c.wr.sent(out, err)
 }
 
 func (c *Conn) writeQueue() {
-	c.wr.mu.Lock()
-	defer c.wr.mu.Unlock()
+	c.wr.lock()
+	defer c.wr.unlock()
 	c.writeOn(-1)
 }
 
@@ -345,14 +366,21 @@ func (w *writer) fail(err error) {
 	w.wakeAll()
 }
 
+// masks reports whether this side masks its frames, RFC 6455 section 5.1.
+func (c *Conn) masks() bool { return c.side == ClientSide && !c.version.hixie() }
+
 // appendFrame, appendHeader and appendTrailer do what the codec does, and make
 // one frame of the fragments of a message where the version has none.
-func (c *Conn) appendFrame(dst []byte, h header, p []byte) []byte {
-	if !c.version.hixie() {
-		return appendFrame(dst, c.codec, h, p)
+func (c *Conn) appendFrame(out *outBuffer, h header, p []byte) {
+	if c.version.hixie() {
+		out.b = append(c.appendHeader(out.b, h, len(p)), p...)
+		out.b = c.appendTrailer(out.b, h)
+		return
 	}
-	dst = append(c.appendHeader(dst, h, len(p)), p...)
-	return c.appendTrailer(dst, h)
+	if c.side == ClientSide {
+		h.masked, h.key = true, out.keys.next()
+	}
+	out.b = appendHybi(out.b, h, p)
 }
 
 func (c *Conn) appendHeader(dst []byte, h header, n int) []byte {

@@ -48,8 +48,8 @@ func (c *Conn) NextWriter(t MessageType) (io.WriteCloser, error) {
 		}
 	}
 	m := &messageWriter{c: c, typ: t}
-	c.wr.mu.Lock()
-	defer c.wr.mu.Unlock()
+	c.wr.lock()
+	defer c.wr.unlock()
 	if err := c.wr.waitTurn(nil, 0); err != nil {
 		return nil, err
 	}
@@ -144,8 +144,8 @@ func (m *messageWriter) send(p []byte, fin bool) error {
 }
 
 func (c *Conn) endStream(m *messageWriter) {
-	c.wr.mu.Lock()
-	defer c.wr.mu.Unlock()
+	c.wr.lock()
+	defer c.wr.unlock()
 	if c.wr.stream == m {
 		c.wr.stream = nil
 		c.wr.wakeNext()

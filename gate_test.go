@@ -1,0 +1,163 @@
+package websocket
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// What others do while a write that took no lock is waiting for the peer holds
+// for that write too.
+func TestGateMeanwhile(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		meanwhile func(c *Conn) error
+		want      error  // of the write under way
+		then      string // what the peer gets behind the message
+	}{
+		{"deadline", func(c *Conn) error { return c.SetWriteDeadline(time.Now().Add(time.Second)) }, os.ErrDeadlineExceeded, ""},
+		{"close", (*Conn).Close, net.ErrClosed, ""},
+		{"write", writeTextOn("b"), nil, "\x81\x01b"},
+		{"buffer", func(c *Conn) error { return c.BufferMessage(Text, []byte("b")) }, nil, "\x81\x01b"},
+		{"writer", func(c *Conn) error {
+			w, err := c.NextWriter(Text)
+			if err != nil {
+				return err
+			}
+			return errors.Join(writeString(w, "b"), w.Close())
+		}, nil, "\x81\x01b"},
+		{"pong", func(c *Conn) error { c.queuePong([]byte("p")); return nil }, nil, "\x8a\x01p"},
+		{"closing", func(c *Conn) error { c.beginClosing(errClosed, []byte{}); return nil }, nil, "\x88\x00"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+				wrote := writeLater(func() error { return c.WriteMessage(Text, []byte("a")) })
+				synctest.Wait()
+				if got := c.wr.gate.Load(); got != gateTaken {
+					t.Fatalf("gate is %d while a lone message is written, want %d", got, gateTaken)
+				}
+				if err := test.meanwhile(c); err != nil {
+					t.Fatalf("meanwhile: %v", err)
+				}
+				if test.want == nil {
+					want := "\x81\x01a" + test.then
+					got := make([]byte, len(want))
+					if _, err := io.ReadFull(peer, got); err != nil || string(got) != want {
+						t.Errorf("peer got %q, %v, want %q", got, err, want)
+					}
+				}
+				if err := <-wrote; !errors.Is(err, test.want) {
+					t.Errorf("the write under way: %v, want %v", err, test.want)
+				}
+				c.Close()
+			})
+		})
+	}
+}
+
+func writeTextOn(s string) func(*Conn) error {
+	return func(c *Conn) error { return c.WriteMessage(Text, []byte(s)) }
+}
+
+func writeString(w io.Writer, s string) error {
+	_, err := io.WriteString(w, s)
+	return err
+}
+
+// Flush waits for a write that took no lock.
+func TestGateFlush(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+		wrote := writeLater(func() error { return c.WriteMessage(Text, []byte("a")) })
+		synctest.Wait()
+		flushed := writeLater(c.Flush)
+		synctest.Wait()
+		select {
+		case err := <-flushed:
+			t.Errorf("Flush returned %v before what was written had left", err)
+		default:
+		}
+		io.ReadFull(peer, make([]byte, 3))
+		if err := errors.Join(<-wrote, <-flushed); err != nil {
+			t.Error(err)
+		}
+		c.Close()
+	})
+}
+
+// After whatever was in the way the gate is open again.
+func TestGateOpensAgain(t *testing.T) {
+	for name, f := range map[string]func(c *Conn) error{
+		"write":  writeTextOn("a"),
+		"buffer": func(c *Conn) error { return errors.Join(c.BufferMessage(Text, nil), c.Flush()) },
+		"writer": func(c *Conn) error { w, _ := c.NextWriter(Text); return w.Close() },
+		"pong":   func(c *Conn) error { c.queuePong(nil); return c.Flush() },
+		"deadline": func(c *Conn) error {
+			return errors.Join(c.SetWriteDeadline(time.Now().Add(time.Hour)), c.WriteMessage(Text, nil),
+				c.SetWriteDeadline(time.Time{}), c.WriteMessage(Text, nil))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+				go io.Copy(io.Discard, peer)
+				if err := f(c); err != nil {
+					t.Error(err)
+				}
+				if got := c.wr.gate.Load(); got != gateOpen {
+					t.Errorf("gate is %d, want %d: all writes take the lock from here on", got, gateOpen)
+				}
+				c.Close()
+			})
+		})
+	}
+}
+
+// Many goroutines use every way of writing at once: each frame arrives whole,
+// and those of one goroutine in order.
+func TestGateStress(t *testing.T) {
+	const writers, each = 8, 300
+	server, client := closePair(t, RFC6455)
+	var group sync.WaitGroup
+	for id := range writers {
+		group.Go(func() {
+			for i := range each {
+				p := fmt.Appendf(nil, "%d %d", id, i)
+				var err error
+				switch (id + i) % 4 {
+				case 0, 1:
+					err = server.WriteMessage(Text, p)
+				case 2:
+					err = errors.Join(server.BufferMessage(Text, p), server.Flush())
+				case 3:
+					server.SetWriteDeadline(time.Now().Add(time.Hour))
+					err = server.WriteMessage(Text, p)
+					server.SetWriteDeadline(time.Time{})
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	next := make([]int, writers)
+	for range writers * each {
+		_, p, err := client.ReadMessage()
+		var id, i int
+		if _, serr := fmt.Sscanf(string(p), "%d %d", &id, &i); err != nil || serr != nil {
+			t.Fatalf("read %q, %v, %v", p, err, serr)
+		}
+		if next[id] != i {
+			t.Fatalf("message %d of goroutine %d came when %d was due", i, id, next[id])
+		}
+		next[id]++
+	}
+	group.Wait()
+}
