@@ -11,20 +11,19 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/protocol-websocket/websocket"
 )
 
 // browserSpec is a kind of browser.
 type browserSpec struct {
-	name  string
-	start func(t testing.TB) browser
+	name, source string
+	start        func(t testing.TB) browser
 }
 
 var browsers = []*browserSpec{
-	{"Chromium", startChromium},
-	{"Firefox", startFirefox},
+	{"Chromium", "chromium", startChromium},
+	{"Firefox", "firefox-esr", startFirefox},
 }
 
 // TestBrowsers has each browser do what the other peers do, and what only
@@ -34,18 +33,15 @@ func TestBrowsers(t *testing.T) {
 	for _, spec := range browsers {
 		t.Run(spec.name, func(t *testing.T) {
 			t.Parallel()
+			name := named(spec.name, spec.source)
 			var b browser
-			defer func() {
-				if b == nil {
-					record(cell{peer: spec.name, version: rfc6455, role: asClient, result: failed, notes: []string{"FAIL: it did not start"}})
-				}
-			}()
+			defer func() { recordDriven(name, b) }()
 			b = spec.start(t)
 			page := newPageServer(t, b)
-			p := &peerSpec{name: spec.name, client: page, origin: page.srv.URL, limits: []limit{
-				lacks("", hixie75, hybi00, hybi07, hybi10),
+			p := &peerSpec{name: name, client: page, origin: page.srv.URL, limits: limits{
+				only("", rfc6455),
 				noFragments,
-				{step: "ping from it", why: "scripts cannot send Pings"},
+				{step: pingFromIt, why: "scripts cannot send Pings"},
 			}}
 			for _, v := range versions {
 				t.Run("client/"+short(v), func(t *testing.T) { p.test(t, v, asClient) })
@@ -54,26 +50,39 @@ func TestBrowsers(t *testing.T) {
 			t.Run("reload", func(t *testing.T) { p.extra(t, "reload of the page", page.reload) })
 			t.Run("shutdown", func(t *testing.T) { p.extra(t, "shutdown of the server", page.shutdown) })
 			t.Run("echo example", func(t *testing.T) { p.extra(t, "examples/echo as a person would", echoExample(spec.name, b)) })
-			for _, v := range versions[:4] {
-				record(cell{peer: spec.name, version: v, role: asServer, result: notSupported, notes: []string{"it does not have this version"}})
-			}
-			record(cell{peer: spec.name, version: rfc6455, role: asServer, result: b.remoteEnd().result(), checks: b.remoteEnd().calls})
 		})
 	}
 }
 
+// recordDriven records how a browser did as the server of the connection that
+// it is driven over. It is nil if it did not start.
+func recordDriven(name string, b browser) {
+	lacks := only("", rfc6455)
+	for _, v := range lacks.in {
+		record(cell{peer: name, version: v, role: asServer, result: notSupported, notes: []string{lacks.why}})
+	}
+	c := cell{peer: name, version: rfc6455, role: asServer, result: failed}
+	if b == nil {
+		record(cell{peer: name, version: rfc6455, role: asClient, result: failed})
+	} else if c.checks = b.remoteEnd().calls; b.remoteEnd().err == nil {
+		c.result = passed
+	}
+	record(c)
+}
+
 // extra makes a check that only browsers are put to, and counts it in the cell.
 func (p *peerSpec) extra(t *testing.T, what string, check func(t *testing.T) error) {
-	err := check(t)
-	amend(p.name, rfc6455, asClient, func(c *cell) {
-		if err == nil {
-			c.checks++
-			return
-		}
-		c.result = failed
-		c.notes = append(c.notes, "FAIL: "+what+": "+err.Error())
-	})
-	if err != nil {
+	err := errors.New("it was broken off")
+	defer func() {
+		amend(p.name, rfc6455, asClient, func(c *cell) {
+			if err == nil {
+				c.checks++
+			} else {
+				c.fail(fmt.Errorf("%s: %w", what, err))
+			}
+		})
+	}()
+	if err = check(t); err != nil {
 		t.Error(err)
 	}
 }
@@ -117,7 +126,7 @@ func (p *pageServer) run(t testing.TB, _ websocket.Version, ws string) *running 
 	p.runs = append(p.runs, r.lines)
 	p.mu.Unlock()
 	if err := p.b.open(p.srv.URL + "/peer.html?" + query.Encode()); err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
 	return r
 }
@@ -143,7 +152,7 @@ func (p *pageServer) connect(t *testing.T, conns chan *websocket.Conn) (*websock
 func (p *pageServer) large(t *testing.T) error {
 	conns := make(chan *websocket.Conn, 1)
 	p.connect(t, conns)
-	k := newTalk(<-conns, asClient, new(frames))
+	k := newTalk(receive(t, conns), asClient, new(frames))
 	defer k.c.Close()
 	big := pattern(10 << 20)
 	return errors.Join(k.echo(websocket.Text, big), k.echo(websocket.Binary, big))
@@ -153,7 +162,7 @@ func (p *pageServer) large(t *testing.T) error {
 func (p *pageServer) reload(t *testing.T) error {
 	conns := make(chan *websocket.Conn, 2)
 	p.connect(t, conns)
-	k := newTalk(<-conns, asClient, new(frames))
+	k := newTalk(receive(t, conns), asClient, new(frames))
 	// A browser that does not know yet that it is connected just hangs up.
 	if err := k.echo(websocket.Text, []byte("connected")); err != nil {
 		return err
@@ -165,25 +174,20 @@ func (p *pageServer) reload(t *testing.T) error {
 	if err := k.awaitEnd(); !errors.As(err, &end) || end.Code != websocket.StatusGoingAway {
 		return fmt.Errorf("after a reload the connection ended with %v: expected 1001", err)
 	}
-	select {
-	case c := <-conns:
-		return newTalk(c, asClient, new(frames)).echo(websocket.Text, []byte("again"))
-	case <-time.After(patience):
-		return errors.New("after a reload the page did not connect again")
-	}
+	return newTalk(receive(t, conns), asClient, new(frames)).echo(websocket.Text, []byte("again"))
 }
 
 // shutdown expects the page to be told 1001 when the server goes away.
 func (p *pageServer) shutdown(t *testing.T) error {
 	conns := make(chan *websocket.Conn, 1)
 	ws, r := p.connect(t, conns)
-	<-conns
+	receive(t, conns)
 	if err := ws.Shutdown(t.Context()); err != nil {
 		return err
 	}
-	line, err := r.await(closedPrefix)
-	if err == nil && !strings.HasPrefix(line, closedPrefix+" 1001") {
-		err = fmt.Errorf("the page saw %q: expected 1001", line)
+	end, err := r.await(closedPrefix, patience)
+	if err == nil && !strings.HasPrefix(end, " 1001") {
+		err = fmt.Errorf("the page saw %q: expected 1001", closedPrefix+end)
 	}
 	return err
 }

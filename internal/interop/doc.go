@@ -3,5 +3,6 @@
 // language and of every age that can be had, and hold the same conversation
 // with each of them, in every version and in both roles.
 //
-// README.md says how to run them, and what the peers do that they should not.
+// They run on Linux only. README.md says how, how to add a peer, and what the
+// peers do that they should not.
 package interop

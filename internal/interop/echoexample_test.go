@@ -34,20 +34,17 @@ func echoExample(name string, b browser) func(t *testing.T) error {
 		if err != nil {
 			return err
 		}
-		r := start(t, program, []string{"-addr", "127.0.0.1:0"}, nil)
-		line, err := r.await("Open ")
-		if err != nil {
-			return err
-		}
+		r := start(t, []string{program, "-addr", "127.0.0.1:0"}, nil)
+		url, _, _ := strings.Cut(r.listening(t, "Open "), " ")
 		h := hand{b: b}
-		h.do(b.open(strings.Fields(line)[1]))
+		h.do(b.open(url))
 		h.wait(`document.body.dataset.state === "open"`)
 		h.wait(`document.getElementById("version").textContent === "rfc6455"`)
 		h.click("#text")
 		h.eval(`document.getElementById("text").select()`)
-		h.do(b.typeText("Zwölf Boxkämpfer, 世界"))
+		h.do(b.typeText("Zwölf Boxkämpfer, 🥊 ✓"))
 		h.click("#text-form button")
-		h.wait(entries(2, "Zwölf Boxkämpfer, 世界"))
+		h.wait(entries(2, "Zwölf Boxkämpfer, 🥊 ✓"))
 		h.click("#hex-form button")
 		h.wait(entries(4, "00 01 fe ff"))
 		h.keep(name)

@@ -257,7 +257,9 @@ func gobwasTalk(p *goRun, nc net.Conn, r io.Reader, state ws.State, chosen, cook
 	l := &goLink{subprotocol: chosen, cookie: cookie}
 	l.text = func(s string) error { return wsutil.WriteMessage(nc, state, ws.OpText, []byte(s)) }
 	l.ping = func(s string) error { return wsutil.WriteMessage(nc, state, ws.OpPing, []byte(s)) }
+	control := wsutil.ControlFrameHandler(nc, state)
 	l.close = func(code int, reason string) error {
+		control = wsutil.ControlFrameHandler(io.Discard, state) // since it would answer the answer
 		return wsutil.WriteMessage(nc, state, ws.OpClose, ws.NewCloseFrameBody(ws.StatusCode(code), reason))
 	}
 	l.fragments = func(parts ...string) error {
@@ -272,7 +274,6 @@ func gobwasTalk(p *goRun, nc net.Conn, r io.Reader, state ws.State, chosen, cook
 		}
 		return w.Flush()
 	}
-	control := wsutil.ControlFrameHandler(nc, state)
 	in := &wsutil.Reader{Source: r, State: state, CheckUTF8: true, OnIntermediate: control}
 	for {
 		h, err := in.NextFrame()

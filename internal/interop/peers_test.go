@@ -6,131 +6,111 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-const (
-	hixie75 = websocket.Hixie75
-	hybi00  = websocket.Hybi00
-	hybi07  = websocket.Hybi07
-	hybi10  = websocket.Hybi10
-	rfc6455 = websocket.RFC6455
-)
-
-// peers are the implementations. To add one, write its program in peers/ after
-// the commands in talk_test.go and list here what it cannot do.
+// peers are the implementations. README.md says how to add one.
 var peers = []*peerSpec{
-	both("Perl Protocol::WebSocket 0.26", cmd("perl", "peers/perl/peer.pl"),
-		lacks(asClient, hybi07),
+	both(named("Perl Protocol::WebSocket", "libprotocol-websocket-perl"), cmd("/usr/bin/perl", "peers/perl/peer.pl"),
+		only(asClient, hixie75, hybi00, hybi10, rfc6455),
 	),
-	both("Node ws 0.4.32", node("ws-04"),
-		lacks("", hixie75, hybi07),
-		lacks(asClient, hybi00),
-	),
-	both("Node ws 1.1.5", node("ws-1"),
-		lacks("", hixie75, hybi07),
-		lacks(asClient, hybi00),
-	),
-	both("Node ws 8.23.0", node("ws-8"),
-		lacks("", hixie75, hybi00, hybi07),
-	),
-	both("Node websocket-driver 0.6.3", node("websocket-driver-06"),
+	node("ws-04", only(asServer, hybi00, hybi10, rfc6455), only(asClient, hybi10, rfc6455)),
+	node("ws-1", only(asServer, hybi00, hybi10, rfc6455), only(asClient, hybi10, rfc6455)),
+	node("ws-8", only("", hybi10, rfc6455)),
+	node("websocket-driver-06",
 		limit{step: handshake, as: asClient, why: "its client needs an HTTP parser that Node no longer has"},
-		noSubprotocol(hixie()...),
+		noSubprotocol(hixie...),
 		noFragments,
 	),
-	both("Node websocket-driver 0.7.4", node("websocket-driver-07"),
-		lacks(asServer, hybi07, hybi10),
-		lacks(asClient, hixie75, hybi00, hybi07, hybi10),
-		noSubprotocol(hixie()...),
+	node("websocket-driver-07",
+		only(asServer, hixie75, hybi00, rfc6455),
+		only(asClient, rfc6455),
+		noSubprotocol(hixie...),
 		noFragments,
 	),
-	both("Node websocket-driver 0.8.0", node("websocket-driver-08"),
-		lacks(asServer, hybi07, hybi10),
-		lacks(asClient, hixie75, hybi00, hybi07, hybi10),
-		noSubprotocol(hixie()...),
+	node("websocket-driver-08",
+		only(asServer, hixie75, hybi00, rfc6455),
+		only(asClient, rfc6455),
+		noSubprotocol(hixie...),
 		noFragments,
 	),
-	both("Node websocket 1.0.34", node("websocket"),
-		lacks("", hixie75, hybi00, hybi07),
-	),
-	both("Python websockets 10.4", cmd("/usr/bin/python3", "peers/python/peer.py", "websockets"),
-		lacks("", hixie75, hybi00, hybi07, hybi10),
-	),
-	both("Python autobahn 22.7.1", cmd("/usr/bin/python3", "peers/python/peer.py", "autobahn"),
-		lacks("", hixie75, hybi00, hybi07),
-	),
+	node("websocket", only("", hybi10, rfc6455)),
+	both(named("Python websockets", "python3-websockets"), python("websockets"), only("", rfc6455)),
+	both(named("Python autobahn", "python3-autobahn"), python("autobahn"), only("", hybi10, rfc6455)),
 	{
-		name:   "Python gevent-websocket 0.10.1",
-		server: cmd("/usr/bin/python3", "peers/python/peer.py", "gevent"),
-		limits: []limit{
-			lacks(asServer, hixie75, hybi00),
+		name:   named("Python gevent-websocket", "python3-gevent-websocket"),
+		server: python("gevent"),
+		limits: limits{
+			only(asServer, hybi...),
 			noFragments,
-			{step: "code from it", why: "it never sends one"},
-			{step: "reason from it", why: "it sends the reason without a code before it"},
-			{step: "reason to it", why: "it answers with the reason alone, whose first two bytes are then the code"},
+			{step: codeFromIt, why: "it never sends one"},
+			{step: reasonFromIt, why: "it sends the reason without a code before it"},
+			{step: reasonToIt, why: "it answers with the reason alone, whose first two bytes are then the code"},
 		},
 	},
 	{
-		name:   "Ruby websocket 1.2.9",
+		name:   named("Ruby websocket", "ruby-websocket"),
 		server: ruby("websocket"),
 		client: ruby("websocket"),
-		limits: []limit{
+		limits: limits{
 			noFragments,
-			{step: "subprotocol", as: asClient, in: []websocket.Version{hybi00},
+			{step: subprotocolStep, as: asClient, in: []websocket.Version{hybi00},
 				why: "it asks in a header WebSocket-Protocol and wants the answer in Sec-WebSocket-Protocol"},
-			{step: "any text as reason to it", in: hybi(), why: "it takes only ASCII in the reason"},
+			{step: anyReasonToIt, in: hybi, why: "it takes only ASCII in the reason"},
 		},
 		bad: key3IsStripped,
 	},
 	{
-		name:   "Ruby em-websocket 0.5.1",
+		name:   named("Ruby em-websocket", "ruby-em-websocket"),
 		server: ruby("em-websocket"),
-		limits: []limit{noFragments, noSubprotocol(hixie75, hybi07, hybi10, rfc6455)},
+		limits: limits{noFragments, noSubprotocol(hixie75, hybi07, hybi10, rfc6455)},
 	},
-	both("Ruby websocket-driver 0.6.3", ruby("websocket-driver"),
-		lacks(asClient, hixie75, hybi00, hybi07, hybi10),
-		noSubprotocol(hixie()...),
+	both(named("Ruby websocket-driver", "ruby-websocket-driver"), ruby("websocket-driver"),
+		only(asClient, rfc6455),
+		noSubprotocol(hixie...),
 		noFragments,
 	),
-	both("Java Netty 4.1.48", java(),
-		lacks(asClient, hixie75),
-		limit{step: "origin", as: asClient, why: "it always sends the origin of the server"},
-		limit{step: "65535 to 70000 bytes", in: hixie(), why: spansReads},
-		limit{step: "1 MiB", in: hixie(), why: spansReads},
-		limit{step: "fragments to it", in: hixie(), why: spansReads},
+	both(named("Java Netty", "libnetty-java"), java(),
+		only(asClient, hybi00, hybi07, hybi10, rfc6455),
+		limit{step: originStep, as: asClient, why: "it always sends the origin of the server"},
+		limit{step: over64KiB, in: hixie, why: spansReads},
+		limit{step: oneMiB, in: hixie, why: spansReads},
+		limit{step: fragmentsToIt, in: hixie, why: spansReads},
 	),
-	both("C++ WebSocket++ 0.8.2", cmd("build/websocketpp"),
-		lacks(asServer, hixie75),
-		lacks(asClient, hixie75, hybi00, hybi07, hybi10),
+	both(named("C++ WebSocket++", "libwebsocketpp-dev"), cmd("build/websocketpp"),
+		only(asServer, hybi00, hybi07, hybi10, rfc6455),
+		only(asClient, rfc6455),
 		noFragments,
 	),
-	both("C libwebsockets 4.1.6", cmd("build/libwebsockets"),
-		lacks(asServer, hixie75, hybi00),
-		lacks(asClient, hixie75, hybi00, hybi07, hybi10),
+	both(named("C libwebsockets", "libwebsockets-dev"), cmd("build/libwebsockets"),
+		only(asServer, hybi...),
+		only(asClient, rfc6455),
 	),
-	both("Go gorilla 1.5.3", gorillaPeer, lacks("", hixie75, hybi00, hybi07, hybi10),
-		limit{step: "fragments from it", why: "it cannot cut short messages; as client it cuts long ones, which passed"},
+	both(named("Go gorilla", "github.com/gorilla/websocket"), gorillaPeer, only("", rfc6455),
+		limit{step: fragmentsFromIt, why: "it cannot cut short messages; as client it cuts long ones, which passed"},
 	),
-	both("Go coder 1.8.15", coderPeer, lacks("", hixie75, hybi00, hybi07, hybi10)),
-	both("Go gobwas 1.4.0", gobwasPeer, lacks("", hixie75, hybi00, hybi07, hybi10)),
-	both("Go gws 1.8.9", gwsPeer, lacks("", hixie75, hybi00, hybi07, hybi10), noFragments,
-		limit{step: "FIN from it", why: "it closes TCP without waiting for the answer to its Close, which is met by a reset"},
-	),
-	both("Go x/net 0.58.0", xnetPeer, lacks("", hixie75, hybi00, hybi07, hybi10), noFragments,
-		limit{step: "fragments to it", why: "it takes each fragment for a message"},
-		limit{step: "ping from it", why: "it does not tell the program of Pongs"},
-		limit{step: "it tells how we closed", why: "it does not tell the program of codes"},
-		limit{step: "code from it", why: "it always sends 1000"},
-		limit{step: "reason from it", why: "it never sends one"},
+	both(named("Go coder", "github.com/coder/websocket"), coderPeer, only("", rfc6455)),
+	both(named("Go gobwas", "github.com/gobwas/ws"), gobwasPeer, only("", rfc6455)),
+	both(named("Go gws", "github.com/lxzan/gws"), gwsPeer, only("", rfc6455), noFragments, hangsUp),
+	both(named("Go xnet", "golang.org/x/net"), xnetPeer, only("", rfc6455), noFragments, hangsUp,
+		limit{step: fragmentsToIt, why: "it takes each fragment for a message"},
+		limit{step: pingFromIt, why: "it does not tell the program of Pongs"},
+		limit{step: tellsHowWeClosed, why: "it does not tell the program of codes"},
+		limit{step: codeFromIt, why: "it always sends 1000"},
+		limit{step: reasonFromIt, why: "it never sends one"},
 	),
 }
 
 // both is a peer whose one program is server and client.
-func both(name string, p program, limits ...limit) *peerSpec {
-	return &peerSpec{name: name, server: p, client: p, limits: limits}
+func both(name string, p program, l ...limit) *peerSpec {
+	return &peerSpec{name: name, server: p, client: p, limits: l}
 }
 
-func node(library string) *command {
-	return cmd("node", "--no-deprecation", "peers/node/peer.js", library)
+func node(folder string, l ...limit) *peerSpec {
+	return both(namedNPM(folder), cmd("node", "--no-deprecation", "peers/node/peer.js", folder), l...)
 }
+
+// Perl, Python and Ruby are Debian's, wherever PATH leads: no others find what
+// Debian packages for them.
+
+func python(library string) *command { return cmd("/usr/bin/python3", "peers/python/peer.py", library) }
 
 func ruby(library string) *command { return cmd("/usr/bin/ruby", "peers/ruby/peer.rb", library) }
 
@@ -158,9 +138,13 @@ func key3IsStripped(p *tap) bool {
 }
 
 // noFragments is the limit of those that send every message as one frame.
-var noFragments = limit{step: "fragments from it", why: "it has no means to send fragments"}
+var noFragments = limit{step: fragmentsFromIt, why: "it has no means to send fragments"}
+
+// hangsUp is the limit of those that close TCP right after their Close frame:
+// whether a reset meets our answer or FIN comes first is a matter of luck.
+var hangsUp = limit{step: finFromIt, why: "it closes TCP without waiting for the answer to its Close, which may be met by a reset"}
 
 // noSubprotocol is that of servers that leave the subprotocol unanswered.
 func noSubprotocol(in ...websocket.Version) limit {
-	return limit{step: "subprotocol", why: "it does not answer it", in: in, as: asServer}
+	return limit{step: subprotocolStep, why: "it does not answer it", in: in, as: asServer}
 }

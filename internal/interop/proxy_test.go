@@ -27,16 +27,13 @@ import (
 // proxySpec is a proxy that stands between our client and our server.
 type proxySpec struct {
 	name   string
-	limits []limit
-	args   func(config string) []string
+	limits limits
+	argv   []string // but for the name of the file that holds config
 
-	// config is what the proxy is told: to listen there, with TLS if pem is a
+	// config is what the proxy is told: to take connections from the socket that
+	// it inherits as descriptor 3 and that listens there, with TLS if pem is a
 	// file, and to pass everything on to backend.
 	config func(listen, pem, backend, dir string) string
-
-	// ready is a part of the line that it prints when it listens. If it is ""
-	// the proxy listens on a socket that it inherits as descriptor 3.
-	ready string
 
 	tells     bool // it adds X-Forwarded-Proto
 	holdsBack bool // it passes on nothing after a request's head before it has a response
@@ -44,25 +41,26 @@ type proxySpec struct {
 
 var proxies = []*proxySpec{
 	{
-		name:   "nginx 1.22.1",
-		args:   func(config string) []string { return []string{"/usr/sbin/nginx", "-c", config, "-e", "/dev/stdout"} },
+		name:   named("nginx", "nginx"),
+		argv:   []string{"/usr/sbin/nginx", "-e", "stderr", "-c"},
 		config: nginxConfig,
-		ready:  "getrlimit",
 		tells:  true, holdsBack: true,
 	},
 	{
-		name:   "HAProxy 2.6.12, mode http",
-		args:   haproxyArgs,
+		name:   named("HAProxy", "haproxy") + ", mode http",
+		argv:   haproxy,
 		config: func(_, pem, backend, _ string) string { return haproxyConfig("http", pem, backend) },
 		tells:  true,
-		limits: []limit{{step: handshake, in: hixie(), why: "it answers 400 to an upgrade without Sec-WebSocket-Key"}},
+		limits: limits{{step: handshake, in: hixie, why: "it answers 400 to an upgrade without Sec-WebSocket-Key"}},
 	},
 	{
-		name:   "HAProxy 2.6.12, mode tcp",
-		args:   haproxyArgs,
+		name:   named("HAProxy", "haproxy") + ", mode tcp",
+		argv:   haproxy,
 		config: func(_, pem, backend, _ string) string { return haproxyConfig("tcp", pem, backend) },
 	},
 }
+
+var haproxy = []string{"/usr/sbin/haproxy", "-db", "-f"}
 
 func nginxConfig(listen, pem, backend, dir string) string {
 	ssl, certificate := "", ""
@@ -71,9 +69,8 @@ func nginxConfig(listen, pem, backend, dir string) string {
 	}
 	return fmt.Sprintf(`
 daemon off;
-master_process off;
 pid %[5]s/pid;
-error_log /dev/stdout notice;
+error_log stderr notice;
 events { worker_connections 64; }
 http {
 	access_log off;
@@ -96,10 +93,6 @@ http {
 	}
 }
 `, listen, ssl, certificate, backend, dir)
-}
-
-func haproxyArgs(config string) []string {
-	return []string{"/usr/sbin/haproxy", "-db", "-q", "-f", config}
 }
 
 func haproxyConfig(mode, pem, backend string) string {
@@ -145,8 +138,7 @@ func TestProxies(t *testing.T) {
 func (p *proxySpec) test(t *testing.T, v websocket.Version, scheme, pem string, roots *x509.CertPool) {
 	c := cell{peer: p.name + ", " + scheme, version: v, role: between, result: failed}
 	defer func() { record(c) }()
-	spec := peerSpec{limits: p.limits}
-	limits := spec.limitsOf(v, between)
+	limits := p.limits.of(v, between)
 	if scheme == "ws" {
 		pem = ""
 	}
@@ -158,7 +150,8 @@ func (p *proxySpec) test(t *testing.T, v websocket.Version, scheme, pem string, 
 				c.result, c.notes = notSupported, []string{why}
 				return
 			}
-			t.Errorf("error is %v: expected that %s", err, why)
+			err = fmt.Errorf("error is %v: expected that %s", err, why)
+			t.Error(err)
 		}
 		if k != nil {
 			c.checks += k.checks
@@ -169,7 +162,7 @@ func (p *proxySpec) test(t *testing.T, v websocket.Version, scheme, pem string, 
 			t.Errorf("%v\n%s", err, k.tap)
 		}
 		if err != nil {
-			c.notes = append(c.notes, "FAIL: "+err.Error())
+			c.fail(err)
 			return
 		}
 	}
@@ -178,7 +171,7 @@ func (p *proxySpec) test(t *testing.T, v websocket.Version, scheme, pem string, 
 
 // throughProxy is long without what only short fragments from the server would
 // need; ourEcho sends fragments of its own accord.
-var throughProxy = slices.DeleteFunc(slices.Clone(long), func(s step) bool { return s.name == "fragments from it" })
+var throughProxy = slices.DeleteFunc(slices.Clone(long), func(s step) bool { return s.name == fragmentsFromIt })
 
 // key3HeldBack reports that the last 8 bytes of the handshake of hybi-00 reached
 // the server only after it had sent the head of its response, as behind HAProxy
@@ -216,15 +209,14 @@ func (p *proxySpec) converse(t *testing.T, v websocket.Version, pem string, root
 		return nil, err
 	}
 	echo := &running{lines: make(chan string, 1), log: r.log}
-	go ourEcho(<-conns, echo)
+	go ourEcho(receive(t, conns), echo)
 	return converse(t, newTalk(c, asServer, count), relay, echo, steps, limits)
 }
 
-// start starts the proxy and returns when it can be connected to.
+// start starts the proxy, with a socket that can be connected to already.
 func (p *proxySpec) start(t *testing.T, pem, backend string) (*running, string) {
 	t.Helper()
-	// An address that nothing else uses, so that the port stays free.
-	ln, err := net.Listen("tcp", "127.0.0.2:0")
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,23 +231,11 @@ func (p *proxySpec) start(t *testing.T, pem, backend string) (*running, string) 
 	if err := os.WriteFile(config, []byte(p.config(addr, pem, backend, dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := p.args(config)
-	if p.ready == "" {
-		return start(t, args[0], args[1:], nil, socket), addr
-	}
-	ln.Close()
-	socket.Close()
-	r := start(t, args[0], args[1:], nil)
-	for line := range r.lines {
-		if strings.Contains(line, p.ready) {
-			return r, addr
-		}
-	}
-	t.Fatalf("%s did not start: %s", p.name, r.log())
-	return nil, ""
+	argv := append(slices.Clone(p.argv), config)
+	return start(t, argv, []string{"NGINX=3;"}, socket), addr
 }
 
-// selfSigned returns a file with a certificate for 127.0.0.2 and its key, and
+// selfSigned returns a file with a certificate for 127.0.0.1 and its key, and
 // what trusts it.
 func selfSigned(t *testing.T) (string, *x509.CertPool) {
 	t.Helper()
@@ -265,7 +245,7 @@ func selfSigned(t *testing.T) (string, *x509.CertPool) {
 	}
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 2)}, IsCA: true, BasicConstraintsValid: true,
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)

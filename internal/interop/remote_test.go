@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,10 +28,6 @@ type browser interface {
 	remoteEnd() *remote
 }
 
-// browserPatience is how long a browser may take to start, and to do as it is
-// told: it may have much else to do at first.
-const browserPatience = 2 * time.Minute
-
 // remote speaks the protocol of WebDriver BiDi, or that of Chromium's
 // developer tools, which differ only in the names of things.
 type remote struct {
@@ -51,13 +46,6 @@ func dialRemote(t testing.TB, r *running, url string) *remote {
 	}
 	t.Cleanup(func() { c.Close() })
 	return &remote{c: c, log: r.log}
-}
-
-func (r *remote) result() result {
-	if r.err != nil {
-		return failed
-	}
-	return passed
 }
 
 // call calls a method and decodes its result, unless result is nil.
@@ -107,30 +95,14 @@ type remoteMessage struct {
 }
 
 func (r *remote) next(wanted func(*remoteMessage) bool) (*remoteMessage, error) {
-	r.c.SetReadDeadline(time.Now().Add(browserPatience))
+	r.c.SetReadDeadline(time.Now().Add(startPatience))
 	for {
 		m, err := websocket.ReadJSON[remoteMessage](r.c)
+		if err != nil {
+			r.c.Close() // a browser that does not answer is waited for once
+		}
 		if err != nil || wanted(&m) {
 			return &m, err
-		}
-	}
-}
-
-// listening waits for the line in which a browser tells where it listens.
-func listening(t testing.TB, r *running) string {
-	t.Helper()
-	timeout := time.After(browserPatience)
-	for {
-		select {
-		case line, ok := <-r.lines:
-			if !ok {
-				t.Fatalf("the browser ended: run internal/interop/setup if it is missing\n%s", r.log())
-			}
-			if _, at, ok := strings.Cut(line, "listening on ws://"); ok {
-				return "ws://" + at
-			}
-		case <-timeout:
-			t.Fatalf("the browser did not start:\n%s", r.log())
 		}
 	}
 }
@@ -140,15 +112,15 @@ func listening(t testing.TB, r *running) string {
 type chromium struct{ *remote }
 
 func startChromium(t testing.TB) browser {
-	r := start(t, "sh", []string{"-c", `exec chromium "$@" 2>&1`, "sh",
-		"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
+	r := start(t, []string{"chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
 		"--disable-component-update", "--disable-sync", "--no-proxy-server", "--window-size=900,1000",
 		"--remote-debugging-port=0", "--user-data-dir=" + browserDir(t), "about:blank"}, nil)
-	at, err := url.Parse(listening(t, r))
+	at, err := url.Parse(r.listening(t, "listening on "))
 	if err != nil {
 		t.Fatal(err)
 	}
-	res, err := http.Get("http://" + at.Host + "/json/list")
+	client := http.Client{Timeout: startPatience}
+	res, err := client.Get("http://" + at.Host + "/json/list")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,9 +240,9 @@ user_pref("toolkit.telemetry.enabled", false);
 	if err := os.WriteFile(filepath.Join(dir, "user.js"), []byte(prefs), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := start(t, "sh", []string{"-c", `exec firefox-esr "$@" 2>&1`, "sh", "--headless", "--no-remote", "--profile", dir,
+	r := start(t, []string{"firefox-esr", "--headless", "--no-remote", "--profile", dir,
 		"--width", "900", "--height", "1000", "--remote-debugging-port", "0"}, []string{"HOME=" + dir})
-	b := &firefox{remote: dialRemote(t, r, listening(t, r)+"/session")}
+	b := &firefox{remote: dialRemote(t, r, r.listening(t, "listening on ")+"/session")}
 	var tree struct{ Contexts []struct{ Context string } }
 	err := errors.Join(
 		b.call("session.new", map[string]any{"capabilities": map[string]any{}}, nil),

@@ -17,9 +17,8 @@ func TestProxiesEndTLS(t *testing.T) {
 	t.Parallel()
 	pem, roots := selfSigned(t)
 	for _, p := range proxies {
-		spec := peerSpec{limits: p.limits}
 		for _, v := range versions {
-			if _, ok := spec.limitsOf(v, between)[handshake]; ok {
+			if _, ok := p.limits.of(v, between)[handshake]; ok {
 				continue
 			}
 			for _, told := range []bool{false, true} {
@@ -51,7 +50,7 @@ func (p *proxySpec) testSecure(t *testing.T, v websocket.Version, told bool, pem
 		t.Fatal(err)
 	}
 	defer c.Close()
-	defer (<-conns).Close()
+	defer receive(t, conns).Close()
 	name := map[websocket.Version]string{hixie75: "WebSocket-Location", hybi00: "Sec-WebSocket-Location"}[v]
 	want := scheme + "://" + addr + "/chat?room=1"
 	if got := c.Response().Header.Get(name); name != "" && got != want {
@@ -64,7 +63,7 @@ func (p *proxySpec) testSecure(t *testing.T, v websocket.Version, told bool, pem
 			t.Fatalf("a page without TLS is refused by a server without TLS: %v", err)
 		}
 		c.Close()
-		(<-conns).Close()
+		receive(t, conns).Close()
 		return
 	}
 	var refused *websocket.HandshakeError

@@ -11,19 +11,6 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// role is what the peer is in a cell: this package is the other.
-type role string
-
-const (
-	asServer role = "server"
-	asClient role = "client"
-	between  role = "proxy"
-)
-
-var versions = []websocket.Version{
-	websocket.Hixie75, websocket.Hybi00, websocket.Hybi07, websocket.Hybi10, websocket.RFC6455,
-}
-
 // cell is one result: an implementation, a version and a role.
 type cell struct {
 	peer    string
@@ -32,6 +19,11 @@ type cell struct {
 	result  result
 	checks  int      // steps that were made
 	notes   []string // what the peer cannot do, or why it failed
+}
+
+func (c *cell) fail(err error) {
+	c.result = failed
+	c.notes = append(c.notes, "FAIL: "+err.Error())
 }
 
 type result string
@@ -49,6 +41,9 @@ var results struct {
 }
 
 func record(c cell) {
+	if c.result == failed && len(c.notes) == 0 {
+		c.notes = []string{"FAIL: it was broken off"}
+	}
 	results.Lock()
 	defer results.Unlock()
 	results.cells = append(results.cells, c)
@@ -80,7 +75,9 @@ func printTable(w io.Writer, cells []cell) {
 			rows = append(rows, r)
 			at[r] = map[websocket.Version]cell{}
 		}
-		at[r][c.version] = c
+		if at[r][c.version].result != failed { // with -count one cell can come more than once
+			at[r][c.version] = c
+		}
 	}
 	slices.SortStableFunc(rows, func(a, b row) int {
 		if c := strings.Compare(strings.ToLower(a.peer), strings.ToLower(b.peer)); c != 0 {
@@ -112,7 +109,7 @@ func printTable(w io.Writer, cells []cell) {
 		fmt.Fprintln(w)
 	}
 	fmt.Fprintf(w, "\n%d cells: %d PASS, %d FAIL, %d not supported by the peer (–); %d checks. The number after PASS is that of the checks made.\n",
-		len(cells), count[passed], count[failed], count[notSupported], checks)
+		count[passed]+count[failed]+count[notSupported], count[passed], count[failed], count[notSupported], checks)
 	fmt.Fprintf(w, "\nNot done, and why:\n")
 	for _, r := range rows {
 		printNotes(w, r.peer, r.role, at[r])
@@ -142,19 +139,4 @@ func printNotes(w io.Writer, peer string, role role, cells map[websocket.Version
 
 func pad(s string, n int) string {
 	return s + strings.Repeat(" ", max(0, n-utf8.RuneCountInString(s)))
-}
-
-// short is the name of a version in the table, and as peers are told it.
-func short(v websocket.Version) string {
-	switch v {
-	case websocket.Hixie75:
-		return "hixie-75"
-	case websocket.Hybi00:
-		return "hybi-00"
-	case websocket.Hybi07:
-		return "hybi-07"
-	case websocket.Hybi10:
-		return "hybi-10"
-	}
-	return "rfc6455"
 }

@@ -82,6 +82,7 @@ sub converse {
         )->to_bytes;
         $socket->flush;
     };
+    my $closing = 0;
     my $data = $rest;
     do {
         $in->append($data);
@@ -89,7 +90,7 @@ sub converse {
             if ($in->is_close) {
                 my ($code, $reason) = length $bytes >= 2 ? unpack('n a*', $bytes) : ('', '');
                 print "CLOSED $code $reason\n";
-                $send->($bytes, type => 'close') unless $draft =~ /75/;
+                $send->($bytes, type => 'close') unless $closing || $draft =~ /75/;
                 close $socket;
                 return;
             }
@@ -109,6 +110,7 @@ sub converse {
             elsif ($bytes =~ /^!close (\d+) (.*)/s) {
                 if ($draft =~ /75/) { close $socket; return }
                 $send->($hixie ? '' : pack('n a*', $1, $2), type => 'close');
+                $closing = 1;
             }
             else { $send->($bytes) }
         }

@@ -159,7 +159,9 @@ def run_gevent():
                 elif command == "!ping":
                     ws.send_frame(rest, ws.OPCODE_PING)
                 elif command == "!close":
+                    read = ws.raw_read
                     ws.close()
+                    read()  # the answer, which would be met by a reset if TCP were just closed
                     return []
 
     server = pywsgi.WSGIServer(("127.0.0.1", 0), Application(), handler_class=WebSocketHandler, log=None)

@@ -56,6 +56,7 @@ GemLink = Struct.new(:socket, :number, :frames, :protocol, :cookie) do
 
   def close(code, reason)
     return socket.close if number == 75
+    @closing = true
     number == 76 ? send_frame(:close) : send_frame(:close, reason, code)
   end
 
@@ -88,7 +89,7 @@ GemLink = Struct.new(:socket, :number, :frames, :protocol, :cookie) do
 
   def over(frame)
     closed(frame.code, frame.data)
-    send_frame(:close, frame.data.to_s, frame.code) unless number == 75
+    send_frame(:close, frame.data.to_s, frame.code) unless @closing || number == 75
     socket.close
   end
 end
