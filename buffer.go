@@ -62,8 +62,24 @@ func (m *messageBuffer) addPiece() {
 	m.last, m.b = p, p.b[:0]
 }
 
-// take returns the message as the caller gets it.
-func (m *messageBuffer) take() []byte {
+// resume goes on with what a read before has left, if there is something.
+func (m *messageBuffer) resume(rd *reader) {
+	if rd.partial != nil {
+		m.b, m.start, m.exact, m.owned = rd.partial, 0, false, true
+		rd.partial = nil
+	}
+}
+
+// take returns the message as the caller gets it, which is never nil. If the
+// message was not put together behind b it is appended there.
+func (m *messageBuffer) take(b []byte) []byte {
+	if m.owned && b != nil {
+		return append(b, m.b...)
+	}
+	return m.whole()
+}
+
+func (m *messageBuffer) whole() []byte {
 	if m.first != nil || m.b == nil {
 		m.join(0)
 	}
@@ -76,7 +92,7 @@ func (m *messageBuffer) rest() []byte {
 	case m.owned:
 		return m.b
 	case m.exact:
-		return m.take()
+		return m.whole()
 	}
 	return append([]byte{}, m.b[m.start:]...)
 }

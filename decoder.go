@@ -81,20 +81,29 @@ func (d *decoder) checkFrame(h header, length int64) *ProtocolError {
 	case h.op != Continuation && d.open:
 		return protocolErrorf("%v frame inside a fragmented message: expected Continuation", h.op)
 	}
+	return d.checkLimits(length)
+}
+
+// checkLimits holds the next frame of data against the limits.
+func (d *decoder) checkLimits(length int64) *ProtocolError {
 	size, fragments := int64(0), 0
 	if d.open {
 		size, fragments = d.size, d.fragments
 	}
 	switch {
 	case length > d.maxSize-size:
-		if size == 0 {
-			return errTooBig("%d bytes: limit is %d", length, d.maxSize)
-		}
-		return errTooBig("%d bytes, and a frame of %d more: limit is %d", size, length, d.maxSize)
+		return d.errTooLong(size, length)
 	case fragments >= d.maxFragments:
 		return errTooBig("more than %d fragments", d.maxFragments)
 	}
 	return nil
+}
+
+func (d *decoder) errTooLong(size, length int64) *ProtocolError {
+	if size == 0 {
+		return errTooBig("%d bytes: limit is %d", length, d.maxSize)
+	}
+	return errTooBig("%d bytes, and a frame of %d more: limit is %d", size, length, d.maxSize)
 }
 
 func (d *decoder) beginFrame(h header, length int64) {
@@ -173,10 +182,14 @@ func (d *decoder) checkText(p []byte) *ProtocolError {
 		return nil
 	}
 	if bad := d.utf8.check(p); bad >= 0 {
-		return &ProtocolError{
-			Code: StatusInvalidPayloadData,
-			Err:  fmt.Errorf("text message is not valid UTF-8: unexpected byte %#02x", p[bad]),
-		}
+		return errBadText(p[bad])
 	}
 	return nil
+}
+
+func errBadText(b byte) *ProtocolError {
+	return &ProtocolError{
+		Code: StatusInvalidPayloadData,
+		Err:  fmt.Errorf("text message is not valid UTF-8: unexpected byte %#02x", b),
+	}
 }

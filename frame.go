@@ -152,7 +152,8 @@ func AppendClose(dst []byte, v Version, side Side, code StatusCode, reason strin
 }
 
 // codec is the framing of one family of versions. It holds no state: what
-// lasts from one call to the next is in the decoder.
+// lasts from one call to the next is in the decoder. Its methods are those of
+// pointers, since values would be called through wrappers that take stack.
 type codec interface {
 	// check reports why a frame cannot be sent.
 	check(h header, payload []byte) error
@@ -170,9 +171,9 @@ type codec interface {
 func codecFor(v Version) codec {
 	switch v {
 	case Hybi00, Hixie75:
-		return hixieCodec{}
+		return &hixieCodec{}
 	default:
-		return hybiCodec{}
+		return &hybiCodec{}
 	}
 }
 
@@ -193,12 +194,12 @@ func appendFrame(dst []byte, v Version, h header, payload []byte) []byte {
 	if !v.hixie() {
 		return appendHybi(dst, h, payload)
 	}
-	dst = append(hixieCodec{}.appendHeader(dst, h, len(payload)), payload...)
-	return hixieCodec{}.appendTrailer(dst, h)
+	dst = append((&hixieCodec{}).appendHeader(dst, h, len(payload)), payload...)
+	return (&hixieCodec{}).appendTrailer(dst, h)
 }
 
 func appendHybi(dst []byte, h header, payload []byte) []byte {
-	dst = hybiCodec{}.appendHeader(dst, h, len(payload))
+	dst = (&hybiCodec{}).appendHeader(dst, h, len(payload))
 	if !h.masked {
 		return append(dst, payload...)
 	}
@@ -211,7 +212,7 @@ func appendHybi(dst []byte, h header, payload []byte) []byte {
 // hybiCodec is the framing of hybi-07 to RFC 6455, section 5.2.
 type hybiCodec struct{}
 
-func (hybiCodec) check(h header, payload []byte) error {
+func (*hybiCodec) check(h header, payload []byte) error {
 	switch {
 	case !h.op.known():
 		return fmt.Errorf("websocket: frame of %v: expected Continuation, Text, Binary, Close, Ping or Pong", h.op)
@@ -225,7 +226,7 @@ func (hybiCodec) check(h header, payload []byte) error {
 	return nil
 }
 
-func (hybiCodec) appendHeader(dst []byte, h header, n int) []byte {
+func (*hybiCodec) appendHeader(dst []byte, h header, n int) []byte {
 	b0 := byte(h.op) | h.rsv<<4
 	if h.fin {
 		b0 |= 0x80
@@ -249,9 +250,9 @@ func (hybiCodec) appendHeader(dst []byte, h header, n int) []byte {
 	return dst
 }
 
-func (hybiCodec) appendTrailer(dst []byte, _ header) []byte { return dst }
+func (*hybiCodec) appendTrailer(dst []byte, _ header) []byte { return dst }
 
-func (hybiCodec) parseFrame(src []byte) (Frame, int, error) {
+func (*hybiCodec) parseFrame(src []byte) (Frame, int, error) {
 	h, length, n, perr := parseHybiHeader(src)
 	if perr != nil {
 		return Frame{}, 0, perr
@@ -334,7 +335,7 @@ func parseHybiLength(src []byte) (length int64, n int, err *ProtocolError) {
 	return int64(u), 10, nil
 }
 
-func (hybiCodec) decode(d *decoder, dst, src []byte) ([]byte, int, event, *ProtocolError) {
+func (*hybiCodec) decode(d *decoder, dst, src []byte) ([]byte, int, event, *ProtocolError) {
 	n := 0
 	for {
 		if d.inFrame {
@@ -355,27 +356,34 @@ func (hybiCodec) decode(d *decoder, dst, src []byte) ([]byte, int, event, *Proto
 				return dst, n, gotMessage, d.endMessage()
 			}
 		}
-		h, length, k, err := parseHybiHeader(src[n:])
-		if err == nil && k > 0 {
-			err = d.checkFrame(h, length)
-		}
-		switch {
-		case err != nil:
-			return dst, n, needInput, err
-		case k == 0:
-			return dst, n, needInput, nil
-		case !h.op.isControl():
-			n += k
-			d.beginFrame(h, length)
-		case int64(len(src)-n-k) < length:
-			return dst, n, needInput, nil
-		default:
-			p := src[n+k : n+k+int(length)]
-			if h.masked {
-				maskCopy(p, p, h.key)
-			}
-			d.setControl(h.op, p)
-			return dst, n + k + int(length), gotControl, nil
+		k, ev, err := d.beginHybi(src[n:])
+		n += k
+		if k == 0 || ev != needInput {
+			return dst, n, ev, err
 		}
 	}
+}
+
+// beginHybi takes the header of a data frame, or the whole of a control frame.
+// It takes nothing if less is there, or if it errs.
+func (d *decoder) beginHybi(src []byte) (int, event, *ProtocolError) {
+	h, length, n, err := parseHybiHeader(src)
+	if err == nil && n > 0 {
+		err = d.checkFrame(h, length)
+	}
+	switch {
+	case err != nil || n == 0:
+		return 0, needInput, err
+	case !h.op.isControl():
+		d.beginFrame(h, length)
+		return n, needInput, nil
+	case int64(len(src)-n) < length:
+		return 0, needInput, nil
+	}
+	p := src[n : n+int(length)]
+	if h.masked {
+		maskCopy(p, p, h.key)
+	}
+	d.setControl(h.op, p)
+	return n + len(p), gotControl, nil
 }

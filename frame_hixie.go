@@ -27,7 +27,7 @@ func errHixie(what string) error {
 	return fmt.Errorf("websocket: %s on draft-ietf-hybi-00 or draft-hixie-75, which have only text: %w", what, errors.ErrUnsupported)
 }
 
-func (hixieCodec) check(h header, payload []byte) error {
+func (*hixieCodec) check(h header, payload []byte) error {
 	switch {
 	case h.op != Text && h.op != Close:
 		return errHixie(h.op.String())
@@ -45,21 +45,21 @@ func (hixieCodec) check(h header, payload []byte) error {
 // only here a wrong byte, 0xFF, would change where the message ends.
 var errNotUTF8 = errors.New("websocket: text message is not valid UTF-8, which draft-ietf-hybi-00 and draft-hixie-75 cannot carry")
 
-func (hixieCodec) appendHeader(dst []byte, h header, _ int) []byte {
+func (*hixieCodec) appendHeader(dst []byte, h header, _ int) []byte {
 	if h.op == Close {
 		return append(dst, hixieClose)
 	}
 	return append(dst, hixieTextStart)
 }
 
-func (hixieCodec) appendTrailer(dst []byte, h header) []byte {
+func (*hixieCodec) appendTrailer(dst []byte, h header) []byte {
 	if h.op == Close {
 		return append(dst, 0x00)
 	}
 	return append(dst, hixieTextEnd)
 }
 
-func (c hixieCodec) parseFrame(src []byte) (Frame, int, error) {
+func (c *hixieCodec) parseFrame(src []byte) (Frame, int, error) {
 	d := decoder{version: Hybi00, maxSize: math.MaxInt64}
 	payload := []byte{} // not of len(src), which may hold many frames after this
 	for n := 0; ; {
@@ -102,7 +102,7 @@ const (
 	hixieSkipBytes                   // in a frame with a length, decoder.left to go
 )
 
-func (hixieCodec) decode(d *decoder, dst, src []byte) ([]byte, int, event, *ProtocolError) {
+func (*hixieCodec) decode(d *decoder, dst, src []byte) ([]byte, int, event, *ProtocolError) {
 	n := 0
 	for n < len(src) {
 		switch d.hixie {

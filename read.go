@@ -75,47 +75,45 @@ func (rd *reader) release() {
 // [os.ErrDeadlineExceeded] at the deadline, after which one may go on, and
 // wraps [net.ErrClosed] after Close or Shutdown, and after the latter the
 // CloseError that the peer answered.
-func (c *Conn) ReadMessage() (MessageType, []byte, error) {
-	c.rd.mu.Lock()
-	defer c.rd.mu.Unlock()
-	m := messageBuffer{exact: true}
-	defer m.giveBack()
-	if err := c.readMessage(&m); err != nil {
-		return 0, nil, err
-	}
-	return c.rd.dec.typ, m.take(), nil
-}
+func (c *Conn) ReadMessage() (MessageType, []byte, error) { return c.nextMessage(nil, true) }
 
 // AppendMessage is [Conn.ReadMessage] into b: it appends the next message and
 // does not allocate if there is room. If it errs it returns b as it was,
 // although memory behind it may have changed.
-func (c *Conn) AppendMessage(b []byte) (MessageType, []byte, error) {
+func (c *Conn) AppendMessage(b []byte) (MessageType, []byte, error) { return c.nextMessage(b, false) }
+
+// nextMessage appends the next message to b or, if exact is set, returns it in
+// memory of its own. It waits for the beginning of the message here, where few
+// frames are on the stack: a goroutine that has never needed more than the 2 KiB
+// it is born with waits with those, and one that has keeps 4 KiB for good.
+func (c *Conn) nextMessage(b []byte, exact bool) (MessageType, []byte, error) {
 	c.rd.mu.Lock()
 	defer c.rd.mu.Unlock()
-	m := messageBuffer{b: b, start: len(b)}
-	if err := c.readMessage(&m); err != nil {
-		return 0, b, err
+	err := c.beginRead()
+	for err == nil {
+		var p []byte
+		if p, err = c.takeMessage(b, exact); p != nil {
+			return c.rd.dec.typ, p, nil
+		}
+		if err == nil {
+			err = c.fill()
+		}
 	}
-	return c.rd.dec.typ, m.b, nil
+	return 0, b, err
 }
 
-// readMessage reads a whole message into m, or the rest of one that a read
-// before gave up on.
-func (c *Conn) readMessage(m *messageBuffer) error {
-	rd := &c.rd
-	if err := c.beginRead(); err != nil {
-		return err
+// takeMessage appends the message that has begun to arrive, or was given up on
+// by a read before. It returns nil if there is none.
+func (c *Conn) takeMessage(b []byte, exact bool) ([]byte, error) {
+	var m messageBuffer // of which a literal would take a second on the stack
+	m.b, m.start, m.exact = b, len(b), exact
+	m.resume(&c.rd)
+	done, err := c.decodeMessage(&m)
+	if !done {
+		m.giveBack()
+		return nil, err
 	}
-	if rd.partial == nil {
-		return c.decodeMessage(m)
-	}
-	p := messageBuffer{b: rd.partial, owned: true}
-	rd.partial = nil
-	if err := c.decodeMessage(&p); err != nil {
-		return err
-	}
-	m.b = append(m.b, p.b...)
-	return nil
+	return m.take(b), nil
 }
 
 // beginRead makes the decoder ready for a new message.
@@ -127,16 +125,20 @@ func (c *Conn) beginRead() error {
 	return rd.err
 }
 
-func (c *Conn) decodeMessage(m *messageBuffer) error {
+// decodeMessage decodes a message, unless there is nothing of it yet. It waits
+// for the rest of one.
+func (c *Conn) decodeMessage(m *messageBuffer) (done bool, err error) {
 	rd := &c.rd
 	for {
 		ev, err := c.decode(&m.b)
 		switch {
 		case err != nil:
 		case ev == gotMessage:
-			return nil
+			return true, nil
 		case ev == needRoom:
 			m.grow(rd)
+		case !rd.dec.open:
+			return false, nil
 		case rd.dec.direct() >= directMin && len(rd.buffered()) == 0:
 			err = c.readDirect(m)
 		default:
@@ -146,7 +148,7 @@ func (c *Conn) decodeMessage(m *messageBuffer) error {
 			if rd.err == nil && rd.dec.open {
 				rd.partial = m.rest()
 			}
-			return err
+			return false, err
 		}
 	}
 }

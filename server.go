@@ -106,24 +106,34 @@ func (s *Server) serve(c *Conn) {
 	ctx, cancel := context.WithCancel(c.request.Context())
 	late := s.add(c, cancel)
 	c.onEnd(cancel)
-	go func() {
-		defer s.remove(c)
-		if late { // Shutdown began meanwhile and does not know of c
-			c.Shutdown(context.Background(), StatusGoingAway, "")
-			return
-		}
-		s.run(ctx, cancel, c)
-	}()
+	if late { // Shutdown began meanwhile and does not know of c
+		go s.end(c, cancel, StatusGoingAway, "")
+		return
+	}
+	go s.run(ctx, cancel, c)
 }
 
-// run calls the handler and ends the connection as it demands.
+// run calls the handler and ends the connection as it demands. It is the first
+// on the stack of an idle connection, and so has little there.
 func (s *Server) run(ctx context.Context, cancel context.CancelFunc, c *Conn) {
-	defer c.Close()
-	code, reason := StatusInternalError, ""
-	defer func() { c.Shutdown(context.Background(), code, reason) }()
-	defer s.recover(c)
-	defer cancel() // what the handler has started need not wait for the peer
-	code, reason = s.verdict(ctx, c, s.Handler(ctx, c))
+	err, returned := error(nil), false
+	defer func() {
+		s.logPanic(c, recover())
+		code, reason := StatusInternalError, ""
+		if returned {
+			code, reason = s.verdict(ctx, c, err)
+		}
+		s.end(c, cancel, code, reason)
+	}()
+	err = s.Handler(ctx, c)
+	returned = true
+}
+
+func (s *Server) end(c *Conn, cancel context.CancelFunc, code StatusCode, reason string) {
+	cancel() // what the handler has started need not wait for the peer
+	c.Shutdown(context.Background(), code, reason)
+	c.Close()
+	s.remove(c)
 }
 
 // verdict tells with what the connection ends whose handler has returned err.
@@ -155,8 +165,8 @@ func (c *Conn) failed() bool {
 	return c.wr.result != nil || c.wr.err != nil
 }
 
-func (s *Server) recover(c *Conn) {
-	if v := recover(); v != nil && v != http.ErrAbortHandler {
+func (s *Server) logPanic(c *Conn, v any) {
+	if v != nil && v != http.ErrAbortHandler {
 		s.logger().Error("websocket: handler panicked", "remote", addrString(c.RemoteAddr()),
 			"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	}
@@ -202,7 +212,6 @@ func (s *Server) add(c *Conn, cancel context.CancelFunc) (late bool) {
 
 func (s *Server) remove(c *Conn) {
 	s.mu.Lock()
-	s.conns[c]()
 	delete(s.conns, c)
 	s.mu.Unlock()
 	s.finish()

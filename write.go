@@ -104,17 +104,27 @@ func (c *Conn) sendMessage(t MessageType, p []byte, now bool) error {
 			return err
 		}
 	}
+	if now && c.wr.enter() {
+		return c.writeAlone(h, p)
+	}
 	return c.send(h, p, nil, now)
+}
+
+// writeAlone writes a frame that was let in by the gate.
+func (c *Conn) writeAlone(h header, p []byte) error {
+	c.traceWritten(h, len(p))
+	out := outBuffers.Get().(*outBuffer)
+	if len(p) > maxQueue {
+		return c.written(out, c.transmit(out, &outgoing{header: h, payload: p}))
+	}
+	c.appendFrame(out, h, p)
+	_, err := c.nc.Write(out.b)
+	return c.written(out, err)
 }
 
 // send sends a frame of data, which s, if not nil, is a part of.
 func (c *Conn) send(h header, p []byte, s *messageWriter, now bool) error {
 	w := &c.wr
-	if now && s == nil && w.enter() {
-		c.traceWritten(h, len(p))
-		out := outBuffers.Get().(*outBuffer)
-		return c.written(out, c.transmit(out, &outgoing{header: h, payload: p}))
-	}
 	w.lock()
 	defer w.unlock()
 	if err := w.waitTurn(s, len(p)); err != nil {
