@@ -5,9 +5,18 @@ import (
 	"time"
 )
 
+// maxOvertaken is how long the first in line can be overtaken by writers that
+// need not wait. If it never could be, then once there is a line each message
+// would stand in it, and cost two switches of goroutines: 8 writers of 120 bytes
+// got 0.7 million messages a second through, and get 3.
+const maxOvertaken = 10 * time.Millisecond
+
 // waiter is a writer who stands in line. A value in wake tells it to look again
 // whether it is its turn.
-type waiter struct{ wake chan struct{} }
+type waiter struct {
+	wake  chan struct{}
+	since time.Time
+}
 
 // waitTurn waits until a data frame with n bytes of payload, which s, if not
 // nil, is a part of, may be written or queued. It is called, and returns, with
@@ -19,10 +28,10 @@ func (w *writer) waitTurn(s *messageWriter, n int) error {
 		return err
 	case w.late():
 		return errWriteTimeout
-	case w.free(s, n) && (len(w.line) == 0 || s != nil):
+	case w.free(s, n) && (s != nil || w.mayOvertake()):
 		return nil
 	}
-	me := &waiter{wake: make(chan struct{}, 1)}
+	me := &waiter{wake: make(chan struct{}, 1), since: time.Now()}
 	if s != nil { // all others wait for the end of its message
 		w.line = slices.Insert(w.line, 0, me)
 	} else {
@@ -44,6 +53,8 @@ func (w *writer) waitTurn(s *messageWriter, n int) error {
 		}
 	}
 }
+
+func (w *writer) mayOvertake() bool { return len(w.line) == 0 || time.Since(w.line[0].since) < maxOvertaken }
 
 // leaveLine takes somebody out of the line.
 func (w *writer) leaveLine(me *waiter) {

@@ -339,7 +339,7 @@ func TestSetWriteDeadlineWakesWaiters(t *testing.T) {
 }
 
 // Writers are served in order: neither does a large message wait for ever
-// while small ones find room, nor the other way round.
+// while small ones find room, nor the other way round. Small ones pass at first.
 func TestWritersAreServedInOrder(t *testing.T) {
 	large, small := strings.Repeat("L", 100<<10), strings.Repeat("s", 100)
 	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
@@ -348,7 +348,10 @@ func TestWritersAreServedInOrder(t *testing.T) {
 		var results []<-chan error
 		for _, s := range []string{large, small + "1", large + "2", small + "3", small + "4"} {
 			results = append(results, writeLater(writeText(c, s)))
-			synctest.Wait() // it stands in line
+			synctest.Wait() // it stands in line, but the first small one
+			if s != large {
+				time.Sleep(maxOvertaken)
+			}
 		}
 		g.results <- writeResult{n: -1}
 		var all []byte
@@ -356,7 +359,7 @@ func TestWritersAreServedInOrder(t *testing.T) {
 			all = append(all, <-g.writes...)
 			g.results <- writeResult{n: -1}
 		}
-		writeExpectTexts(t, "after the first", RFC6455, all, large, small+"1", large+"2", small+"3", small+"4")
+		writeExpectTexts(t, "after the first", RFC6455, all, small+"1", large, large+"2", small+"3", small+"4")
 		for _, r := range append(results, first) {
 			if err := <-r; err != nil {
 				t.Error(err)
