@@ -2,237 +2,98 @@ package bench
 
 import (
 	"bytes"
-	"context"
+	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
 	"testing"
-
-	coder "github.com/coder/websocket"
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
-	"github.com/gorilla/websocket"
-	"github.com/lxzan/gws"
 
 	ours "github.com/protocol-websocket/websocket"
 )
 
-var sizes = []int{16, 125, 1 << 10, 16 << 10, 64 << 10, 1 << 20}
-
-func frame(side ours.Side, t ours.MessageType, n int) []byte {
-	b, err := ours.AppendMessage(nil, ours.RFC6455, side, t, bytes.Repeat([]byte("a"), n))
-	if err != nil {
-		panic(err)
-	}
-	return b
-}
-
-// serverReaders read n messages that were sent to a server.
-var serverReaders = []struct {
-	name string
-	read func(nc net.Conn, n int) error
+// The names have no hyphen, since benchstat takes a number after it for
+// GOMAXPROCS.
+var versions = []struct {
+	name    string
+	version ours.Version
 }{
-	{"ours", func(nc net.Conn, n int) error {
-		u := ours.Upgrader{Config: ours.Config{MaxMessageSize: -1}}
-		c, err := u.Upgrade(&hijacker{nc, http.Header{}}, request(), nil)
-		if err != nil {
-			return err
-		}
-		var b []byte
-		for range n {
-			if _, b, err = c.AppendMessage(b[:0]); err != nil {
-				return err
-			}
-		}
-		return nil
-	}},
-	{"gorilla", func(nc net.Conn, n int) error {
-		var u websocket.Upgrader
-		c, err := u.Upgrade(&hijacker{nc, http.Header{}}, request(), nil)
-		if err != nil {
-			return err
-		}
-		b := bytes.NewBuffer(nil)
-		for range n {
-			_, r, err := c.NextReader()
-			if err != nil {
-				return err
-			}
-			b.Reset()
-			if _, err := b.ReadFrom(r); err != nil {
-				return err
-			}
-		}
-		return nil
-	}},
-	{"coder", func(nc net.Conn, n int) error {
-		c, err := coder.Accept(&hijacker{nc, http.Header{}}, request(), nil)
-		if err != nil {
-			return err
-		}
-		c.SetReadLimit(-1)
-		ctx := context.Background()
-		b := bytes.NewBuffer(nil)
-		for range n {
-			_, r, err := c.Reader(ctx)
-			if err != nil {
-				return err
-			}
-			b.Reset()
-			if _, err := b.ReadFrom(r); err != nil {
-				return err
-			}
-		}
-		return nil
-	}},
-	{"gobwas", func(nc net.Conn, n int) error {
-		br := newBufReader(nc)
-		var b []byte
-		for range n {
-			h, err := ws.ReadHeader(br)
-			if err != nil {
-				return err
-			}
-			if int(h.Length) > cap(b) {
-				b = make([]byte, h.Length)
-			}
-			b = b[:h.Length]
-			if _, err := io.ReadFull(br, b); err != nil {
-				return err
-			}
-			ws.Cipher(b, h.Mask, 0)
-		}
-		return nil
-	}},
-	{"wsutil", func(nc net.Conn, n int) error {
-		rw := struct {
-			io.Reader
-			io.Writer
-		}{newBufReader(nc), nc}
-		for range n {
-			if _, _, err := wsutil.ReadClientData(rw); err != nil {
-				return err
-			}
-		}
-		return nil
-	}},
-	{"gws", func(nc net.Conn, n int) error {
-		done := &counter{left: n, end: make(chan struct{})}
-		u := gws.NewUpgrader(done, &gws.ServerOption{ReadMaxPayloadSize: 1 << 30})
-		c, err := u.Upgrade(&hijacker{nc, http.Header{}}, request())
-		if err != nil {
-			return err
-		}
-		go c.ReadLoop()
-		<-done.end
-		return nil
-	}},
+	{"hixie75", ours.Hixie75},
+	{"hybi00", ours.Hybi00},
+	{"hybi07", ours.Hybi07},
+	{"hybi10", ours.Hybi10},
+	{"rfc6455", ours.RFC6455},
 }
 
-type counter struct {
-	gws.BuiltinEventHandler
-	left int
-	end  chan struct{}
-}
+var codecSizes = []int{125, 1 << 10, 64 << 10}
 
-func (c *counter) OnMessage(_ *gws.Conn, m *gws.Message) {
-	m.Close()
-	if c.left--; c.left == 0 {
-		close(c.end)
-	}
-}
-
-func BenchmarkServerRead(b *testing.B) {
-	for _, size := range sizes {
-		for _, lib := range serverReaders {
-			b.Run(fmt.Sprintf("size=%d/lib=%s", size, lib.name), func(b *testing.B) {
+// codec measures do with frames of clients, of every version and size.
+func codec(b *testing.B, do func(b *testing.B, v ours.Version, f ours.Frame, wire []byte)) {
+	for _, size := range codecSizes {
+		f := ours.Frame{Fin: true, Opcode: ours.Text, Payload: bytes.Repeat([]byte("a"), size)}
+		for _, v := range versions {
+			f := f
+			if v.version != ours.Hixie75 && v.version != ours.Hybi00 {
+				f.Masked, f.MaskKey = true, [4]byte{1, 2, 3, 4}
+			}
+			wire, err := ours.AppendFrame(nil, v.version, f)
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.Run(fmt.Sprintf("size=%d/version=%s", size, v.name), func(b *testing.B) {
 				b.SetBytes(int64(size))
 				b.ReportAllocs()
-				nc := &memConn{frame: frame(ours.ClientSide, ours.Binary, size), left: b.N}
-				if err := lib.read(nc, b.N); err != nil {
-					b.Fatal(err)
-				}
+				do(b, v.version, f, wire)
 			})
 		}
 	}
 }
 
-// serverWriters write n messages as a server.
-var serverWriters = []struct {
-	name  string
-	write func(nc net.Conn, p []byte, n int) error
-}{
-	{"ours", func(nc net.Conn, p []byte, n int) error {
-		var u ours.Upgrader
-		c, err := u.Upgrade(&hijacker{nc, http.Header{}}, request(), nil)
-		for range n {
-			if err == nil {
-				err = c.WriteMessage(ours.Binary, p)
+func BenchmarkAppendFrame(b *testing.B) {
+	codec(b, func(b *testing.B, v ours.Version, f ours.Frame, wire []byte) {
+		dst := make([]byte, 0, len(wire))
+		for b.Loop() {
+			got, err := ours.AppendFrame(dst, v, f)
+			if err != nil || len(got) != len(wire) {
+				b.Fatalf("%d bytes, %v", len(got), err)
 			}
 		}
-		return err
-	}},
-	{"gorilla", func(nc net.Conn, p []byte, n int) error {
-		var u websocket.Upgrader
-		c, err := u.Upgrade(&hijacker{nc, http.Header{}}, request(), nil)
-		for range n {
-			if err == nil {
-				err = c.WriteMessage(websocket.BinaryMessage, p)
-			}
-		}
-		return err
-	}},
-	{"coder", func(nc net.Conn, p []byte, n int) error {
-		c, err := coder.Accept(&hijacker{nc, http.Header{}}, request(), nil)
-		for range n {
-			if err == nil {
-				err = c.Write(context.Background(), coder.MessageBinary, p)
-			}
-		}
-		return err
-	}},
-	{"gobwas", func(nc net.Conn, p []byte, n int) error {
-		var err error
-		for range n {
-			if err == nil {
-				err = ws.WriteFrame(nc, ws.NewBinaryFrame(p))
-			}
-		}
-		return err
-	}},
-	{"wsutil", func(nc net.Conn, p []byte, n int) error {
-		var err error
-		for range n {
-			if err == nil {
-				err = wsutil.WriteServerMessage(nc, ws.OpBinary, p)
-			}
-		}
-		return err
-	}},
-	{"gws", func(nc net.Conn, p []byte, n int) error {
-		u := gws.NewUpgrader(&gws.BuiltinEventHandler{}, nil)
-		c, err := u.Upgrade(&hijacker{nc, http.Header{}}, request())
-		for range n {
-			if err == nil {
-				err = c.WriteMessage(gws.OpcodeBinary, p)
-			}
-		}
-		return err
-	}},
+	})
 }
 
-func BenchmarkServerWrite(b *testing.B) {
-	for _, size := range sizes {
-		p := bytes.Repeat([]byte("a"), size)
-		for _, lib := range serverWriters {
-			b.Run(fmt.Sprintf("size=%d/lib=%s", size, lib.name), func(b *testing.B) {
-				b.SetBytes(int64(size))
-				b.ReportAllocs()
-				if err := lib.write(new(memConn), p, b.N); err != nil {
-					b.Fatal(err)
-				}
-			})
+func BenchmarkParseFrame(b *testing.B) {
+	codec(b, func(b *testing.B, v ours.Version, f ours.Frame, wire []byte) {
+		for b.Loop() {
+			got, n, err := ours.ParseFrame(wire, v)
+			if err != nil || n != len(wire) || len(got.Payload) != len(f.Payload) {
+				b.Fatalf("%d bytes, %v", n, err)
+			}
+		}
+	})
+}
+
+// BenchmarkParser appends one message at a time in the pieces in which a socket
+// might give it.
+func BenchmarkParser(b *testing.B) {
+	codec(b, func(b *testing.B, v ours.Version, f ours.Frame, wire []byte) {
+		p, err := ours.NewParser(v, ours.ServerSide, ours.Config{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for b.Loop() {
+			got, err := parse(p, wire)
+			if err != nil || len(got.Data) != len(f.Payload) {
+				b.Fatalf("%d bytes, %v", len(got.Data), err)
+			}
+		}
+	})
+}
+
+func parse(p *ours.Parser, wire []byte) (ours.Message, error) {
+	for {
+		n := min(len(wire), 16<<10)
+		p.Append(wire[:n])
+		wire = wire[n:]
+		m, err := p.Next()
+		if len(wire) == 0 || !errors.Is(err, ours.ErrIncomplete) {
+			return m, err
 		}
 	}
 }

@@ -3,21 +3,9 @@
 package echo
 
 import (
-	"bufio"
-	"bytes"
-	"context"
-	"io"
+	"fmt"
 	"net"
 	"net/http"
-
-	coder "github.com/coder/websocket"
-	"github.com/gobwas/ws"
-	"github.com/gobwas/ws/wsutil"
-	"github.com/gorilla/websocket"
-	"github.com/lxzan/gws"
-	xnet "golang.org/x/net/websocket"
-
-	ours "github.com/protocol-websocket/websocket"
 )
 
 // maxMessage lets messages of 1 MiB pass in every package.
@@ -27,39 +15,66 @@ const maxMessage = 8 << 20
 type Server struct {
 	Name  string
 	Note  string // how it is configured, and why
+	Uses  Use
 	Serve func(l net.Listener) error
 }
 
-// Servers are all of them, the roofline first.
+// Use tells in which tables a server stands.
+type Use int
+
+// The tables.
+const (
+	Messages Use = 1 << iota
+	Connections
+	Idle
+
+	all = Messages | Connections | Idle
+)
+
+// Servers are all of them, the rooflines first.
 var Servers = []Server{
-	{"raw", "TCP echo without any protocol: the roofline", serveRaw},
-	{"ours", "AppendMessage into one slice, BufferMessage: answers leave together, before the next read waits", serveHTTP(serveOurs)},
-	{"ours-write", "AppendMessage, WriteMessage: each answer leaves at once", serveHTTP(serveOursWrite)},
-	{"ours-accept", "as ours, by Upgrader.Accept on the listener, without net/http", serveOursAccept},
-	{"gorilla", "NextReader into one buffer, WriteMessage; default buffers of net/http", serveHTTP(serveGorilla)},
-	{"coder", "Reader into one buffer, Write", serveHTTP(serveCoder)},
-	{"gobwas", "low level on the raw listener: ws.ReadHeader, ws.Cipher, ws.WriteHeader through bufio, flushed each message", serveGobwas},
-	{"gobwas-flush", "the same, flushed when no input is buffered", serveGobwasBatched},
-	{"wsutil", "wsutil.ReadClientData and WriteServerMessage", serveWsutil},
-	{"gws", "event handler with WriteMessage; ReadLoop in a goroutine", serveHTTP(serveGws())},
-	{"xnet", "golang.org/x/net/websocket, Message codec", serveHTTP(serveXnet())},
+	{"raw", "TCP echo without any protocol, 64 KiB of buffer a connection: the roofline of messages", Messages, serveRaw(64 << 10)},
+	{"raw-small", "TCP echo with 512 bytes of buffer a connection: the roofline of connections and memory", Connections | Idle, serveRaw(512)},
+	{"ours", "Server through net/http; AppendMessage into one slice, BufferMessage: answers leave together, before the next read waits", all, serveHTTP(serveOurs(echoOurs))},
+	{"ours-write", "the same with WriteMessage: each answer leaves at once", Messages, serveHTTP(serveOurs(echoOursAtOnce))},
+	{"ours-accept", "as ours, by Upgrader.Accept on the listener, without net/http", all, serveOursAccept},
+	{"gorilla", "Upgrader through net/http with its default buffers, which are those of net/http; NextReader into one bytes.Buffer, WriteMessage", all, serveHTTP(serveGorilla)},
+	{"gorilla-lean", "the same with a WriteBufferPool, which its documentation recommends for many connections that write little, and in a goroutine as in its chat example, so that net/http's memory is freed", Idle, serveHTTP(serveGorillaLean)},
+	{"coder", "Accept through net/http without compression, its default; Reader into one bytes.Buffer, Write", all, serveHTTP(serveCoder)},
+	{"gobwas", "low level, ws.Upgrade on the listener: ws.ReadHeader, ws.Cipher, ws.WriteHeader through bufio of 4 KiB, flushed after each message", all, serveGobwas(false)},
+	{"gobwas-flush", "the same, flushed when no input is buffered", Messages, serveGobwas(true)},
+	{"gobwas-http", "as gobwas, by ws.UpgradeHTTP through net/http, in a goroutine as in its README", Connections | Idle, serveHTTP(serveGobwasHTTP)},
+	{"wsutil", "ws.Upgrade on the listener; wsutil.ReadClientData and WriteServerMessage on the connection, without buffers", all, serveWsutil},
+	{"gws", "Upgrader through net/http; event handler with WriteMessage, ReadLoop in a goroutine as in its README; UTF-8 is not checked by default", all, serveHTTP(serveGws())},
+	{"xnet", "golang.org/x/net/websocket through net/http; a Codec that keeps the type of a message", all, serveHTTP(serveXnet())},
 }
 
-func serveRaw(l net.Listener) error {
-	return accept(l, func(nc net.Conn) {
-		b := make([]byte, 64<<10)
-		for {
-			n, err := nc.Read(b)
-			if err != nil {
-				return
-			}
-			if _, err := nc.Write(b[:n]); err != nil {
-				return
-			}
+// For returns the names of the servers that stand in a table.
+func For(u Use) []string {
+	var names []string
+	for _, s := range Servers {
+		if s.Uses&u != 0 {
+			names = append(names, s.Name)
 		}
-	})
+	}
+	return names
 }
 
+// Named returns the server of that name.
+func Named(name string) (Server, error) {
+	for _, s := range Servers {
+		if s.Name == name {
+			return s, nil
+		}
+	}
+	return Server{}, fmt.Errorf("no server %q", name)
+}
+
+func serveHTTP(h http.HandlerFunc) func(net.Listener) error {
+	return func(l net.Listener) error { return (&http.Server{Handler: h}).Serve(l) }
+}
+
+// accept serves each connection in a goroutine.
 func accept(l net.Listener, serve func(net.Conn)) error {
 	for {
 		nc, err := l.Accept()
@@ -73,198 +88,19 @@ func accept(l net.Listener, serve func(net.Conn)) error {
 	}
 }
 
-func serveHTTP(h http.HandlerFunc) func(net.Listener) error {
-	return func(l net.Listener) error { return (&http.Server{Handler: h}).Serve(l) }
-}
-
-var oursServer = ours.Server{
-	Upgrader: ours.Upgrader{Config: ours.Config{MaxMessageSize: maxMessage}},
-	Handler:  echoOurs,
-}
-
-func echoOurs(_ context.Context, c *ours.Conn) error {
-	var b []byte
-	for {
-		t, p, err := c.AppendMessage(b[:0])
-		if err != nil {
-			return err
-		}
-		if err := c.BufferMessage(t, p); err != nil {
-			return err
-		}
-		b = p
+func serveRaw(buffer int) func(net.Listener) error {
+	return func(l net.Listener) error {
+		return accept(l, func(nc net.Conn) {
+			b := make([]byte, buffer)
+			for {
+				n, err := nc.Read(b)
+				if err != nil {
+					return
+				}
+				if _, err := nc.Write(b[:n]); err != nil {
+					return
+				}
+			}
+		})
 	}
-}
-
-func serveOurs(w http.ResponseWriter, r *http.Request) { oursServer.ServeHTTP(w, r) }
-
-func serveOursAccept(l net.Listener) error {
-	u := &ours.Upgrader{Config: ours.Config{MaxMessageSize: maxMessage}}
-	for {
-		nc, err := l.Accept()
-		if err != nil {
-			return err
-		}
-		go func() {
-			if c, err := u.Accept(context.Background(), nc, nil); err == nil {
-				go func() { // a fresh, small stack
-					defer c.Close()
-					_ = echoOurs(context.Background(), c)
-				}()
-			}
-		}()
-	}
-}
-
-var oursWriteServer = ours.Server{
-	Upgrader: ours.Upgrader{Config: ours.Config{MaxMessageSize: maxMessage}},
-	Handler: func(_ context.Context, c *ours.Conn) error {
-		var b []byte
-		for {
-			t, p, err := c.AppendMessage(b[:0])
-			if err != nil {
-				return err
-			}
-			if err := c.WriteMessage(t, p); err != nil {
-				return err
-			}
-			b = p
-		}
-	},
-}
-
-func serveOursWrite(w http.ResponseWriter, r *http.Request) { oursWriteServer.ServeHTTP(w, r) }
-
-func serveGorilla(w http.ResponseWriter, r *http.Request) {
-	var u websocket.Upgrader
-	c, err := u.Upgrade(w, r, nil)
-	if err != nil {
-		return
-	}
-	defer c.Close()
-	var b bytes.Buffer
-	for {
-		t, m, err := c.NextReader()
-		if err != nil {
-			return
-		}
-		b.Reset()
-		if _, err := b.ReadFrom(m); err != nil {
-			return
-		}
-		if err := c.WriteMessage(t, b.Bytes()); err != nil {
-			return
-		}
-	}
-}
-
-func serveCoder(w http.ResponseWriter, r *http.Request) {
-	c, err := coder.Accept(w, r, nil)
-	if err != nil {
-		return
-	}
-	defer c.CloseNow()
-	c.SetReadLimit(maxMessage)
-	ctx := context.Background()
-	var b bytes.Buffer
-	for {
-		t, m, err := c.Reader(ctx)
-		if err != nil {
-			return
-		}
-		b.Reset()
-		if _, err := b.ReadFrom(m); err != nil {
-			return
-		}
-		if err := c.Write(ctx, t, b.Bytes()); err != nil {
-			return
-		}
-	}
-}
-
-func serveGobwas(l net.Listener) error        { return gobwas(l, false) }
-func serveGobwasBatched(l net.Listener) error { return gobwas(l, true) }
-
-func gobwas(l net.Listener, batched bool) error {
-	return accept(l, func(nc net.Conn) {
-		if _, err := ws.Upgrade(nc); err != nil {
-			return
-		}
-		br, bw := bufio.NewReaderSize(nc, 4096), bufio.NewWriterSize(nc, 4096)
-		var b []byte
-		for {
-			h, err := ws.ReadHeader(br)
-			if err != nil || h.Length > maxMessage {
-				return
-			}
-			if int64(cap(b)) < h.Length {
-				b = make([]byte, h.Length)
-			}
-			b = b[:h.Length]
-			if _, err := io.ReadFull(br, b); err != nil {
-				return
-			}
-			ws.Cipher(b, h.Mask, 0)
-			h.Masked = false
-			if ws.WriteHeader(bw, h) != nil {
-				return
-			}
-			if _, err := bw.Write(b); err != nil {
-				return
-			}
-			if batched && br.Buffered() > 0 {
-				continue
-			}
-			if bw.Flush() != nil {
-				return
-			}
-		}
-	})
-}
-
-func serveWsutil(l net.Listener) error {
-	return accept(l, func(nc net.Conn) {
-		if _, err := ws.Upgrade(nc); err != nil {
-			return
-		}
-		for {
-			b, op, err := wsutil.ReadClientData(nc)
-			if err != nil {
-				return
-			}
-			if wsutil.WriteServerMessage(nc, op, b) != nil {
-				return
-			}
-		}
-	})
-}
-
-type gwsHandler struct{ gws.BuiltinEventHandler }
-
-func (gwsHandler) OnMessage(c *gws.Conn, m *gws.Message) {
-	defer m.Close()
-	_ = c.WriteMessage(m.Opcode, m.Bytes())
-}
-
-func serveGws() http.HandlerFunc {
-	u := gws.NewUpgrader(gwsHandler{}, &gws.ServerOption{ReadMaxPayloadSize: maxMessage})
-	return func(w http.ResponseWriter, r *http.Request) {
-		if c, err := u.Upgrade(w, r); err == nil {
-			go c.ReadLoop()
-		}
-	}
-}
-
-func serveXnet() http.HandlerFunc {
-	s := xnet.Server{Handler: func(c *xnet.Conn) {
-		c.MaxPayloadBytes = maxMessage
-		c.PayloadType = xnet.BinaryFrame
-		var b []byte
-		for xnet.Message.Receive(c, &b) == nil {
-			if xnet.Message.Send(c, b) != nil {
-				return
-			}
-		}
-	}}
-	return s.ServeHTTP
 }

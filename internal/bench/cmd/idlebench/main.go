@@ -7,193 +7,109 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
+	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"log"
-	"net"
 	"os"
 	"os/exec"
-	"runtime"
-	"runtime/debug"
-	"slices"
-	"strings"
-	"syscall"
-	"text/tabwriter"
 
 	ours "github.com/protocol-websocket/websocket"
 	"github.com/protocol-websocket/websocket/internal/bench/echo"
+	"github.com/protocol-websocket/websocket/internal/bench/harness"
 )
 
 var (
-	serve = flag.String("serve", "", "be the server of this name")
-	libs  = flag.String("libs", "", "servers to measure, separated by commas; all if empty")
-	conns = flag.Int("conns", 10000, "number of connections")
-	size  = flag.Int("size", 125, "payload of the one message that is echoed, in bytes")
+	serve  = flag.String("serve", "", "be the server of this name")
+	secure = flag.Bool("tls", false, "with -serve, serve TLS")
+	libs   = flag.String("libs", "", "servers to measure, separated by commas; all if empty")
+	conns  = flag.Int("conns", 10000, "number of connections")
+	size   = flag.Int("size", 125, "payload of the one message that is echoed, in bytes")
+	lines  = flag.Bool("lines", false, "print each measurement as a line for benchstat in place of a table")
 )
 
 func main() {
 	log.SetFlags(0)
 	flag.Parse()
-	raiseLimit()
 	if *serve != "" {
-		beServer(*serve)
+		if err := harness.Serve(*serve, *secure); err != nil {
+			log.Fatal(err)
+		}
 		return
 	}
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintf(w, "server\tRSS\theap\tstack\t(bytes a connection, %d connections)\n", *conns)
-	for _, s := range echo.Servers {
-		if *libs != "" && !slices.Contains(strings.Split(*libs, ","), s.Name) {
-			continue
-		}
-		fmt.Fprintf(os.Stderr, "\r%-14s", s.Name)
-		m, err := measure(s.Name)
-		if err != nil {
-			log.Fatalf("%s: %v", s.Name, err)
-		}
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t\n", s.Name, m.rss, m.heap, m.stack)
+	results, err := run()
+	if !*lines {
+		fmt.Print(harness.IdleTable.Markdown(results))
 	}
-	fmt.Fprintf(os.Stderr, "\r%14s\r", "")
-	w.Flush()
-}
-
-// raiseLimit lets the process have as many descriptors as the system allows.
-func raiseLimit() {
-	var lim syscall.Rlimit
-	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &lim); err == nil {
-		lim.Cur = lim.Max
-		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &lim)
-	}
-}
-
-// memory is what a process has, in bytes.
-type memory struct{ rss, heap, stack int64 }
-
-// beServer serves, and answers each line on its input with its memory.
-func beServer(name string) {
-	i := slices.IndexFunc(echo.Servers, func(s echo.Server) bool { return s.Name == name })
-	if i < 0 {
-		log.Fatalf("no server %q", name)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(l.Addr())
-	go func() {
-		lines := bufio.NewScanner(os.Stdin)
-		for lines.Scan() {
-			m := readMemory()
-			fmt.Println(m.rss, m.heap, m.stack)
-		}
-		os.Exit(0)
-	}()
-	log.Fatal(echo.Servers[i].Serve(l))
 }
 
-func readMemory() memory {
-	for range 3 { // pools are emptied by the second collection
-		runtime.GC()
-	}
-	debug.FreeOSMemory()
-	var s runtime.MemStats
-	runtime.ReadMemStats(&s)
-	m := memory{heap: int64(s.HeapInuse), stack: int64(s.StackInuse)}
-	b, err := os.ReadFile("/proc/self/statm")
+// run measures every server, and goes on when one fails.
+func run() (results []harness.Result, err error) {
+	names, err := harness.Names(*libs, echo.Idle)
 	if err != nil {
-		log.Fatal(err)
+		return nil, err
 	}
-	var total, resident int64
-	if _, err := fmt.Sscan(string(b), &total, &resident); err != nil {
-		log.Fatal(err)
+	for _, over := range []string{"plain", "tls"} {
+		for _, name := range names {
+			if !*lines {
+				harness.Progress("%d connections, %s, %s", *conns, over, name)
+			}
+			r, failed := measure(name, over)
+			if failed != nil {
+				err = errors.Join(err, fmt.Errorf("%s over %s: %w", name, over, failed))
+				continue
+			}
+			if *lines {
+				fmt.Println(r)
+			}
+			results = append(results, r)
+		}
 	}
-	m.rss = resident * int64(os.Getpagesize())
-	return m
+	if !*lines {
+		harness.Progress("")
+	}
+	return results, err
 }
 
-func measure(name string) (memory, error) {
-	cmd := exec.Command(os.Args[0], "-serve", name)
+func measure(name, over string) (harness.Result, error) {
+	cmd := exec.Command(os.Args[0], "-serve", name, fmt.Sprintf("-tls=%t", over == "tls"))
 	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
+	p, err := harness.Start(cmd)
 	if err != nil {
-		return memory{}, err
+		return harness.Result{}, err
 	}
-	pipe, err := cmd.StdoutPipe()
+	defer p.Stop()
+	exchange, err := harness.NewExchange(name, ours.Binary, *size)
 	if err != nil {
-		return memory{}, err
+		return harness.Result{}, err
 	}
-	if err := cmd.Start(); err != nil {
-		return memory{}, err
-	}
-	defer cmd.Wait()
-	defer in.Close()
-	out := bufio.NewReader(pipe)
-	addr, err := out.ReadString('\n')
-	if err != nil {
-		return memory{}, err
-	}
-	addr = strings.TrimSpace(addr)
-	ask := func() (m memory, err error) {
-		if _, err = io.WriteString(in, "memory\n"); err == nil {
-			_, err = fmt.Fscan(out, &m.rss, &m.heap, &m.stack)
-			_, _ = out.ReadString('\n')
-		}
-		return m, err
-	}
-	first, err := echoOnce(name, addr) // what the first connection brings is not its own
-	if err != nil {
-		return memory{}, err
-	}
-	defer first.Close()
-	before, err := ask()
-	if err != nil {
-		return memory{}, err
-	}
-	for range *conns {
-		nc, err := echoOnce(name, addr)
+	var before, after harness.Memory
+	for i := range *conns + 1 {
+		nc, err := exchange.Open(p.Addr, over == "tls")
 		if err != nil {
-			return memory{}, err
+			return harness.Result{}, err
 		}
 		defer nc.Close()
-	}
-	after, err := ask()
-	n := int64(*conns)
-	return memory{(after.rss - before.rss) / n, (after.heap - before.heap) / n, (after.stack - before.stack) / n}, err
-}
-
-// echoOnce opens a connection and has it echo a message.
-func echoOnce(name, addr string) (net.Conn, error) {
-	nc, err := net.Dial("tcp", addr)
-	if err != nil {
-		return nil, err
-	}
-	message := bytes.Repeat([]byte("a"), *size)
-	answer := len(message)
-	if name != "raw" {
-		head := "GET / HTTP/1.1\r\nHost: " + addr + "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nOrigin: http://" + addr +
-			"\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-		if _, err := io.WriteString(nc, head); err != nil {
-			return nil, err
+		if err := exchange.Echo(nc); err != nil {
+			return harness.Result{}, err
 		}
-		b := make([]byte, 0, 512)
-		for !bytes.HasSuffix(b, []byte("\r\n\r\n")) {
-			n, err := nc.Read(b[len(b):cap(b)])
-			if err != nil {
-				return nil, err
+		if i == 0 { // what the first connection brings is not its own
+			if before, err = p.Memory(); err != nil {
+				return harness.Result{}, err
 			}
-			b = b[:len(b)+n]
 		}
-		message, err = ours.AppendMessage(nil, ours.RFC6455, ours.ClientSide, ours.Binary, message)
-		if err != nil {
-			return nil, err
-		}
-		answer = len(message) - 4
 	}
-	if _, err := nc.Write(message); err != nil {
-		return nil, err
+	if after, err = p.Memory(); err != nil {
+		return harness.Result{}, err
 	}
-	_, err = io.ReadFull(nc, make([]byte, answer))
-	return nc, err
+	n := float64(*conns)
+	metrics := map[string]float64{
+		"rss-B/conn":   float64(after.RSS-before.RSS) / n,
+		"heap-B/conn":  float64(after.Heap-before.Heap) / n,
+		"stack-B/conn": float64(after.Stack-before.Stack) / n,
+	}
+	return harness.NewResult("Idle", *conns, metrics, "over", over, "conns", *conns, "lib", name), nil
 }

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/protocol-websocket/websocket/internal/bench/echo"
+	"github.com/protocol-websocket/websocket/internal/bench/harness"
+)
+
+// section is a part of the report.
+type section struct {
+	title   string
+	text    string
+	command string
+	tables  []harness.Table
+}
+
+var nanoseconds = []harness.Cell{{Unit: "ns/op", Beside: "allocs/op"}}
+
+const inBrackets = "Nanoseconds an operation, in brackets all its allocations."
+
+var sections = []section{
+	{"Echo on loopback", "The server has one core and the load another. Where the load's CPU comes near one core, rate and round trip are the load's, and only the CPU of the server tells servers apart.\n\n![CPU a message](cpu.svg)",
+		"go run ./cmd/echobench", harness.EchoTables[:4]},
+	{"Connections", "Each is opened, upgraded, echoes 125 bytes once, and is closed, 8 at a time.",
+		"go run ./cmd/echobench -connect", harness.EchoTables[4:]},
+	{"Idle connections", "After each has echoed 125 bytes once, and a garbage collection.\n\n![Memory of an idle connection](memory.svg)",
+		"go run ./cmd/idlebench", []harness.Table{harness.IdleTable}},
+	{"Whole messages in memory", inBrackets + " The connection below is memory, so that a system call costs nothing; \"raw\" moves the same bytes without a protocol.",
+		"go test -run '^$' -bench '(Read|Write|Prepared)$' .", tables("raw", nanoseconds,
+			"ServerRead", "ClientRead", "ServerWrite", "ClientWrite", "ServerWritePrepared", "ClientWritePrepared")},
+	{"System calls of a write", "What the write above would cost on a socket: calls of Write for a message.",
+		"go test -run '^$' -bench 'Write$' .", tables("raw", []harness.Cell{{Unit: "writes/op"}}, "ServerWrite", "ClientWrite")},
+	{"Messages in pieces of 4 KiB, in memory", inBrackets,
+		"go test -run '^$' -bench 'Stream$' .", tables("", nanoseconds,
+			"ServerReadStream", "ClientReadStream", "ServerWriteStream", "ClientWriteStream")},
+	{"Concurrent writers", "Goroutines write messages of 120 bytes on one TCP connection; nanoseconds until a message has arrived, in brackets its allocations. gorilla, gobwas, wsutil and raw have a mutex around the write, the others their own.",
+		"go test -run '^$' -bench ConcurrentWrite .", tables("raw", nanoseconds, "ConcurrentWrite")},
+	{"Broadcast", "One prepared message of 125 bytes until it has arrived at 1,000 TCP connections, in microseconds. coder, wsutil and xnet have none and write to each.",
+		"go test -run '^$' -bench Broadcast .", tables("raw", []harness.Cell{{Unit: "ns/op", Scale: 1e-3, Beside: "allocs/op"}}, "Broadcast")},
+	{"Upgrades through net/http", inBrackets + " \"none\" takes the connection and writes an answer made before; of the others the table tells by how much they take longer. First with a request parsed before, then served by net/http.",
+		"go test -run '^$' -bench Upgrade .", []harness.Table{
+			{Bench: "Upgrade", Title: "Upgrade", Floor: "none", OverFloor: true, Cells: overNone},
+			{Bench: "UpgradeServer", Title: "UpgradeServer", Floor: "none", OverFloor: true, Cells: overNone},
+		}},
+	{"Handshakes on bytes", inBrackets + " The server alone, then client and server together.",
+		"go test -run '^$' -bench Handshake .", tables("", nanoseconds, "ServerHandshake", "BothHandshakes")},
+	{"Frames of every version, without I/O", inBrackets,
+		"go test -run '^$' -bench '(AppendFrame|ParseFrame|Parser)$' .", codecTables()},
+	{"Masking and UTF-8", "Megabytes a second, beside memcpy, which is the column floor, and package unicode/utf8, which is Valid.",
+		"cd ../.. && go test -run '^$' -bench 'MaskCopy|UTF8' .", []harness.Table{
+			{Bench: "MaskCopy", Title: "MaskCopy", Column: "case", Ours: "copy", Floor: "floor", Alone: true, Cells: megabytes},
+			{Bench: "UTF8", Title: "UTF8", Column: "case", Ours: "checker", Cells: megabytes},
+		}},
+}
+
+var overNone = []harness.Cell{{Unit: "ns/op", Label: "over none, ns", Beside: "allocs/op"}}
+
+var megabytes = []harness.Cell{{Unit: "MB/s", Higher: true}}
+
+func tables(floor string, cells []harness.Cell, benches ...string) (all []harness.Table) {
+	for _, bench := range benches {
+		all = append(all, harness.Table{Bench: bench, Title: bench, Floor: floor, Cells: cells})
+	}
+	return all
+}
+
+func codecTables() []harness.Table {
+	all := tables("", nanoseconds, "AppendFrame", "ParseFrame", "Parser")
+	for i := range all {
+		all[i].Column = "version"
+	}
+	return all
+}
+
+// report returns RESULTS.md.
+func report(settings []harness.Setting, results []harness.Result) string {
+	var b strings.Builder
+	b.WriteString("# Results\n\nMade by `go run ./cmd/report` in one run. Each figure is the median of those measured; compare ratios.\n" +
+		"A ratio is this package's figure divided by the other's: below 1 is better, in tables of rates above 1.\n\n")
+	for _, s := range settings {
+		fmt.Fprintf(&b, "- %s: %s\n", s.Key, s.Value)
+	}
+	for _, s := range sections {
+		b.WriteString(s.markdown(results))
+	}
+	b.WriteString("\n## The servers\n\nHow those of the first three sections are configured:\n\n")
+	for _, s := range echo.Servers {
+		fmt.Fprintf(&b, "- **%s**: %s\n", s.Name, s.Note)
+	}
+	return b.String()
+}
+
+// markdown returns "" if nothing of the section was measured.
+func (s section) markdown(results []harness.Result) string {
+	var body strings.Builder
+	for _, t := range s.tables {
+		if table := t.Markdown(results); table != "" {
+			body.WriteString("\n" + table)
+		}
+	}
+	if body.Len() == 0 {
+		return ""
+	}
+	return fmt.Sprintf("\n## %s\n\n%s\n\n`%s`\n%s", s.title, s.text, s.command, body.String())
+}
+
+func cpuPlot(results []harness.Result) string {
+	t := harness.EchoTables[0]
+	var panels []harness.Panel
+	for _, at := range []struct{ title, kind, size, inflight string }{
+		{"125 bytes, one message in flight", "binary", "125", "1"},
+		{"125 bytes, 16 messages in flight", "binary", "125", "16"},
+		{"64 KiB, one message in flight", "binary", "65536", "1"},
+		{"64 KiB of text, one message in flight; ours and wsutil check UTF-8", "text", "65536", "1"},
+	} {
+		panels = append(panels, t.Panel(at.title, results,
+			harness.Param{Key: "type", Value: at.kind}, harness.Param{Key: "size", Value: at.size},
+			harness.Param{Key: "conns", Value: "50"}, harness.Param{Key: "inflight", Value: at.inflight}))
+	}
+	return harness.SVG("Echo on loopback, 50 connections", "CPU of the server, µs a message", panels)
+}
+
+func memoryPlot(results []harness.Result) string {
+	var panels []harness.Panel
+	for _, over := range []string{"plain", "tls"} {
+		panels = append(panels, harness.IdleTable.Panel(over, results, harness.Param{Key: "over", Value: over}))
+	}
+	return harness.SVG("Idle connections after one echo", "resident memory of the server, bytes a connection", panels)
+}

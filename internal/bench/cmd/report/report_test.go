@@ -1,0 +1,57 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/protocol-websocket/websocket/internal/bench/echo"
+	"github.com/protocol-websocket/websocket/internal/bench/harness"
+)
+
+func TestReport(t *testing.T) {
+	var results []harness.Result
+	for i, lib := range []string{"raw", "ours", "gorilla"} {
+		v := float64(1+i) * 1000
+		metrics := map[string]float64{"cpu-ns/msg": v, "msg/s": v, "p50-ns": v, "p99-ns": v, "load-cores": 0.5}
+		results = append(results,
+			harness.NewResult("Echo", 1, metrics, "type", "binary", "size", 125, "conns", 50, "inflight", 1, "lib", lib),
+			harness.NewResult("Idle", 1, map[string]float64{"rss-B/conn": v}, "over", "tls", "conns", 10, "lib", lib))
+	}
+	md := report([]harness.Setting{{Key: "kernel", Value: "Linux 9"}}, results)
+	for _, want := range []string{
+		"- kernel: Linux 9\n",
+		"\n## Echo on loopback\n",
+		"| type binary, size 125, conns 50, inflight 1 |   1 |    2 |       3 |             0.67 |       2.00 |",
+		"\n## Idle connections\n",
+		"- **" + echo.Servers[0].Name + "**: ",
+	} {
+		if !strings.Contains(md, want) {
+			t.Errorf("the report lacks %q:\n%s", want, md)
+		}
+	}
+	if strings.Contains(md, "## Broadcast") {
+		t.Error("the report has a section of what was not measured")
+	}
+	for name, plot := range map[string]string{"cpu": cpuPlot(results), "memory": memoryPlot(results)} {
+		if !strings.Contains(plot, ">gorilla</text>") {
+			t.Errorf("the plot %s lacks gorilla:\n%s", name, plot)
+		}
+	}
+}
+
+// TestSteps keeps the quick form quick: it measures a part of the same.
+func TestSteps(t *testing.T) {
+	full, quick := steps("bin", false), steps("bin", true)
+	if len(full) != len(quick) {
+		t.Fatalf("%d steps, %d quick ones", len(full), len(quick))
+	}
+	for i := range full {
+		if full[i].name != quick[i].name || full[i].dir != quick[i].dir {
+			t.Errorf("step %d is %s in %s, quick it is %s in %s", i, full[i].name, full[i].dir, quick[i].name, quick[i].dir)
+		}
+		if full[i].name != "build" && slices.Equal(full[i].command, quick[i].command) {
+			t.Errorf("%s is no quicker", full[i].name)
+		}
+	}
+}

@@ -1,0 +1,22 @@
+package harness
+
+// EchoTables show what cmd/echobench measures.
+var EchoTables = []Table{
+	{Bench: "Echo", Title: "CPU of the server, µs a message", Floor: "raw", Cells: []Cell{{Unit: "cpu-ns/msg", Scale: 1e-3}}},
+	{Bench: "Echo", Title: "Thousand messages a second", Floor: "raw", Cells: []Cell{{Unit: "msg/s", Scale: 1e-3, Higher: true}}},
+	{Bench: "Echo", Title: "Round trip of all that is in flight on a connection, µs: the median, in brackets the 99th percentile", Floor: "raw",
+		Cells: []Cell{{Unit: "p50-ns", Scale: 1e-3, Beside: "p99-ns", BesideScale: 1e-3}}},
+	{Bench: "Echo", Title: "CPU of the load, cores", Alone: true, Cells: []Cell{{Unit: "load-cores"}}},
+	{Bench: "Connect", Title: "Connections that open, echo once and close", Floor: "raw-small", Cells: []Cell{
+		{Unit: "cpu-ns/conn", Label: "CPU of the server, µs", Scale: 1e-3},
+		{Unit: "conn/s", Label: "a second", Higher: true},
+	}},
+	{Bench: "Connect", Title: "CPU of the load, cores", Alone: true, Cells: []Cell{{Unit: "load-cores"}}},
+}
+
+// IdleTable shows what cmd/idlebench measures.
+var IdleTable = Table{Bench: "Idle", Title: "Memory of an idle connection, bytes", Floor: "raw-small", Cells: []Cell{
+	{Unit: "rss-B/conn", Label: "RSS"},
+	{Unit: "heap-B/conn", Label: "heap"},
+	{Unit: "stack-B/conn", Label: "stack"},
+}}
