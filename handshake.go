@@ -25,14 +25,20 @@ const (
 	// acceptGUID is what a server appends to the key to show that it is one,
 	// RFC 6455 section 1.3.
 	acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+	acceptLen  = 28 // of SHA-1 in base64
+
+	// maxKey is the longest Sec-WebSocket-Key that is looked at: drafts before
+	// RFC 6455 did not say that it has 24 bytes.
+	maxKey = 64
 )
 
 // acceptFor returns the Sec-WebSocket-Accept for a Sec-WebSocket-Key, RFC 6455
 // section 4.2.2 item 5.4.
-func acceptFor(key string) string {
+func acceptFor(key string) (accept [acceptLen]byte) {
 	var b [64]byte
 	sum := sha1.Sum(append(append(b[:0], key...), acceptGUID...))
-	return base64.StdEncoding.EncodeToString(sum[:])
+	base64.StdEncoding.Encode(accept[:], sum[:])
+	return accept
 }
 
 // httpHead gathers the head of a request or response.

@@ -297,7 +297,7 @@ func (h *ClientHandshake) checkAccept() error {
 	if err != nil {
 		return fmt.Errorf("server's proof: %w", err)
 	}
-	if want := acceptFor(h.key); accept != want {
+	if want := acceptFor(h.key); accept != string(want[:]) {
 		return fmt.Errorf("Sec-WebSocket-Accept is %.80q: expected %q", accept, want)
 	}
 	if ext := h.res.Header["Sec-Websocket-Extensions"]; len(ext) > 0 {

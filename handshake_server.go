@@ -37,10 +37,10 @@ type ServerHandshake struct {
 
 	subprotocol string
 	origin      string
-	accept      string        // hybi
-	numbers     [2]uint32     // Hybi00: of the two keys
-	key3        [key3Len]byte // Hybi00
-	gotKey3     int           // bytes of key3
+	accept      [acceptLen]byte // hybi
+	numbers     [2]uint32       // Hybi00: of the two keys
+	key3        [key3Len]byte   // Hybi00
+	gotKey3     int             // bytes of key3
 	sentHead    bool
 	sentProof   bool
 }
@@ -271,8 +271,12 @@ func (h *ServerHandshake) readKeys(r *http.Request) error {
 	if err != nil {
 		return refusef(http.StatusBadRequest, "%w", err)
 	}
-	nonce, err := base64.StdEncoding.DecodeString(key)
-	if want := h.version.traits().keyBytes; err != nil || len(key) > 64 || want > 0 && len(nonce) != want {
+	var nonce [maxKey]byte // it is not longer than what encodes it
+	if len(key) > maxKey {
+		return refusef(http.StatusBadRequest, "Sec-WebSocket-Key is %d bytes long: expected 24", len(key))
+	}
+	n, err := base64.StdEncoding.Decode(nonce[:], []byte(key))
+	if want := h.version.traits().keyBytes; err != nil || want > 0 && n != want {
 		return refusef(http.StatusBadRequest, "Sec-WebSocket-Key is %.80q: expected 16 bytes in base64", key)
 	}
 	h.accept = acceptFor(key)
@@ -399,7 +403,7 @@ func (h *ServerHandshake) appendHead(dst []byte, header http.Header) []byte {
 		dst = append(dst, t.headerPrefix...)
 		dst = appendHeaderLine(dst, "Location", h.location())
 	} else {
-		dst = appendHeaderLine(dst, "Sec-WebSocket-Accept", h.accept)
+		dst = appendHeaderLine(dst, "Sec-WebSocket-Accept", string(h.accept[:]))
 	}
 	if h.subprotocol != "" {
 		dst = appendHeaderLine(dst, wireName(t.protocolHeader), h.subprotocol)

@@ -54,7 +54,9 @@ func (w *writer) waitTurn(s *messageWriter, n int) error {
 	}
 }
 
-func (w *writer) mayOvertake() bool { return len(w.line) == 0 || time.Since(w.line[0].since) < maxOvertaken }
+func (w *writer) mayOvertake() bool {
+	return len(w.line) == 0 || time.Since(w.line[0].since) < maxOvertaken
+}
 
 // leaveLine takes somebody out of the line.
 func (w *writer) leaveLine(me *waiter) {

@@ -178,11 +178,12 @@ func (h *ServerHandshake) refuseHTTP(w http.ResponseWriter, r *http.Request, err
 // request.
 func (h *ServerHandshake) finish(ctx context.Context, nc net.Conn, in *bufio.Reader, header http.Header) (rest []byte, err error) {
 	nc.SetDeadline(time.Now().Add(h.up.handshakeTimeout()))
-	var space [512]byte
-	out, err := h.AppendResponse(space[:0], header)
+	out := outBuffers.Get().(*outBuffer)
+	out.b, err = h.AppendResponse(out.b, header)
 	if err == nil {
-		_, err = nc.Write(out)
+		_, err = nc.Write(out.b)
 	}
+	recycle(out)
 	if err == nil && h.wantsKey3() {
 		err = h.answerKey3(ctx, nc, in)
 	}

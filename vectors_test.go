@@ -12,7 +12,7 @@ import (
 func TestAcceptVectors(t *testing.T) {
 	for _, v := range coreJSON[[]struct{ Key, Accept string }](t, "accepts.json") {
 		t.Run(v.Key, func(t *testing.T) {
-			if got := acceptFor(v.Key); got != v.Accept {
+			if got := handshakeAccept(v.Key); got != v.Accept {
 				t.Errorf("acceptFor(%q) is %q, want %q", v.Key, got, v.Accept)
 			}
 			nonce, _ := base64.StdEncoding.DecodeString(v.Key)
