@@ -111,7 +111,7 @@ func checkHead(b []byte) error {
 func parseRequest(head []byte) (*http.Request, error) {
 	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head)))
 	if err != nil {
-		return nil, refusef(http.StatusBadRequest, "no HTTP request: %v", err)
+		return nil, refusef(http.StatusBadRequest, "no HTTP request: %.100q", err.Error()) // it quotes the client at any length
 	}
 	r.Body = http.NoBody // in Hybi00 it would seem to be key3, and is not in head
 	return r, checkFieldNames(r.Header)

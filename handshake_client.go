@@ -243,7 +243,7 @@ func (h *ClientHandshake) readHead() error {
 	req := &http.Request{Method: http.MethodGet, URL: h.httpURL(), Host: h.host, Header: http.Header{}}
 	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(h.head.buf)), req)
 	if err != nil {
-		return fmt.Errorf("no HTTP response: %w", err)
+		return fmt.Errorf("no HTTP response: %.100q", err.Error()) // it quotes the server at any length
 	}
 	if err := checkFieldNames(res.Header); err != nil {
 		return err

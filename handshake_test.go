@@ -304,6 +304,7 @@ func TestHeadRefusesAmbiguity(t *testing.T) {
 func TestRequestsRefused(t *testing.T) {
 	request := handshakeRequest(RFC6455)
 	tests := []struct{ name, input, words string }{
+		{"long line without a colon", request.withLine("GET / HTTP/1.1\r\n" + strings.Repeat("A\xff", 30000)).String(), "no HTTP request"},
 		{"LF first", "\n" + request.String(), "LF"},
 		{"empty line first", "\r\n\r\n" + request.String(), "no HTTP request"},
 		{"no HTTP", "hello\r\n\r\n", "no HTTP request"},
@@ -317,6 +318,9 @@ func TestRequestsRefused(t *testing.T) {
 			_, err := NewServerHandshake(nil).Feed([]byte(tt.input))
 			if handshakeStatus(err) != http.StatusBadRequest || !strings.Contains(err.Error(), tt.words) {
 				t.Errorf("%v; want status 400 and the words %q", err, tt.words)
+			}
+			if n := len(err.Error()); n > 600 {
+				t.Errorf("error of %d bytes: it quotes the client at length", n)
 			}
 		})
 	}

@@ -224,25 +224,30 @@ func (p *proxyServer) connect(conn net.Conn, addr string) (net.Conn, error) {
 	if _, err := io.WriteString(conn, p.connectRequest(addr)); err != nil {
 		return nil, fmt.Errorf("sending CONNECT: %w", err)
 	}
-	head, rest, err := readProxyHead(conn)
-	if err != nil {
-		return nil, err
-	}
-	req := proxyRequest(addr)
-	resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), req)
-	switch {
-	case err != nil:
-		// The text may quote the proxy at any length and with any bytes.
-		return nil, fmt.Errorf("answered CONNECT with something else than HTTP/1: %.100q", err.Error())
-	case resp.StatusCode/100 != 2:
-		if complete := readRefusal(conn, head, rest, req); complete != nil {
-			resp = complete
+	var head, rest []byte
+	for range maxInterim + 1 {
+		var err error
+		if head, rest, err = readProxyHead(conn, rest); err != nil {
+			return nil, err
 		}
-		return nil, p.refusal(resp, addr)
-	case len(rest) > 0:
-		return &prefixedConn{Conn: conn, rest: rest}, nil
+		resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), proxyRequest(addr))
+		switch {
+		case err != nil:
+			// The text may quote the proxy at any length and with any bytes.
+			return nil, fmt.Errorf("answered CONNECT with something else than HTTP/1: %.100q", err.Error())
+		case resp.StatusCode/100 == 1 && resp.StatusCode != http.StatusSwitchingProtocols:
+			continue
+		case resp.StatusCode/100 != 2:
+			if complete := readRefusal(conn, head, rest, proxyRequest(addr)); complete != nil {
+				resp = complete
+			}
+			return nil, p.refusal(resp, addr)
+		case len(rest) > 0:
+			return &prefixedConn{Conn: conn, rest: rest}, nil
+		}
+		return conn, nil
 	}
-	return conn, nil
+	return nil, fmt.Errorf("answered CONNECT with more than %d interim responses", maxInterim)
 }
 
 func (p *proxyServer) connectRequest(addr string) string {
@@ -272,15 +277,11 @@ func proxyRequest(addr string) *http.Request {
 	return &http.Request{Method: http.MethodConnect, URL: &url.URL{Host: addr}, Host: addr, Header: http.Header{}}
 }
 
-// readProxyHead reads up to the empty line that ends an answer's head. Bytes
-// that arrived behind it are in rest.
-func readProxyHead(r io.Reader) (head, rest []byte, err error) {
-	buf := make([]byte, 0, 1<<10)
-	for len(buf) < maxProxyHead {
-		seen := len(buf)
-		buf = slices.Grow(buf, 1)
-		n, err := r.Read(buf[seen:min(cap(buf), maxProxyHead)])
-		buf = buf[:seen+n]
+// readProxyHead reads up to the empty line that ends an answer's head, of which
+// begun has arrived. Bytes that arrived behind it are in rest.
+func readProxyHead(r io.Reader, begun []byte) (head, rest []byte, err error) {
+	buf := append(make([]byte, 0, 1<<10), begun...)
+	for seen := 0; ; {
 		// Only the last two bytes seen before can belong to the end, so the
 		// search is linear however small the pieces are.
 		if end := proxyHeadEnd(buf, max(0, seen-2)); end >= 0 {
@@ -289,11 +290,18 @@ func readProxyHead(r io.Reader) (head, rest []byte, err error) {
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, nil, fmt.Errorf("no complete answer to CONNECT, %d bytes came: %w", len(buf), err)
+		case len(buf) >= maxProxyHead:
+			return nil, nil, fmt.Errorf("head of the answer to CONNECT exceeds %d bytes", maxProxyHead)
 		}
+		seen = len(buf)
+		buf = slices.Grow(buf, 1)
+		var n int
+		n, err = r.Read(buf[seen:min(cap(buf), maxProxyHead)])
+		buf = buf[:seen+n]
 	}
-	return nil, nil, fmt.Errorf("head of the answer to CONNECT exceeds %d bytes", maxProxyHead)
 }
 
 // proxyHeadEnd returns the index behind the first empty line in b, or -1. It

@@ -114,6 +114,10 @@ func TestDialProxyConnect(t *testing.T) {
 		{"user without password", "http://u@p.test", "a.test:80", []string{ok}, "tcp p.test:80",
 			"CONNECT a.test:80 HTTP/1.1\r\nHost: a.test:80\r\nProxy-Authorization: Basic dTo=\r\n\r\n", ""},
 		{"other 2xx", "http://p.test", "a.test:80", []string{"HTTP/1.0 204 Fine\r\nVia: x\r\n\r\n"}, "tcp p.test:80", plainRequest, ""},
+		{"interim responses", "http://p.test", "a.test:80", []string{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP", ok[4:] + "early"},
+			"tcp p.test:80", plainRequest, "early"},
+		{"interim responses at once", "http://p.test", "a.test:80", []string{strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", maxInterim) + ok},
+			"tcp p.test:80", plainRequest, ""},
 		{"bare line feeds", "http://p.test", "a.test:80", []string{"HTTP/1.1 200 OK\nVia: x\n\n"}, "tcp p.test:80", plainRequest, ""},
 		{"drip-fed", "http://p.test", "a.test:80", strings.Split(ok, ""), "tcp p.test:80", plainRequest, ""},
 		{"head of 64 KiB", "http://p.test", "a.test:80", []string{longHead}, "tcp p.test:80", plainRequest, ""},
@@ -260,6 +264,7 @@ func TestDialProxyBadAnswer(t *testing.T) {
 		want    string
 		wantErr error
 	}{
+		{"endless interim responses", answering(strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 1000)), "interim responses", nil},
 		{"endless header", endless, "exceeds 65536 bytes", nil},
 		{"one byte over the limit", answering("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxProxyHead-23) + "\r\n\r\n"), "exceeds 65536 bytes", nil},
 		{"closed before the request", func(net.Conn) {}, "sending CONNECT", io.ErrClosedPipe},

@@ -143,7 +143,7 @@ func (s *Server) verdict(ctx context.Context, c *Conn, err error) (StatusCode, s
 	switch {
 	case over:
 		if err != nil {
-			s.logger().Debug("websocket: connection over", "remote", addrString(c.RemoteAddr()), "error", err)
+			s.logger().Debug("websocket: connection over", "remote", addrString(c.RemoteAddr()), "error", brief(err))
 		}
 		return StatusGoingAway, "" // heard only if Shutdown was about to say the same
 	case err == nil:
@@ -153,9 +153,20 @@ func (s *Server) verdict(ctx context.Context, c *Conn, err error) (StatusCode, s
 			return chosen.Code, chosen.Reason
 		}
 	}
-	s.logger().Error("websocket: handler failed", "remote", addrString(c.RemoteAddr()), "error", err)
+	s.logger().Error("websocket: handler failed", "remote", addrString(c.RemoteAddr()), "error", brief(err))
 	return StatusInternalError, ""
 }
+
+// brief is what a log gets of an error that may quote a whole message.
+func brief(err error) string {
+	if s := err.Error(); len(s) > maxLogged {
+		return s[:maxLogged] + " and so on"
+	}
+	return err.Error()
+}
+
+// maxLogged is how many bytes of an error are logged.
+const maxLogged = 1 << 10
 
 // failed reports whether the connection is closing, has ended, or cannot be
 // written to any more.

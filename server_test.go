@@ -261,6 +261,24 @@ func TestPanicInAHandler(t *testing.T) {
 	}
 }
 
+// What a peer sends must not fill the log, though an error quotes it.
+func TestServerLogsErrorsInBrief(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log serverLog
+		s := &Server{Logger: log.logger(), Handler: func(ctx context.Context, c *Conn) error {
+			_, err := ReadJSON[int](c)
+			return err
+		}}
+		c := serverBubble(t, s).dial(t, RFC6455)
+		c.WriteMessage(Text, bytes.Repeat([]byte("9"), 1<<20))
+		serverWantClose(t, c, StatusInternalError, "")
+		synctest.Wait()
+		if logged := strings.Join(log.at(slog.LevelError), ""); len(logged) > 2*maxLogged || !strings.Contains(logged, "not the JSON expected") {
+			t.Errorf("logged %d bytes: %.200q", len(logged), logged)
+		}
+	})
+}
+
 // A connection that ends is no fault of the handler, whatever it returns then.
 func TestServerLogsNoErrorWhenThePeerEndsTheConnection(t *testing.T) {
 	write := func(_ context.Context, c *Conn) error {
