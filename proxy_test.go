@@ -192,7 +192,6 @@ func TestDialProxyRefused(t *testing.T) {
 		{"body that never comes", []string{"HTTP/1.1 407 Nope\r\nContent-Length: 3\r\n\r\nw"}, 407, "w", refusalBodyWait},
 		{"redirect", []string{"HTTP/1.1 302 Found\r\nLocation: http://evil.test/\r\nContent-Length: 0\r\n\r\n"}, 302, "", 0},
 		{"101", []string{"HTTP/1.1 101 Switching Protocols\r\n\r\n"}, 101, "", 0},
-		{"100", []string{"HTTP/1.1 100 Continue\r\n\r\n"}, 100, "", 0},
 		{"reason phrase with controls", []string{"HTTP/1.1 500 \x1b[2J\r\nContent-Length: 0\r\n\r\n"}, 500, "", 0},
 	}
 	for _, tt := range tests {
