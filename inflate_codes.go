@@ -1,0 +1,192 @@
+package websocket
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// bitReader reads a deflate stream bit by bit, section 3.1.1 of RFC 1951.
+type bitReader struct {
+	in  []byte
+	at  int    // of the next byte to load
+	acc uint64 // bits loaded, the next one lowest
+	n   uint   // how many count as loaded; those above are right, or 0
+}
+
+// fill loads until there are 56 bits or more, or all that are left.
+func (r *bitReader) fill() {
+	if len(r.in)-r.at >= 8 {
+		r.acc |= binary.LittleEndian.Uint64(r.in[r.at:]) << r.n
+		r.at += int(63-r.n) >> 3
+		r.n |= 56
+		return
+	}
+	for r.n <= 56 && r.at < len(r.in) {
+		r.acc |= uint64(r.in[r.at]) << r.n
+		r.at++
+		r.n += 8
+	}
+}
+
+// bits takes n bits, 14 at most.
+func (r *bitReader) bits(n uint) (uint, error) {
+	r.fill()
+	if n > r.n {
+		return 0, errTruncated
+	}
+	v := uint(r.acc & (1<<n - 1))
+	r.drop(n)
+	return v, nil
+}
+
+func (r *bitReader) drop(n uint) {
+	r.acc >>= n
+	r.n -= n
+}
+
+// align goes on at a whole byte.
+func (r *bitReader) align() {
+	r.at -= int(r.n >> 3)
+	r.acc, r.n = 0, 0
+}
+
+// prefixEntry is what a code stands for: from the lowest bit, 4 bits are the
+// length of the code, 4 are how many extra bits follow it, 8 are the kind, and
+// 16 are the literal, or what the extra bits are added to. 0 stands for nothing.
+type prefixEntry uint32
+
+const (
+	kindNone = iota << 8
+	kindLiteral
+	kindBase
+	kindEnd
+	kindMask = 0xff00
+)
+
+func (e prefixEntry) bits() uint  { return uint(e & 15) }
+func (e prefixEntry) extra() uint { return uint(e >> 4 & 15) }
+func (e prefixEntry) kind() uint  { return uint(e & kindMask) }
+
+// value adds the extra bits, which follow the code in acc.
+func (e prefixEntry) value(acc uint64) int {
+	return int(e>>16) + int(acc>>e.bits()&(1<<e.extra()-1))
+}
+
+// What a table is indexed by. 9 bits for literals and lengths take 10 % longer
+// at 64 KiB, and no less at 512 bytes.
+const (
+	litBits  = 10
+	distBits = 7
+)
+
+// prefixCode finds what bits stand for: up to some length in a table, beyond it
+// length by length. Longer codes are rare: that is why they are long.
+type prefixCode struct {
+	mask    uint64
+	table   [1 << litBits]prefixEntry
+	count   [16]uint16       // codes of each length
+	symbols [288]prefixEntry // those that have one, in the order of the codes
+}
+
+// find returns 0 if the next bits of acc stand for nothing.
+func (p *prefixCode) find(acc uint64) prefixEntry {
+	if e := p.table[acc&p.mask%(1<<litBits)]; e != 0 {
+		return e
+	}
+	return p.findLong(acc)
+}
+
+// findLong goes through the codes in their order: those of each length are
+// consecutive numbers that begin where those of the length before left off.
+//
+//go:noinline
+func (p *prefixCode) findLong(acc uint64) prefixEntry {
+	code, first, index := 0, 0, 0
+	for l := 1; l < len(p.count); l++ {
+		code = code<<1 | int(acc&1)
+		acc >>= 1
+		n := int(p.count[l])
+		if code-first < n {
+			return p.symbols[index+code-first]
+		}
+		index += n
+		first = (first + n) << 1
+	}
+	return 0
+}
+
+// build makes the code in which each entry has the length given, 0 if it is
+// not used, section 3.2.2. It reports whether there is such a code. One that
+// leaves bits without a meaning is none, unless it has a single symbol, of one
+// bit, or none at all.
+func (p *prefixCode) build(lengths []uint8, entries []prefixEntry, size uint) bool {
+	p.mask = 1<<size - 1
+	clear(p.table[:1<<size])
+	p.count = [16]uint16{}
+	used := 0
+	for _, l := range lengths {
+		if l > 0 {
+			p.count[l]++
+			used++
+		}
+	}
+	left := 1
+	var code, index [16]uint16
+	for l := 1; l < 16; l++ {
+		left = left<<1 - int(p.count[l])
+		if left < 0 {
+			return false
+		}
+		code[l] = (code[l-1] + p.count[l-1]) << 1
+		index[l] = index[l-1] + p.count[l-1]
+	}
+	if left > 0 && used > 0 && (used > 1 || p.count[1] != 1) {
+		return false
+	}
+	for i, l := range lengths {
+		if l == 0 {
+			continue
+		}
+		e := entries[i] | prefixEntry(l)
+		p.symbols[index[l]] = e
+		index[l]++
+		if uint(l) <= size {
+			at := int(bits.Reverse16(code[l])) >> (16 - l)
+			for ; at < 1<<size; at += 1 << l {
+				p.table[at] = e
+			}
+		}
+		code[l]++
+	}
+	return true
+}
+
+var (
+	litEntries, distEntries     = prefixEntries()
+	fixedLitCode, fixedDistCode = fixedPrefixCodes()
+)
+
+// prefixEntries are what literals and lengths, and distances, are, section
+// 3.2.5, with the length of their codes left out.
+func prefixEntries() (lits [288]prefixEntry, dists [32]prefixEntry) {
+	for i := range 256 {
+		lits[i] = prefixEntry(i<<16 | kindLiteral)
+	}
+	lits[endOfBlock] = kindEnd
+	for i := range lengthBase {
+		lits[firstLength+i] = prefixEntry((3+int(lengthBase[i]))<<16 | kindBase | int(lengthExtra[i])<<4)
+	}
+	for i, base := 0, 1; i < maxDists; i++ {
+		x := distExtra(uint32(i))
+		dists[i] = prefixEntry(base<<16 | kindBase | int(x)<<4)
+		base += 1 << x
+	}
+	return
+}
+
+func fixedPrefixCodes() (lits, dists prefixCode) {
+	l, d := fixedLengths()
+	lits.build(l[:], litEntries[:], litBits)
+	dists.build(d[:], distEntries[:], distBits)
+	return lits, dists
+}
