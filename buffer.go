@@ -101,13 +101,22 @@ func (m *messageBuffer) rest() []byte {
 func (m *messageBuffer) join(more int) {
 	whole := make([]byte, 0, m.size+len(m.b)+more)
 	if m.last != nil {
-		m.last.n = len(m.b)
-	}
-	for p := m.first; p != nil; p = p.next {
-		whole = append(whole, p.b[:p.n]...)
+		whole = m.appendTo(whole)
 	}
 	m.giveBack()
 	m.b = whole
+}
+
+// appendTo appends the message.
+func (m *messageBuffer) appendTo(dst []byte) []byte {
+	if m.last == nil {
+		return append(dst, m.b[m.start:]...)
+	}
+	m.last.n = len(m.b)
+	for p := m.first; p != nil; p = p.next {
+		dst = append(dst, p.b[:p.n]...)
+	}
+	return dst
 }
 
 // giveBack lets go of the pieces.

@@ -31,6 +31,10 @@ type Config struct {
 	// no effect on versions without Ping, [Hybi00] and [Hixie75].
 	PingInterval, PingTimeout time.Duration
 
+	// Compression, if not nil, turns on compression of messages with peers that
+	// want it too. See [Compression].
+	Compression *Compression
+
 	// Trace, if not nil, is told what happens. See [Trace].
 	Trace *Trace
 }

@@ -3,6 +3,7 @@ package websocket
 import (
 	"errors"
 	"fmt"
+	"math"
 )
 
 // decoder is the state of the way from bytes to messages. It lives in the
@@ -16,7 +17,8 @@ type decoder struct {
 	side         Side // the side that decodes
 	maxSize      int64
 	maxFragments int
-	allowRSV     byte // the reserved bits that an extension has given a meaning
+	allowRSV     byte      // the reserved bits that an extension has given a meaning
+	inflater     *inflater // of messages that have RSV1 set; nil if there are none
 	trace        func(FrameInfo)
 
 	// The message that is being read.
@@ -81,22 +83,49 @@ func (d *decoder) checkFrame(h header, length int64) *ProtocolError {
 	case h.op != Continuation && d.open:
 		return protocolErrorf("%v frame inside a fragmented message: expected Continuation", h.op)
 	}
-	return d.checkLimits(length)
+	return d.checkLimits(h.rsv != 0, length)
 }
 
-// checkLimits holds the next frame of data against the limits.
-func (d *decoder) checkLimits(length int64) *ProtocolError {
-	size, fragments := int64(0), 0
+// checkLimits holds the next frame of data against the limits. Compressed data
+// may be a little longer than what it stands for.
+func (d *decoder) checkLimits(compressed bool, length int64) *ProtocolError {
+	size, fragments, limit := int64(0), 0, d.maxSize
 	if d.open {
-		size, fragments = d.size, d.fragments
+		size, fragments, compressed = d.size, d.fragments, d.rsv != 0
+	}
+	if more := limit/64 + 64; compressed && limit < math.MaxInt64-more {
+		limit += more
 	}
 	switch {
-	case length > d.maxSize-size:
+	case length > limit-size:
 		return d.errTooLong(size, length)
 	case fragments >= d.maxFragments:
 		return errTooBig("more than %d fragments", d.maxFragments)
 	}
 	return nil
+}
+
+// inflate appends what the message inflates to that was last decoded, RFC 7692
+// section 7.2.2.
+func (d *decoder) inflate(dst, payload []byte) ([]byte, *ProtocolError) {
+	if len(payload) == 0 {
+		return dst, nil // what zlib gives for nothing, in place of section 7.2.3.6's 0x00
+	}
+	out, err := d.inflater.append(dst, payload, d.maxSize)
+	if err != nil {
+		return out, err.(*ProtocolError)
+	}
+	if d.typ != Text {
+		return out, nil
+	}
+	d.utf8.reset()
+	if bad := d.utf8.check(out[len(dst):]); bad >= 0 {
+		return out, errBadText(out[len(dst)+bad])
+	}
+	if !d.utf8.complete() {
+		return out, errTextEnds()
+	}
+	return out, nil
 }
 
 func (d *decoder) errTooLong(size, length int64) *ProtocolError {
@@ -125,7 +154,7 @@ func (d *decoder) beginMessage(t MessageType) {
 func (d *decoder) endMessage() *ProtocolError {
 	d.open = false
 	if d.checksText() && !d.utf8.complete() {
-		return &ProtocolError{Code: StatusInvalidPayloadData, Err: errors.New("text message ends within a UTF-8 sequence")}
+		return errTextEnds()
 	}
 	return nil
 }
@@ -185,6 +214,10 @@ func (d *decoder) checkText(p []byte) *ProtocolError {
 		return errBadText(p[bad])
 	}
 	return nil
+}
+
+func errTextEnds() *ProtocolError {
+	return &ProtocolError{Code: StatusInvalidPayloadData, Err: errors.New("text message ends within a UTF-8 sequence")}
 }
 
 func errBadText(b byte) *ProtocolError {

@@ -162,8 +162,8 @@ func TestDirectReadIsForPayloadOnly(t *testing.T) {
 }
 
 // A reserved bit that an extension uses may stand on the first frame of a
-// message only, and what the text of such a message means is for the extension
-// to say.
+// message only, and the text of such a message is checked when it was inflated:
+// "RSV1 on continuation or control frames: 1002", "corrupt data (1007)".
 func TestReservedBitOfAnExtension(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -171,9 +171,16 @@ func TestReservedBitOfAnExtension(t *testing.T) {
 		heard  []string
 		code   StatusCode
 	}{
-		{"text", []coreRaw{{b0: finText | rsv1, payload: "\xff"}, {b0: finText, payload: "a"}}, []string{`Text "\xff"`, `Text "a"`}, 0},
-		{"first of fragments", []coreRaw{{b0: byte(Binary) | rsv1, payload: "a"}, {b0: last, payload: "b"}}, []string{`Binary "ab"`}, 0},
-		{"text after such a message", []coreRaw{{b0: finText | rsv1}, {b0: finText, payload: "\xff"}}, []string{`Text ""`}, StatusInvalidPayloadData},
+		{"text", []coreRaw{{b0: finText | rsv1, payload: deflated("\u00ff")}, {b0: finText, payload: "a"}}, []string{`Text "ÿ"`, `Text "a"`}, 0},
+		{"fragments", []coreRaw{{b0: byte(Binary) | rsv1, payload: deflated("ab")[:2]}, {b0: last, payload: deflated("ab")[2:]}}, []string{`Binary "ab"`}, 0},
+		{"nothing at all", []coreRaw{{b0: finText | rsv1}, {b0: finText, payload: "\xff"}}, []string{`Text ""`}, StatusInvalidPayloadData},
+		{"an empty block", []coreRaw{{b0: finText | rsv1, payload: "\x00"}, {b0: finText | rsv1, payload: "\x00"}}, []string{`Text ""`, `Text ""`}, 0},
+		{"not UTF-8", []coreRaw{{b0: finText | rsv1, payload: deflated("a\xff")}}, nil, StatusInvalidPayloadData},
+		{"ends within a character", []coreRaw{{b0: finText | rsv1, payload: deflated("a\xc3")}}, nil, StatusInvalidPayloadData},
+		{"such bytes in binary", []coreRaw{{b0: finBinary | rsv1, payload: deflated("a\xc3")}}, []string{`Binary "a\xc3"`}, 0},
+		{"corrupt", []coreRaw{{b0: finText | rsv1, payload: "\xff"}}, nil, StatusInvalidPayloadData},
+		{"truncated", []coreRaw{{b0: finText | rsv1, payload: deflated("a")[:1]}}, nil, StatusInvalidPayloadData},
+		{"too big", []coreRaw{{b0: finText | rsv1, payload: deflated(strings.Repeat("a", 1<<20+1))}}, nil, StatusMessageTooBig},
 		{"another bit", []coreRaw{{b0: finText | rsv1 | rsv2}}, nil, StatusProtocolError},
 		{"continuation", []coreRaw{{b0: firstText | rsv1}, {b0: last | rsv1}}, nil, StatusProtocolError},
 		{"Ping", []coreRaw{{b0: finPing | rsv1}}, nil, StatusProtocolError},
@@ -181,7 +188,7 @@ func TestReservedBitOfAnExtension(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p, _ := NewParser(RFC6455, ServerSide, Config{})
-			p.dec.allowRSV = 4
+			(&agreement{deflateParams: deflateParams{clientBits: 15}}).prepare(&p.dec)
 			var heard []string
 			p.Append(coreWire(ServerSide, tt.frames...))
 			m, err := p.Next()
@@ -194,6 +201,11 @@ func TestReservedBitOfAnExtension(t *testing.T) {
 			}
 		})
 	}
+}
+
+func deflated(s string) string {
+	d := deflater{bits: 15}
+	return string(d.append(nil, []byte(s)))
 }
 
 func TestDecoderTrace(t *testing.T) {

@@ -174,6 +174,7 @@ func (h *ClientHandshake) exchange(nc net.Conn) (*Conn, error) {
 			return nil, h.withBody(nc, in[took:n], feedErr)
 		case h.Done():
 			c := newConn(nc, h.version, ClientSide, &h.dialer.Config, in[took:n])
+			c.compress(h.agreed)
 			c.subprotocol, c.response = h.subprotocol, h.res
 			return c, nil
 		case err == io.EOF:

@@ -321,6 +321,33 @@ func ExampleUpgrader_origins() {
 }
 
 // Cookies, in both directions.
+// Compression is agreed on if both sides want it.
+func ExampleCompression() {
+	u := websocket.Upgrader{Config: websocket.Config{Compression: &websocket.Compression{}}}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := u.Upgrade(w, r, nil)
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		c.WriteMessage(websocket.Text, []byte(strings.Repeat("all the same ", 1000)))
+	}))
+	defer s.Close()
+
+	d := websocket.Dialer{Config: websocket.Config{Compression: &websocket.Compression{}}}
+	c, err := d.Dial(context.Background(), wsURL(s))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	_, p, err := c.ReadMessage()
+	fmt.Println(len(p), err)
+	fmt.Println(c.Response().Header.Get("Sec-WebSocket-Extensions"))
+	// Output:
+	// 13000 <nil>
+	// permessage-deflate; server_max_window_bits=12; client_max_window_bits=12
+}
+
 func ExampleDialer_cookies() {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		before := r.Header.Get("Cookie")

@@ -40,7 +40,8 @@ type ClientHandshake struct {
 	key3    [key3Len]byte
 
 	head         httpHead
-	interim      int // responses before the last
+	interim      int        // responses before the last
+	agreed       *agreement // on compression; nil if there is none
 	res          *http.Response
 	subprotocol  string
 	challenge    [challengeLen]byte
@@ -187,6 +188,9 @@ func (h *ClientHandshake) AppendRequest(dst []byte) []byte {
 	if len(h.dialer.Subprotocols) > 0 {
 		dst = appendHeaderLine(dst, wireName(t.protocolHeader), strings.Join(h.dialer.Subprotocols, ", "))
 	}
+	if h.offersCompression() {
+		dst = appendHeaderLine(dst, "Sec-WebSocket-Extensions", h.dialer.Compression.offer())
+	}
 	dst = appendExtraHeader(dst, h.header)
 	dst = append(dst, "\r\n"...)
 	if h.version == Hybi00 {
@@ -300,10 +304,12 @@ func (h *ClientHandshake) checkAccept() error {
 	if want := acceptFor(h.key); accept != string(want[:]) {
 		return fmt.Errorf("Sec-WebSocket-Accept is %.80q: expected %q", accept, want)
 	}
-	if ext := h.res.Header["Sec-Websocket-Extensions"]; len(ext) > 0 {
-		return fmt.Errorf("server chose the extensions %.80q: none was offered", ext)
+	var compression *Compression
+	if h.offersCompression() {
+		compression = h.dialer.Compression
 	}
-	return nil
+	h.agreed, err = compression.agreed(h.res.Header["Sec-Websocket-Extensions"])
+	return err
 }
 
 // checkOriginAndLocation is all the proof that a hixie-75 server gives, and
@@ -389,5 +395,17 @@ func (h *ClientHandshake) Subprotocol() string { return h.subprotocol }
 
 // Parser returns a Parser for the bytes that follow the handshake.
 func (h *ClientHandshake) Parser() *Parser {
-	return &Parser{dec: newDecoder(h.version, ClientSide, &h.dialer.Config)}
+	p := &Parser{dec: newDecoder(h.version, ClientSide, &h.dialer.Config)}
+	h.agreed.prepare(&p.dec)
+	return p
+}
+
+// Compressor returns what makes the messages that follow the handshake: it
+// compresses them if that was agreed on.
+func (h *ClientHandshake) Compressor() *Compressor { return h.agreed.compressor(h.version, ClientSide) }
+
+// offersCompression reports whether the server is asked for compression. Those
+// of versions before RFC 6455 knew other extensions, or none.
+func (h *ClientHandshake) offersCompression() bool {
+	return h.version == RFC6455 && h.dialer.Compression != nil
 }

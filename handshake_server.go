@@ -38,6 +38,8 @@ type ServerHandshake struct {
 	subprotocol string
 	origin      string
 	accept      [acceptLen]byte // hybi
+	agreed      *agreement      // on compression; nil if there is none
+	extensions  string          // the answer that says so
 	numbers     [2]uint32       // Hybi00: of the two keys
 	key3        [key3Len]byte   // Hybi00
 	gotKey3     int             // bytes of key3
@@ -129,8 +131,14 @@ func (h *ServerHandshake) wantsKey3() bool {
 
 // Parser returns a Parser for the bytes that follow the handshake.
 func (h *ServerHandshake) Parser() *Parser {
-	return &Parser{dec: newDecoder(h.version, ServerSide, &h.up.Config)}
+	p := &Parser{dec: newDecoder(h.version, ServerSide, &h.up.Config)}
+	h.agreed.prepare(&p.dec)
+	return p
 }
+
+// Compressor returns what makes the messages that follow the handshake: it
+// compresses them if that was agreed on.
+func (h *ServerHandshake) Compressor() *Compressor { return h.agreed.compressor(h.version, ServerSide) }
 
 // begin checks the options, which any request may be the first to use, and
 // everything about the request but the 8 bytes of key3. Last of all it asks the
@@ -153,6 +161,9 @@ func (h *ServerHandshake) begin(r *http.Request) error {
 	}
 	if h.subprotocol, err = chooseSubprotocol(v, r.Header, h.up.Subprotocols); err != nil {
 		return err
+	}
+	if !v.hixie() {
+		h.agreed, h.extensions = h.up.Compression.agree(r.Header["Sec-Websocket-Extensions"])
 	}
 	if h.origin, err = requestOrigin(v, r); err != nil {
 		return err
@@ -407,6 +418,9 @@ func (h *ServerHandshake) appendHead(dst []byte, header http.Header) []byte {
 	}
 	if h.subprotocol != "" {
 		dst = appendHeaderLine(dst, wireName(t.protocolHeader), h.subprotocol)
+	}
+	if h.agreed != nil {
+		dst = appendHeaderLine(dst, "Sec-WebSocket-Extensions", h.extensions)
 	}
 	dst = appendExtraHeader(dst, header)
 	return append(dst, "\r\n"...)

@@ -36,7 +36,10 @@ type Parser struct {
 	pos  int    // start of what is left of in
 	msg  []byte // the message being joined
 	done bool   // msg was returned and is overwritten by the next
-	err  error
+
+	inflated []byte // msg, if it was compressed
+
+	err error
 }
 
 // keepBuffer is the largest buffer, in bytes, that a Parser keeps for the next
@@ -78,10 +81,7 @@ func (p *Parser) Next() (Message, error) {
 	}
 	if p.done {
 		p.done = false
-		p.msg = p.msg[:0]
-		if cap(p.msg) > keepBuffer {
-			p.msg = nil
-		}
+		p.msg, p.inflated = emptied(p.msg), emptied(p.inflated)
 	}
 	for {
 		out, n, ev, err := p.dec.codec.decode(&p.dec, p.msg, p.in[p.pos:])
@@ -94,7 +94,7 @@ func (p *Parser) Next() (Message, error) {
 			p.grow()
 		case ev == gotMessage:
 			p.done = true
-			return Message{Type: p.dec.typ, Data: p.msg}, nil
+			return p.message()
 		case ev == gotControl:
 			return p.control()
 		default:
@@ -102,6 +102,26 @@ func (p *Parser) Next() (Message, error) {
 			return Message{}, ErrIncomplete
 		}
 	}
+}
+
+// emptied returns p to be used again, unless it is large.
+func emptied(p []byte) []byte {
+	if cap(p) > keepBuffer {
+		return nil
+	}
+	return p[:0]
+}
+
+func (p *Parser) message() (Message, error) {
+	m := Message{Type: p.dec.typ, Data: p.msg}
+	if p.dec.rsv != 0 {
+		out, err := p.dec.inflate(p.inflated, p.msg)
+		if err != nil {
+			return Message{}, p.fail(err)
+		}
+		p.inflated, m.Data = out, out
+	}
+	return m, nil
 }
 
 // grow makes room in the message. It goes by what has arrived, never by what

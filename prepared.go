@@ -13,6 +13,10 @@ type Prepared struct {
 	typ     MessageType
 	payload []byte
 	framed  [2]framed // of hybi and hixie servers
+
+	// compressed has it as servers send it without context takeover, for each
+	// size of window.
+	compressed [maxWindowBits - minWindowBits + 1]framed
 }
 
 type framed struct {
@@ -40,21 +44,33 @@ func (m *Prepared) frame(v Version) ([]byte, error) {
 	return f.b, f.err
 }
 
+// compressedFrame returns m as a server sends it that compresses as z does.
+func (m *Prepared) compressedFrame(z *Compressor) []byte {
+	f := &m.compressed[z.deflater.bits-minWindowBits]
+	f.once.Do(func() { f.b, _ = z.AppendMessage(nil, m.typ, m.payload) })
+	return f.b
+}
+
 // WritePrepared sends m as [Conn.WriteMessage] would. On a server nothing is
 // copied unless another goroutine is writing; a client masks m anew each time.
 // Its errors are those of WriteMessage.
 func (c *Conn) WritePrepared(m *Prepared) error {
-	if c.side == ClientSide && !c.version.hixie() {
+	if c.masks() || c.compressor.worth(m.payload) && c.compressor.deflater.takeover {
 		return c.WriteMessage(m.typ, m.payload)
 	}
-	b, err := m.frame(c.version)
-	if err != nil {
+	h, n := header{fin: true, op: m.typ}, len(m.payload)
+	var b []byte
+	var err error
+	if c.compressor.worth(m.payload) {
+		b = m.compressedFrame(c.compressor)
+		_, length, _, _ := parseHybiHeader(b)
+		h.rsv, n = rsvCompressed, int(length)
+	} else if b, err = m.frame(c.version); err != nil {
 		return err
 	}
 	w := &c.wr
-	h := header{fin: true, op: m.typ}
 	if w.enter() {
-		c.traceWritten(h, len(m.payload))
+		c.traceWritten(h, n)
 		_, err := c.nc.Write(b)
 		return c.written(nil, err)
 	}
@@ -63,7 +79,7 @@ func (c *Conn) WritePrepared(m *Prepared) error {
 	if err := w.waitTurn(nil, len(b)); err != nil {
 		return err
 	}
-	c.traceWritten(h, len(m.payload))
+	c.traceWritten(h, n)
 	if w.busy {
 		out := w.queued()
 		out.b = append(out.b, b...)

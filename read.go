@@ -113,7 +113,35 @@ func (c *Conn) takeMessage(b []byte, exact bool) ([]byte, error) {
 		m.giveBack()
 		return nil, err
 	}
+	if c.rd.dec.rsv != 0 {
+		return c.inflate(b, &m)
+	}
 	return m.take(b), nil
+}
+
+// inflate appends what the message in m inflates to, RFC 7692 section 7.2.2.
+func (c *Conn) inflate(b []byte, m *messageBuffer) ([]byte, error) {
+	in, out := outBuffers.Get().(*outBuffer), outBuffers.Get().(*outBuffer)
+	defer recycle(in)
+	defer recycle(out)
+	in.b = m.appendTo(in.b)
+	fresh := m.exact || b == nil
+	dst := b
+	if fresh {
+		dst = out.b
+	} else if !m.owned {
+		dst = m.b[:m.start] // which may have grown
+	}
+	m.giveBack()
+	p, err := c.rd.dec.inflate(dst, in.b)
+	if err != nil {
+		return nil, c.failPeer(err)
+	}
+	if fresh {
+		out.b = p
+		return append([]byte{}, p...), nil
+	}
+	return p, nil
 }
 
 // beginRead makes the decoder ready for a new message.
@@ -214,6 +242,9 @@ func (c *Conn) decodeWaste() (event, error) {
 	waste := pieces.Get().(*piece)
 	defer pieces.Put(waste)
 	p := waste.b[:0]
+	if !c.rd.dec.open {
+		p = nil // a message that begins may not be to be wasted
+	}
 	return c.decode(&p)
 }
 
@@ -400,8 +431,14 @@ func (c *Conn) discardMessage() error {
 // gives up on the way, the next read goes on with it.
 func (c *Conn) skipMessage() error {
 	rd := &c.rd
-	rd.partial, rd.stream = nil, nil
+	rd.stream = nil
 	for {
+		if rd.dec.open && rd.dec.rsv != 0 { // the next may refer to it
+			_, err := c.takeMessage(nil, true)
+			rd.skip = err != nil && rd.dec.open
+			return err
+		}
+		rd.partial = nil
 		ev, err := c.decodeWaste()
 		if err == nil && ev == needInput {
 			err = c.fill()

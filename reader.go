@@ -31,14 +31,11 @@ func (c *Conn) NextReader() (MessageType, io.Reader, error) {
 	if err := c.beginRead(); err != nil {
 		return 0, nil, err
 	}
-	r := &messageReader{c: c, prefix: c.rd.partial}
-	c.rd.partial = nil
 	for !c.rd.dec.open {
 		var none []byte
 		ev, err := c.decode(&none)
 		if err == nil && ev == gotMessage { // an empty one
-			r.ended = true
-			return c.rd.dec.typ, r, nil
+			return c.rd.dec.typ, &messageReader{c: c, ended: true}, nil
 		}
 		if err == nil && !c.rd.dec.open {
 			err = c.fill()
@@ -48,7 +45,15 @@ func (c *Conn) NextReader() (MessageType, io.Reader, error) {
 		}
 	}
 	c.flushOwed()
-	c.rd.stream = r
+	if c.rd.dec.rsv != 0 { // it is inflated as a whole
+		p, err := c.takeMessage(nil, true)
+		if err != nil {
+			return 0, nil, err
+		}
+		return c.rd.dec.typ, &messageReader{c: c, prefix: p, ended: true}, nil
+	}
+	r := &messageReader{c: c, prefix: c.rd.partial}
+	c.rd.partial, c.rd.stream = nil, r
 	return c.rd.dec.typ, r, nil
 }
 
@@ -62,6 +67,8 @@ func (r *messageReader) Read(p []byte) (int, error) {
 		n := copy(p, r.rest)
 		r.rest = r.rest[n:]
 		return n, nil
+	case r.ended && len(r.prefix) > 0:
+		return r.readPrefix(p), nil
 	case r.ended:
 		return 0, io.EOF
 	case c.rd.err != nil:
@@ -71,11 +78,15 @@ func (r *messageReader) Read(p []byte) (int, error) {
 	case len(p) == 0:
 		return 0, nil
 	case len(r.prefix) > 0:
-		n := copy(p, r.prefix)
-		r.prefix = r.prefix[n:]
-		return n, nil
+		return r.readPrefix(p), nil
 	}
 	return r.decode(p)
+}
+
+func (r *messageReader) readPrefix(p []byte) int {
+	n := copy(p, r.prefix)
+	r.prefix = r.prefix[n:]
+	return n
 }
 
 // decode decodes some of the message into p, waiting for it if need be.

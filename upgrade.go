@@ -69,6 +69,9 @@ func (u *Upgrader) check() error {
 	if err := checkSubprotocols(u.Subprotocols); err != nil {
 		return err
 	}
+	if err := u.Compression.validate(); err != nil {
+		return err
+	}
 	_, err := originAllowed(u.Origins, "null")
 	return err
 }
@@ -223,6 +226,7 @@ func (h *ServerHandshake) timed(ctx context.Context, nc net.Conn, do func(contex
 func (h *ServerHandshake) conn(nc net.Conn, rest []byte) *Conn {
 	c := newConn(nc, h.version, ServerSide, &h.up.Config, rest)
 	c.subprotocol = h.subprotocol
+	c.compress(h.agreed)
 	// What a finished request still holds of its server is not kept alive.
 	c.request = h.req.WithContext(context.WithoutCancel(h.req.Context()))
 	c.request.Body = http.NoBody

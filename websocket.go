@@ -29,6 +29,8 @@ type Conn struct {
 	wr   writer
 	keep *keepalive // nil if there is none
 
+	compressor *Compressor // nil if messages are sent as they are
+
 	done   chan struct{} // closed at the end
 	onDone func()        // called at the end; guarded by wr.mu
 }
@@ -52,6 +54,14 @@ func newConn(nc net.Conn, v Version, side Side, cfg *Config, rest []byte) *Conn 
 	}
 	c.initReady()
 	return c
+}
+
+// compress makes c compress its messages, if that was agreed on.
+func (c *Conn) compress(p *agreement) {
+	if p != nil {
+		c.compressor = p.compressor(c.version, c.side)
+		p.prepare(&c.rd.dec)
+	}
 }
 
 // start lets things happen by themselves, after all fields are set.

@@ -104,10 +104,26 @@ func (c *Conn) sendMessage(t MessageType, p []byte, now bool) error {
 			return err
 		}
 	}
+	if c.compressor.worth(p) {
+		return c.sendCompressed(h, p, now)
+	}
 	if now && c.wr.enter() {
 		return c.writeAlone(h, p)
 	}
 	return c.send(h, p, nil, now)
+}
+
+// sendCompressed sends p as a compressed message. It is compressed by whoever
+// writes or queues it: messages must leave in the order in which they were
+// compressed.
+func (c *Conn) sendCompressed(h header, p []byte, now bool) error {
+	h.rsv = rsvCompressed
+	if !now || !c.wr.enter() {
+		return c.send(h, p, nil, now)
+	}
+	z := c.compressor.message(h, p)
+	defer recycle(z)
+	return c.writeAlone(h, z.b)
 }
 
 // writeAlone writes a frame that was let in by the gate.
@@ -129,6 +145,11 @@ func (c *Conn) send(h header, p []byte, s *messageWriter, now bool) error {
 	defer w.unlock()
 	if err := w.waitTurn(s, len(p)); err != nil {
 		return err
+	}
+	if h.rsv != 0 || s != nil && s.compressed {
+		z := c.compressor.message(h, p)
+		defer recycle(z)
+		p = z.b
 	}
 	c.traceWritten(h, len(p))
 	if w.busy || !now && w.fits(len(p)) {

@@ -20,6 +20,8 @@ type messageWriter struct {
 	begun bool       // a frame was sent
 	ended bool
 	text  utf8Checker // on hixie
+
+	compressed bool // which the first frame has decided
 }
 
 var errWriterClosed = errors.New("websocket: write to a message that was ended by Close")
@@ -133,8 +135,11 @@ func (m *messageWriter) send(p []byte, fin bool) error {
 		return nil
 	}
 	h := header{fin: fin, op: m.typ}
-	if m.begun {
+	switch {
+	case m.begun:
 		h.op = Continuation
+	case m.c.compressor.worth(p):
+		h.rsv, m.compressed = rsvCompressed, true
 	}
 	if err := m.c.send(h, p, m, true); err != nil {
 		return err
