@@ -65,13 +65,13 @@ func (r *readiness) read(c *Conn) (int, error) {
 // called again. It must try first and be sorry later: the runtime tells of
 // readiness once, and what came before it was asked would be waited for again.
 func (rd *reader) tryRead(fd uintptr) bool {
-	buf := readBuffers.Get().(*readBuffer)
-	n, err := ignoringEINTR(syscall.Read, int(fd), buf[:])
+	buf := rd.borrowBuffer()
+	n, err := ignoringEINTR(syscall.Read, int(fd), buf)
 	if n > 0 {
 		rd.buf, rd.r, rd.w, rd.ready.err = buf, 0, n, nil
 		return true
 	}
-	readBuffers.Put(buf)
+	returnBuffer(buf)
 	if err == syscall.EAGAIN {
 		return false
 	}
