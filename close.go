@@ -36,6 +36,9 @@ func (c *Conn) Shutdown(ctx context.Context, code StatusCode, reason string) err
 	if err != nil {
 		return err
 	}
+	if c.over() {
+		return c.shutdownResult()
+	}
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, closeTimeout)
@@ -51,6 +54,16 @@ func (c *Conn) Shutdown(ctx context.Context, code StatusCode, reason string) err
 	}
 	<-c.done
 	return c.shutdownResult()
+}
+
+// over reports whether the connection has ended.
+func (c *Conn) over() bool {
+	select {
+	case <-c.done:
+		return true
+	default:
+		return false
+	}
 }
 
 // sayClose sends what is queued, of which the Close frame is the last. Where
@@ -198,6 +211,21 @@ func (c *Conn) finishSoon(cause error) {
 		}
 		c.end(cause)
 	}()
+}
+
+// endIdle ends a connection of which the peer has ended its side, if there is
+// nothing left to write, and reports whether it did. A goroutine and timers for
+// that were a fifth of what it costs to accept a connection and to close it.
+func (c *Conn) endIdle(cause error) bool {
+	w := &c.wr
+	w.lock()
+	idle := !w.busy && !w.pending() && !w.finishing
+	w.unlock()
+	if !idle || c.trace != nil && c.trace.Closed != nil { // which may read, and this is a read
+		return false
+	}
+	c.end(cause)
+	return true
 }
 
 // linger lets the peer end the connection, or begins to: "the server MUST

@@ -142,7 +142,7 @@ func (s *Server) verdict(ctx context.Context, c *Conn, err error) (StatusCode, s
 	var chosen *CloseError
 	switch {
 	case over:
-		if err != nil {
+		if err != nil && s.logger().Enabled(ctx, slog.LevelDebug) {
 			s.logger().Debug("websocket: connection over", "remote", addrString(c.RemoteAddr()), "error", brief(err))
 		}
 		return StatusGoingAway, "" // heard only if Shutdown was about to say the same
