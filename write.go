@@ -113,12 +113,12 @@ func (c *Conn) sendMessage(t MessageType, p []byte, now bool) error {
 	return c.send(h, p, nil, now)
 }
 
-// sendCompressed sends p as a compressed message. It is compressed by whoever
-// writes or queues it: messages must leave in the order in which they were
-// compressed.
+// sendCompressed sends p as a compressed message. Messages that refer to each
+// other must leave in the order in which they were compressed: both is done
+// under the lock, which the gate does not keep from others.
 func (c *Conn) sendCompressed(h header, p []byte, now bool) error {
 	h.rsv = rsvCompressed
-	if !now || !c.wr.enter() {
+	if !now || c.compressor.deflater.takeover || !c.wr.enter() {
 		return c.send(h, p, nil, now)
 	}
 	z := c.compressor.message(h, p)
