@@ -101,7 +101,7 @@ func (c *compressor) message(dst, window, payload []byte, size uint32) []byte {
 		c.base = stale
 	}
 	base, begin := c.base, 0
-	c.base += stale + uint32(min(len(window)+len(payload), 1<<31))
+	c.base += stale + uint32(min(uint64(len(window)+len(payload)), 1<<31))
 	if len(window) > 0 && len(payload) > 0 {
 		begin = min(len(payload), maxBlock)
 		n := copy(c.joined[:], window)

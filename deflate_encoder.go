@@ -17,10 +17,9 @@ const (
 	// 3 % at 64 KiB.
 	stride = 2
 
-	// patience is after how many bytes (as a power of two) without a match the
-	// search skips every second, and after how many more, every third. 64 bytes
-	// find more than 32 (312 bytes for 512 of JSON, not 320) and more than 64
-	// finds no more.
+	// patience is after how many bytes without a match, as a power of two, the
+	// search looks at every second only, then at every third, and so on, until it
+	// finds one. For 512 bytes of JSON 64 save 3 % against 32, and 256 no more.
 	patience = 6
 )
 

@@ -74,11 +74,8 @@ func TestDeflaterKeepsToItsWindow(t *testing.T) {
 	deflateWays(func(bits int, takeover bool) {
 		conns = append(conns, &conn{deflater: deflater{bits: bits, takeover: takeover}, inflater: inflater{bits: bits, takeover: takeover}})
 	})
-	r, messages := deflateRand(1), 4000
-	if testing.Short() {
-		messages = 1000
-	}
-	for i := range messages {
+	r := deflateRand(1)
+	for i := range 4000 {
 		c, p := conns[i%len(conns)], deflateMessage(r)
 		sent := c.deflater.append(nil, p)
 		if blocks := (len(p) + maxBlock - 1) / maxBlock; len(sent) > len(p)+6*max(1, blocks) {
@@ -174,6 +171,31 @@ func TestDeflaterRatio(t *testing.T) {
 		}
 		if ours > theirs+theirs/20 {
 			t.Errorf("%d bytes of JSON, %d bits, takeover %v: %d bytes in all, and by compress/flate %d", c.size, c.bits, c.takeover, ours, theirs)
+		}
+	}
+}
+
+// A block may refer to the one before it, also where that began with a window.
+func TestDeflaterRefersToBlockBefore(t *testing.T) {
+	d, r := deflater{bits: 15, takeover: true}, deflateRand(11)
+	d.append(nil, deflateNoise(r, 1000))
+	zeros, noise := make([]byte, maxBlock-60), deflateNoise(r, 60)
+	once := len(d.append(nil, append(zeros, noise...)))
+	d.window = d.window[:0]
+	d.append(nil, deflateNoise(r, 1000))
+	if n := len(d.append(nil, append(append(zeros, noise...), noise...))); n > once+20 {
+		t.Errorf("60 bytes that are repeated in the next block take %d", n-once)
+	}
+}
+
+// A short message is not compared with all that a large window holds.
+func TestDeflaterLearnsInProportion(t *testing.T) {
+	r := deflateRand(12)
+	for _, n := range []int{200, 10000} {
+		noise := deflateNoise(r, n)
+		d := deflater{bits: 15, window: append(bytes.Clone(noise), deflateNoise(r, 1<<15-n)...)}
+		if short, got := n < 1000, len(d.append(nil, noise)); short != (got > n) {
+			t.Errorf("%d bytes that are repeated after 32 KiB take %d; want it unseen: %v", n, got, short)
 		}
 	}
 }

@@ -183,7 +183,7 @@ func (s *inflation) compressed(lits, dists *prefixCode) error {
 				err = errTruncated
 			case length > room-len(out):
 				out, room, err = s.grow(out, length)
-			case dist > 1<<20:
+			case dist > s.reach:
 				err = errDistance
 			case from >= s.start && length <= dist:
 				out = append(out, out[from:from+length]...)

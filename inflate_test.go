@@ -77,12 +77,9 @@ func inflateBits(t *testing.T, groups string) []byte {
 }
 
 func TestInflaterRefuses(t *testing.T) {
-	// The code for code lengths: 0 is c0, 1 is c10, 18 is c11, where nothing else is said.
 	const (
-		fixed  = "0 01 "
-		own    = "0 10 "
-		lens18 = "010 000 000 "
-		codes  = "000 000 001 001 " // of 16, 17, 18, 0
+		fixed = "0 01 "
+		own   = "0 10 " // the code for code lengths is c0 for 0, c1 for 18 where it is given as 000 000 001 001
 	)
 	for _, c := range []struct {
 		name, bits string
@@ -107,6 +104,7 @@ func TestInflaterRefuses(t *testing.T) {
 		{"no code for lengths", own + "00000 00000 0000 000 000 000 000 00000000", errSymbol},
 		{"16 with nothing before it", own + "00000 00000 0000 001 000 001 000 c0 00", errLengths},
 		{"a run that goes too far", own + "00000 00000 0000 000 000 001 001 c1 1111111 c1 1111111", errLengths},
+		{"a run of one too many", own + "00000 00000 0000 000 000 001 001 c1 1111111 c1 1101110", errLengths},
 		{"runs cut", own + "00000 00000 0000 000 000 001 001 c1 111", errTruncated},
 		{"no literals", own + "00000 00000 0000 000 000 001 001 c1 1111111 c1 1101101 00000000", errSymbol},
 	} {
@@ -122,13 +120,13 @@ func TestInflaterRefuses(t *testing.T) {
 	}
 }
 
-// inflateDist is a message of zeros whose only match refers back so far.
-func inflateDist(dist int) (message, whole []byte) {
+// inflateDist is a message of letters, the last four as many back as dist.
+func inflateDist(letters, dist int) (message, whole []byte) {
 	c := new(compressor)
-	c.put(0b010, 3)
-	c.lits[endOfBlock] = 1
-	whole = append(whole, bytes.Repeat([]byte{'a'}, 4)...)
+	whole = bytes.Repeat([]byte{'a'}, letters+4)
+	c.addLiterals(whole[4:])
 	c.addMatch(4, uint32(dist))
+	c.put(0b010, 3)
 	c.write(&fixedCodes)
 	c.put(0, 3)
 	c.align(&c.out)
@@ -138,24 +136,28 @@ func inflateDist(dist int) (message, whole []byte) {
 // A distance is refused beyond what there is, and beyond what was negotiated
 // even if it is there.
 func TestInflaterKeepsToItsWindow(t *testing.T) {
-	for bits := 8; bits <= 15; bits++ {
-		for _, takeover := range []bool{true, false} {
-			for before, ok := range map[int]bool{1<<bits - 1: false, 1 << bits: true, 1<<bits + 1: true} {
-				f := inflater{bits: bits, takeover: takeover}
-				stored := deflater{bits: 15}
-				if _, err := f.append(nil, stored.append(nil, bytes.Repeat([]byte{'a'}, before)), 1<<20); err != nil {
+	for bits := 8; bits <= 14; bits++ {
+		size := 1 << bits
+		for _, c := range []struct {
+			before, letters, dist int
+			want                  bool
+		}{
+			{size - 1, 0, size, false}, {size, 0, size, true}, {size + 1, 0, size, true},
+			{size, 0, size + 1, false}, {size + 1, 0, size + 1, false}, {size, 1, size + 1, false},
+			{size - 1, 1, size, true}, {size - 2, 1, size, false}, {1, 0, 1, true}, {1, 0, 2, false},
+			{0, size, size, true}, {0, size + 1, size + 1, false}, {0, size - 1, size, false}, {0, 2, 3, false},
+		} {
+			for _, takeover := range []bool{true, false} {
+				f, d := inflater{bits: bits, takeover: takeover}, deflater{bits: 8}
+				if _, err := f.append(nil, d.append(nil, bytes.Repeat([]byte{'a'}, c.before)), 1<<20); err != nil {
 					t.Fatal(err)
 				}
-				for dist, ok := range map[int]bool{1 << bits: ok, 1<<bits + 1: false} {
-					if dist > 1<<15 {
-						continue // cannot be written
-					}
-					f := inflater{bits: bits, takeover: takeover, window: bytes.Clone(f.window)}
-					message, whole := inflateDist(dist)
-					got, err := f.append(nil, message, 10)
-					if ok := ok && takeover; ok != (err == nil) || ok && !bytes.Equal(got, whole) || !ok && !errors.Is(err, errDistance) {
-						t.Errorf("%d bits, takeover %v: after %d bytes, %d back: %q, %v; want it taken: %v", bits, takeover, before, dist, got, err, ok)
-					}
+				message, whole := inflateDist(c.letters, c.dist)
+				got, err := f.append(nil, message, 1<<20)
+				want := c.want && (takeover || c.before == 0)
+				if want != (err == nil) || want && !bytes.Equal(got, whole) || !want && !errors.Is(err, errDistance) {
+					t.Errorf("%d bits, takeover %v: %d back after %d bytes and %d of its own: %v; want it taken: %v",
+						bits, takeover, c.dist, c.before, c.letters, err, want)
 				}
 			}
 		}
@@ -301,6 +303,18 @@ func TestInflaterBomb(t *testing.T) {
 	})
 	if memory >= 16<<20 {
 		t.Errorf("4 MiB, and then an end that is none, made %d bytes be allocated, want less than 16 MiB", memory)
+	}
+}
+
+// What is shared holds on to nobody's message.
+func TestInflaterLetsGo(t *testing.T) {
+	f := inflater{bits: 15, takeover: true, window: make([]byte, 100)}
+	for _, message := range []string{"\xf2\x48\xcd\xc9\xc9\x07\x00", "\x07"} {
+		f.append(nil, []byte(message), 10)
+		s := inflations.Get().(*inflation)
+		if s.in != nil || s.out != nil || s.window != nil {
+			t.Errorf("after %q the pool holds on to %q, %q and a window of %d bytes", message, s.in, s.out, len(s.window))
+		}
 	}
 }
 

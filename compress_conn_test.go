@@ -1,0 +1,308 @@
+package websocket
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// zipPair returns the two ends of a connection after handshakes with these
+// options.
+func zipPair(t testing.TB, server, client *Config) (s, c *Conn) {
+	t.Helper()
+	sn, cn := net.Pipe()
+	accepted := make(chan error, 1)
+	go func() {
+		var err error
+		s, err = (&Upgrader{Config: *server}).Accept(t.Context(), sn, nil)
+		accepted <- err
+	}()
+	c, err := (&Dialer{Config: *client}).Handshake(t.Context(), cn, "ws://a/")
+	if err := errors.Join(err, <-accepted); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close(); c.Close() })
+	return s, c
+}
+
+// zipMessages are messages of all kinds; those of the same i are the same.
+func zipMessages(n int) [][]byte {
+	random := rand.New(rand.NewSource(1))
+	var all [][]byte
+	for i := range n {
+		size := []int{0, 1, 511, 512, 513, 3000, 20_000, 70_000}[i%8]
+		p := make([]byte, size)
+		switch i % 3 {
+		case 0:
+			random.Read(p)
+		case 1:
+			for at := 0; at < size; {
+				at += copy(p[at:], fmt.Sprintf(`{"id":%d,"name":"user %d","ok":%t},`, at*i, random.Intn(1000), i%2 == 0))
+			}
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// zipWrite writes p in the way that i chooses.
+func zipWrite(c *Conn, i int, p []byte) error {
+	switch i % 5 {
+	case 0:
+		return c.WriteMessage(Binary, p)
+	case 1:
+		return errors.Join(c.BufferMessage(Binary, p), c.Flush())
+	case 2:
+		m, _ := Prepare(Binary, p)
+		return c.WritePrepared(m)
+	}
+	w, err := c.NextWriter(Binary)
+	for step := 1 + len(p)/3; len(p) > 0 && err == nil; p = p[min(step, len(p)):] {
+		_, err = w.Write(p[:min(step, len(p))])
+	}
+	return errors.Join(err, w.Close())
+}
+
+// zipRead reads a message in the way that i chooses, nil if it was skipped.
+func zipRead(c *Conn, i int) ([]byte, error) {
+	switch i % 6 {
+	case 0:
+		_, p, err := c.ReadMessage()
+		return p, err
+	case 1:
+		_, p, err := c.AppendMessage([]byte("prefix"))
+		return bytes.TrimPrefix(p, []byte("prefix")), err
+	case 2:
+		_, p, err := c.AppendMessage(make([]byte, 0, 100_000))
+		return p, err
+	case 3:
+		return nil, c.discardMessage()
+	}
+	_, r, err := c.NextReader()
+	if err != nil {
+		return nil, err
+	}
+	if i%6 == 4 {
+		_, err = io.ReadFull(r, make([]byte, 100))
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			err = nil
+		}
+		return nil, err // and the next read skips the rest
+	}
+	p, err := io.ReadAll(r)
+	return p, err
+}
+
+var zipConfigs = []struct {
+	name           string
+	server, client *Compression
+}{
+	{"defaults", &Compression{}, &Compression{}},
+	{"all", &Compression{Threshold: 1}, &Compression{Threshold: 1}},
+	{"each alone", &Compression{NoContextTakeover: true}, &Compression{NoContextTakeover: true}},
+	{"server's alone", &Compression{NoContextTakeover: true}, &Compression{}},
+	{"client's alone", &Compression{}, &Compression{NoContextTakeover: true}},
+	{"smallest windows", &Compression{WindowBits: 8, Threshold: 1}, &Compression{WindowBits: 8, Threshold: 1}},
+	{"largest windows", &Compression{WindowBits: 15}, &Compression{WindowBits: 15}},
+	{"windows that differ", &Compression{WindowBits: 9}, &Compression{WindowBits: 15}},
+	{"server without", nil, &Compression{}},
+	{"client without", &Compression{}, nil},
+}
+
+// What one side writes the other reads, in all ways of writing and of reading,
+// those that skip messages among them.
+func TestCompressedConversation(t *testing.T) {
+	messages := zipMessages(120)
+	for _, tt := range zipConfigs {
+		for _, side := range []Side{ServerSide, ClientSide} {
+			t.Run(tt.name+"/"+connSideName(side), func(t *testing.T) {
+				from, to := zipPair(t, &Config{Compression: tt.server}, &Config{Compression: tt.client})
+				if side == ClientSide {
+					from, to = to, from
+				}
+				wrote := writeLater(func() error {
+					for i, p := range messages {
+						if err := zipWrite(from, i, p); err != nil {
+							return fmt.Errorf("message %d: %w", i, err)
+						}
+					}
+					return nil
+				})
+				for i, want := range messages {
+					got, err := zipRead(to, i)
+					if err != nil {
+						t.Fatalf("message %d of %d bytes: %v", i, len(want), err)
+					}
+					if i%6 != 3 && i%6 != 4 && !bytes.Equal(got, want) {
+						t.Fatalf("message %d is not what was sent: %d bytes of %d, first other one at %d", i, len(got), len(want), maskDiff(got, want))
+					}
+				}
+				if err := <-wrote; err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
+}
+
+// "Resumable reads hold": a deadline at any byte loses nothing, whatever reads.
+func TestCompressedReadsResume(t *testing.T) {
+	want := []byte(strings.Repeat("resume ", 200))
+	for way, name := range map[int]string{0: "ReadMessage", 1: "AppendMessage", 5: "NextReader", 3: "skip"} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := net.Pipe()
+				defer peer.Close()
+				c := newConn(nc, RFC6455, ClientSide, &Config{}, nil)
+				a := &agreement{deflateParams: deflateParams{serverBits: 12, clientBits: 12}}
+				c.compress(a)
+				defer c.Close()
+				z := a.compressor(RFC6455, ServerSide)
+				var wire []byte
+				last := 0
+				for range 3 {
+					last = len(wire)
+					z1 := z.deflater.append(nil, want)
+					half := len(z1) / 2
+					wire = append(wire, byte(Binary)|rsvCompressed<<4, byte(half))
+					wire = append(append(wire, z1[:half]...), 0x89, 0) // a Ping between
+					wire = append(wire, 0x80, byte(len(z1)-half))
+					wire = append(wire, z1[half:]...)
+				}
+				go io.Copy(io.Discard, peer)
+				read, way, due := 0, way, 3
+				for i, b := range wire {
+					if i == last && way == 3 { // what was skipped is what the last one refers to
+						way, due = 0, 1
+					}
+					go peer.Write([]byte{b})
+					c.SetReadDeadline(time.Now().Add(time.Second))
+					got, err := zipRead(c, way)
+					switch {
+					case errors.Is(err, os.ErrDeadlineExceeded):
+					case err != nil:
+						t.Fatal(err)
+					default:
+						if read++; !bytes.Equal(got, want) {
+							t.Errorf("message %d is %.40q", read, got)
+						}
+					}
+				}
+				if read != due {
+					t.Errorf("%d messages were read, want %d", read, due)
+				}
+			})
+		})
+	}
+}
+
+// Writers at once: each message inflates, and those of one goroutine are in
+// order.
+func TestCompressedWritersAtOnce(t *testing.T) {
+	const writers, each = 6, 60
+	from, to := zipPair(t, &Config{Compression: &Compression{Threshold: 1}}, &Config{Compression: &Compression{}})
+	var group sync.WaitGroup
+	for id := range writers {
+		group.Go(func() {
+			for i := range each {
+				p := fmt.Appendf(nil, "%d %d %s", id, i, strings.Repeat("at once ", i))
+				if err := zipWrite(from, id+i, p); err != nil {
+					t.Errorf("writer %d, message %d: %v", id, i, err)
+				}
+			}
+		})
+	}
+	next := make([]int, writers)
+	for range writers * each {
+		_, p, err := to.ReadMessage()
+		var id, i int
+		if _, serr := fmt.Sscanf(string(p), "%d %d", &id, &i); err != nil || serr != nil {
+			t.Fatalf("read %.40q, %v", p, err)
+		}
+		if next[id] != i || !strings.HasSuffix(string(p), strings.Repeat("at once ", i)) {
+			t.Fatalf("message %d of goroutine %d came when %d was due, or is wrong", i, id, next[id])
+		}
+		next[id]++
+	}
+	group.Wait()
+}
+
+// "A bomb of 1 MiB that inflates to 1 GiB: refused with 1009."
+func TestCompressedBomb(t *testing.T) {
+	d := deflater{bits: 15}
+	block := d.append(nil, make([]byte, 1<<20))
+	var bomb []byte
+	for len(bomb) < 1<<20-len(block)-4 {
+		bomb = append(append(bomb, block...), 0, 0, 0xff, 0xff)
+	}
+	bomb = append(bomb, block...)
+	frame := coreWire(ServerSide, coreRaw{b0: finBinary | rsv1, payload: string(bomb)})
+	for way, name := range map[int]string{0: "ReadMessage", 1: "AppendMessage", 5: "NextReader", 3: "skip"} {
+		t.Run(name, func(t *testing.T) {
+			nc, peer := connWire(t, connTCP)
+			defer peer.Close()
+			c := newConn(nc, RFC6455, ServerSide, &Config{}, nil)
+			defer c.Close()
+			c.compress(&agreement{deflateParams: deflateParams{serverBits: 15, clientBits: 15}})
+			go peer.Write(frame)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := zipRead(c, way)
+			runtime.ReadMemStats(&after)
+			var broke *ProtocolError
+			if !errors.As(err, &broke) || broke.Code != StatusMessageTooBig || !errors.Is(err, ErrMessageTooBig) {
+				t.Errorf("%v, want 1009", err)
+			}
+			if grew := int64(after.HeapInuse) - int64(before.HeapInuse); grew > 8<<20 {
+				t.Errorf("heap grew by %d bytes", grew)
+			}
+		})
+	}
+}
+
+// MaxMessageSize holds for what a message inflates to, to the byte.
+func TestCompressedLimit(t *testing.T) {
+	for _, size := range []int{1000, 1001} {
+		from, to := zipPair(t, &Config{Compression: &Compression{}, MaxMessageSize: 1000}, &Config{Compression: &Compression{}})
+		go to.WriteMessage(Text, bytes.Repeat([]byte("a"), size))
+		_, p, err := from.ReadMessage()
+		if fits := size <= 1000; fits != (err == nil) || fits && len(p) != size || !fits && !errors.Is(err, ErrMessageTooBig) {
+			t.Errorf("%d bytes, limit 1000: read %d, %v", size, len(p), err)
+		}
+	}
+}
+
+// A trace shows what is on the wire.
+func TestCompressedTrace(t *testing.T) {
+	frames := make(chan FrameInfo, 4)
+	trace := &Trace{FrameWritten: func(_ *Conn, f FrameInfo) { frames <- f }, FrameRead: func(_ *Conn, f FrameInfo) { frames <- f }}
+	from, to := zipPair(t, &Config{Compression: &Compression{}, Trace: trace}, &Config{Compression: &Compression{}, Trace: trace})
+	go from.WriteMessage(Text, bytes.Repeat([]byte("a"), 1000))
+	if _, _, err := to.ReadMessage(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if f := <-frames; f.RSV != rsvCompressed || f.Length == 0 || f.Length > 20 {
+			t.Errorf("frame %+v, want RSV1 and a few bytes", f)
+		}
+	}
+}
+
+// A message is compressed once for all that have the same window.
+func TestCompressedPrepared(t *testing.T) {
+	m, _ := Prepare(Text, bytes.Repeat([]byte("prepared "), 100))
+	z := (&agreement{deflateParams: deflateParams{serverBits: 10, serverNoTakeover: true}}).compressor(RFC6455, ServerSide)
+	if a, b := m.compressedFrame(z), m.compressedFrame(z); len(a) > 100 || &a[0] != &b[0] {
+		t.Errorf("%d bytes; the second time they are made anew: %t", len(a), &a[0] != &b[0])
+	}
+}
