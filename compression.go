@@ -11,10 +11,6 @@ import "fmt"
 // Do not compress what holds both a secret and something that an attacker can
 // choose: the length of the message then tells of the secret.
 type Compression struct {
-	// Level is how much work is put into making messages small, from 1, the
-	// fastest, to 9. 0 means 1.
-	Level int
-
 	// Threshold is the size, in bytes, from which on a message is compressed;
 	// smaller ones are sent as they are. 0 means 512.
 	Threshold int
@@ -48,7 +44,6 @@ const (
 	// compress with: zlib refuses 8, although the extension has it.
 	minPeerWindowBits = 9
 
-	maxLevel         = 9
 	defaultThreshold = 512
 )
 
@@ -58,8 +53,6 @@ func (c *Compression) validate() error {
 	switch {
 	case c == nil:
 		return nil
-	case c.Level < 0 || c.Level > maxLevel:
-		return fmt.Errorf("websocket: Compression.Level is %d: expected 1 to %d, or 0 for 1", c.Level, maxLevel)
 	case c.Threshold < 0:
 		return fmt.Errorf("websocket: Compression.Threshold is %d: expected a number of bytes, or 0 for %d", c.Threshold, defaultThreshold)
 	case c.WindowBits != 0 && (c.WindowBits < minWindowBits || c.WindowBits > maxWindowBits):
@@ -67,13 +60,6 @@ func (c *Compression) validate() error {
 			c.WindowBits, minWindowBits, maxWindowBits, defaultWindowBits)
 	}
 	return nil
-}
-
-func (c *Compression) level() int {
-	if c.Level == 0 {
-		return 1
-	}
-	return c.Level
 }
 
 func (c *Compression) threshold() int {

@@ -9,20 +9,17 @@ import (
 // The zero Compression is what its documentation says.
 func TestCompressionDefaults(t *testing.T) {
 	for _, tt := range []struct {
-		name                         string
-		c                            Compression
-		level, threshold, bits, peer int
+		name                  string
+		c                     Compression
+		threshold, bits, peer int
 	}{
-		{"zero", Compression{}, 1, 512, 12, 12},
-		{"given", Compression{Level: 6, Threshold: 1, WindowBits: 10}, 6, 1, 10, 10},
-		{"largest", Compression{Level: 9, Threshold: math.MaxInt, WindowBits: 15}, 9, math.MaxInt, 15, 15},
-		{"smallest", Compression{Level: 1, Threshold: 1, WindowBits: 8}, 1, 1, 8, 9},
+		{"zero", Compression{}, 512, 12, 12},
+		{"given", Compression{Threshold: 1, WindowBits: 10}, 1, 10, 10},
+		{"largest", Compression{Threshold: math.MaxInt, WindowBits: 15}, math.MaxInt, 15, 15},
+		{"smallest", Compression{Threshold: 1, WindowBits: 8}, 1, 8, 9},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := tt.c
-			if got := tt.c.level(); got != tt.level {
-				t.Errorf("Level is taken for %d; expected %d", got, tt.level)
-			}
 			if got := tt.c.threshold(); got != tt.threshold {
 				t.Errorf("Threshold is taken for %d; expected %d", got, tt.threshold)
 			}
@@ -47,10 +44,8 @@ func TestCompressionValidate(t *testing.T) {
 	}{
 		{"nil", nil, ""},
 		{"zero", &Compression{}, ""},
-		{"smallest", &Compression{Level: 1, Threshold: 1, WindowBits: 8, NoContextTakeover: true}, ""},
-		{"largest", &Compression{Level: 9, Threshold: math.MaxInt, WindowBits: 15}, ""},
-		{"Level -1", &Compression{Level: -1}, "Level is -1: expected 1 to 9, or 0"},
-		{"Level 10", &Compression{Level: 10}, "Level is 10: expected 1 to 9, or 0"},
+		{"smallest", &Compression{Threshold: 1, WindowBits: 8, NoContextTakeover: true}, ""},
+		{"largest", &Compression{Threshold: math.MaxInt, WindowBits: 15}, ""},
 		{"Threshold -1", &Compression{Threshold: -1}, "Threshold is -1: expected a number of bytes, or 0 for 512"},
 		{"WindowBits -1", &Compression{WindowBits: -1}, "WindowBits is -1: expected 8 to 15, or 0 for 12"},
 		{"WindowBits 7", &Compression{WindowBits: 7}, "WindowBits is 7: expected 8 to 15, or 0 for 12"},

@@ -32,7 +32,7 @@ func TestDeflateOffer(t *testing.T) {
 				"permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits"},
 		{"no context takeover, 15 bits", &Compression{NoContextTakeover: true, WindowBits: 15},
 			"permessage-deflate; server_no_context_takeover; client_no_context_takeover; client_max_window_bits"},
-		{"Level and Threshold are our own business", &Compression{Level: 9, Threshold: 1, WindowBits: 15}, "permessage-deflate; client_max_window_bits"},
+		{"Threshold is our own business", &Compression{Threshold: 1, WindowBits: 15}, "permessage-deflate; client_max_window_bits"},
 	} {
 		if got := tt.c.offer(); got != tt.want {
 			t.Errorf("%s: %q, want %q", tt.name, got, tt.want)
