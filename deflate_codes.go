@@ -127,10 +127,10 @@ func assign(symbols []deflateCode) {
 // cost is how many bits the tokens and the end of the block take.
 func (c *compressor) cost(use *deflateCodes) int {
 	n := c.extra
-	for i, f := range c.lits {
+	for i, f := range c.lits[:] {
 		n += int(f) * int(use.lits[i].bits())
 	}
-	for i, f := range c.dists {
+	for i, f := range c.dists[:] {
 		n += int(f) * int(use.dists[i].bits())
 	}
 	return n
@@ -141,7 +141,8 @@ type codeBuilder struct {
 	nlits, ndists, nlens int
 	runs                 [maxLits + maxDists]uint16 // symbol, and its extra bits in the high byte
 	nruns                int
-	used                 [19]uint16 // how often each symbol occurs in runs
+	all                  [maxLits + maxDists]uint8 // lengths
+	used                 [19]uint16                // how often each symbol occurs in runs
 	lens                 [19]deflateCode
 
 	// To make one code with: what is used, by how often; then a tree of it.
@@ -170,7 +171,7 @@ func (c *compressor) makeCodes() int {
 		b.nlens--
 	}
 	n := 3 + 5 + 5 + 4 + 3*b.nlens + c.cost(&c.own)
-	for s, f := range b.used {
+	for s, f := range b.used[:] {
 		n += int(f) * int(b.lens[s].bits()+uint(runExtra[s]))
 	}
 	return n
@@ -194,7 +195,7 @@ func (c *compressor) writeCodes() {
 
 // findRuns puts the lengths of all codes in runs.
 func (b *codeBuilder) findRuns(of *deflateCodes) {
-	var all [maxLits + maxDists]uint8
+	all := b.all[:]
 	for i, c := range of.lits[:b.nlits] {
 		all[i] = uint8(c.bits())
 	}

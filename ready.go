@@ -2,7 +2,7 @@ package websocket
 
 // idleRead is how many bytes a connection that cannot say when it is readable
 // waits with, in place of a buffer.
-const idleRead = 32
+const idleRead = 16
 
 // readSmall waits for bytes with a few of its own, and takes a buffer then.
 func (r *readiness) readSmall(c *Conn) (int, error) {
