@@ -38,6 +38,8 @@ func TestBenchmarks(t *testing.T) {
 		{"UpgradeServer", BenchmarkUpgradeServer},
 		{"ConcurrentWrite", BenchmarkConcurrentWrite},
 		{"Broadcast", BenchmarkBroadcast},
+		{"CompressedEcho", BenchmarkCompressedEcho},
+		{"CompressedIdle", BenchmarkCompressedIdle},
 	} {
 		failed := false
 		testing.Benchmark(func(b *testing.B) {

@@ -37,6 +37,10 @@ var sections = []section{
 			"ServerReadStream", "ClientReadStream", "ServerWriteStream", "ClientWriteStream")},
 	{"Concurrent writers", "Goroutines write messages of 120 bytes on one TCP connection; nanoseconds until a message has arrived, in brackets its allocations. gorilla, gobwas, wsutil and raw have a mutex around the write, the others their own.",
 		"go test -run '^$' -bench ConcurrentWrite .", tables("raw", nanoseconds, "ConcurrentWrite")},
+	{"Compression", "A server in memory inflates messages of JSON and sends them back compressed: nanoseconds each, in brackets the bytes that it sends. takeover means that what it sends refers to what it sent before; gorilla has none. Then the memory of a connection after 20 such messages of 512 bytes, without its socket.",
+		"go test -run '^$' -bench Compressed .", append(
+			tables("", []harness.Cell{{Unit: "ns/op", Beside: "sent-bytes/op"}}, "CompressedEcho"),
+			tables("", []harness.Cell{{Unit: "RSS-bytes/conn", Label: "RSS, bytes"}}, "CompressedIdle")...)},
 	{"Broadcast", "One prepared message of 125 bytes until it has arrived at 1,000 TCP connections, in microseconds. coder, wsutil and xnet have none and write to each.",
 		"go test -run '^$' -bench Broadcast .", tables("raw", []harness.Cell{{Unit: "ns/op", Scale: 1e-3, Beside: "allocs/op"}}, "Broadcast")},
 	{"Upgrades through net/http", inBrackets + " \"none\" takes the connection and writes an answer made before; of the others the table tells by how much they take longer. First with a request parsed before, then served by net/http.",
