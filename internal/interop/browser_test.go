@@ -47,6 +47,7 @@ func TestBrowsers(t *testing.T) {
 				t.Run("client/"+short(v), func(t *testing.T) { p.test(t, v, asClient) })
 			}
 			t.Run("large", func(t *testing.T) { p.extra(t, "10 MiB both ways", page.large) })
+			t.Run("deflate", func(t *testing.T) { p.extra(t, "compressed messages", page.deflated) })
 			t.Run("reload", func(t *testing.T) { p.extra(t, "reload of the page", page.reload) })
 			t.Run("shutdown", func(t *testing.T) { p.extra(t, "shutdown of the server", page.shutdown) })
 			t.Run("echo example", func(t *testing.T) { p.extra(t, "examples/echo as a person would", echoExample(spec.name, b)) })
@@ -133,8 +134,9 @@ func (p *pageServer) run(t testing.TB, _ websocket.Version, ws string) *running 
 
 // connect has the page connect to a server, which hands its connections to
 // conns and leaves them alone until it shuts down.
-func (p *pageServer) connect(t *testing.T, conns chan *websocket.Conn) (*websocket.Server, *running) {
+func (p *pageServer) connect(t *testing.T, config websocket.Config, conns chan *websocket.Conn) (*websocket.Server, *running) {
 	ws := &websocket.Server{}
+	ws.Config = config
 	ws.MaxMessageSize = 16 << 20
 	ws.Subprotocols = []string{subprotocol}
 	ws.Origins = []string{p.srv.URL}
@@ -151,7 +153,7 @@ func (p *pageServer) connect(t *testing.T, conns chan *websocket.Conn) (*websock
 
 func (p *pageServer) large(t *testing.T) error {
 	conns := make(chan *websocket.Conn, 1)
-	p.connect(t, conns)
+	p.connect(t, websocket.Config{}, conns)
 	k := newTalk(receive(t, conns), asClient, new(frames))
 	defer k.c.Close()
 	big := pattern(10 << 20)
@@ -161,7 +163,7 @@ func (p *pageServer) large(t *testing.T) error {
 // reload expects the page to go away with 1001 and to come back.
 func (p *pageServer) reload(t *testing.T) error {
 	conns := make(chan *websocket.Conn, 2)
-	p.connect(t, conns)
+	p.connect(t, websocket.Config{}, conns)
 	k := newTalk(receive(t, conns), asClient, new(frames))
 	// A browser that does not know yet that it is connected just hangs up.
 	if err := k.echo(websocket.Text, []byte("connected")); err != nil {
@@ -180,7 +182,7 @@ func (p *pageServer) reload(t *testing.T) error {
 // shutdown expects the page to be told 1001 when the server goes away.
 func (p *pageServer) shutdown(t *testing.T) error {
 	conns := make(chan *websocket.Conn, 1)
-	ws, r := p.connect(t, conns)
+	ws, r := p.connect(t, websocket.Config{}, conns)
 	receive(t, conns)
 	if err := ws.Shutdown(t.Context()); err != nil {
 		return err
