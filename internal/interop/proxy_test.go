@@ -101,7 +101,7 @@ func haproxyConfig(mode, pem, backend string) string {
 		ssl = " ssl crt " + pem
 	}
 	if mode == "http" {
-		forwarded = "http-request set-header X-Forwarded-Proto https if { ssl_fc }"
+		forwarded = "http-request del-header X-Forwarded-Proto\n\thttp-request set-header X-Forwarded-Proto https if { ssl_fc }"
 	}
 	return fmt.Sprintf(`
 defaults

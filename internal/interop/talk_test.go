@@ -136,6 +136,7 @@ var brief = []step{
 	{name: "we close", run: (*talk).close},
 	{name: tellsHowWeClosed, run: (*talk).closeSeen},
 	{name: "TCP ends well", run: (*talk).tcpEnd},
+	{name: "our closing frame", run: (*talk).closeSent},
 }
 
 // run makes the steps that the peer can do. It stops at the first that fails.
@@ -451,6 +452,18 @@ func (k *talk) closeSeen() error {
 	}
 	if want := fmt.Sprintf(" %d %s", closeCode, k.reason); !k.hixie() && got != want {
 		return fmt.Errorf("it printed %q: expected %q", closedPrefix+got, closedPrefix+want)
+	}
+	return nil
+}
+
+// closeSent looks for the closing frame of hybi-00 in what this side sent, since
+// peers tell of an end without it in the same way.
+func (k *talk) closeSent() error {
+	if k.c.Version() != websocket.Hybi00 {
+		return nil
+	}
+	if sent := k.tap.sent(us); !bytes.HasSuffix(sent, []byte{0xff, 0}) {
+		return fmt.Errorf("what was sent ends in % x: expected ff 00", sent[max(0, len(sent)-8):])
 	}
 	return nil
 }
