@@ -356,34 +356,36 @@ func (*hybiCodec) decode(d *decoder, dst, src []byte) ([]byte, int, event, *Prot
 				return dst, n, gotMessage, d.endMessage()
 			}
 		}
-		k, ev, err := d.beginHybi(src[n:])
+		// Here and not in beginHybi, where it would be the deepest on the stack.
+		h, length, k, err := parseHybiHeader(src[n:])
+		if err == nil && k > 0 {
+			err = d.checkFrame(h, length)
+		}
+		if err != nil || k == 0 {
+			return dst, n, needInput, err
+		}
+		k, ev := d.beginHybi(h, length, src[n:], k)
 		n += k
 		if k == 0 || ev != needInput {
-			return dst, n, ev, err
+			return dst, n, ev, nil
 		}
 	}
 }
 
-// beginHybi takes the header of a data frame, or the whole of a control frame.
-// It takes nothing if less is there, or if it errs.
-func (d *decoder) beginHybi(src []byte) (int, event, *ProtocolError) {
-	h, length, n, err := parseHybiHeader(src)
-	if err == nil && n > 0 {
-		err = d.checkFrame(h, length)
-	}
+// beginHybi takes the header of a data frame, which has n bytes, or the whole of
+// a control frame. It takes nothing if less is there.
+func (d *decoder) beginHybi(h header, length int64, src []byte, n int) (int, event) {
 	switch {
-	case err != nil || n == 0:
-		return 0, needInput, err
 	case !h.op.isControl():
 		d.beginFrame(h, length)
-		return n, needInput, nil
+		return n, needInput
 	case int64(len(src)-n) < length:
-		return 0, needInput, nil
+		return 0, needInput
 	}
 	p := src[n : n+int(length)]
 	if h.masked {
 		maskCopy(p, p, h.key)
 	}
 	d.setControl(h.op, p)
-	return n + len(p), gotControl, nil
+	return n + len(p), gotControl
 }
