@@ -68,6 +68,9 @@ func newClientHandshake(d *Dialer, u *URL) (*ClientHandshake, error) {
 	if err := d.Version.check(); err != nil {
 		return nil, err
 	}
+	if err := d.Compression.validate(); err != nil {
+		return nil, err
+	}
 	if err := checkSubprotocols(d.Subprotocols); err != nil {
 		return nil, err
 	}
