@@ -11,7 +11,7 @@ import (
 // takeover: the memory to compress with is shared by all connections. Not safe
 // for concurrent use.
 //
-// The compressor is our own because others are not made to be lent. They stay
+// It is our own because other compressors are not made to be lent. They stay
 // with a connection, with up to 1.2 MB, or are given the window anew for each
 // message: with 4 KiB of it klauspost/compress takes 12 µs or more for 128 bytes
 // of JSON, and this, 3.
@@ -21,16 +21,16 @@ type deflater struct {
 	window   []byte // the end of all that was compressed; allocated as it fills
 }
 
-var compressors = sync.Pool{New: func() any { return new(compressor) }}
+var deflations = sync.Pool{New: func() any { return new(deflation) }}
 
 // append appends payload as section 7.2.1 has it: compressed, flushed to a
 // whole number of bytes, and without the four bytes that such a flush ends in.
 // That is longer than payload by 6 bytes for each maxBlock or part of it, at
 // most. With context takeover the peer must be sent what is appended.
 func (d *deflater) append(dst, payload []byte) []byte {
-	c := compressors.Get().(*compressor)
+	c := deflations.Get().(*deflation)
 	dst = c.message(dst, d.window, payload, 1<<d.bits)
-	compressors.Put(c)
+	deflations.Put(c)
 	if d.takeover {
 		d.window = slide(d.window, payload, 1<<d.bits)
 	}
@@ -69,9 +69,9 @@ const (
 	stale = 1<<15 + 1
 )
 
-// compressor is what it takes to compress one message. Of all this only what is
+// deflation is what it takes to compress one message. Of all this only what is
 // small is cleared between messages.
-type compressor struct {
+type deflation struct {
 	bitWriter
 	out [maxBlock + 64]byte // what bitWriter writes to
 
@@ -94,7 +94,7 @@ type compressor struct {
 //
 // Positions go on from message to message, with a gap, so that what others have
 // left in the table is too far away to be used: that saves clearing it.
-func (c *compressor) message(dst, window, payload []byte, size uint32) []byte {
+func (c *deflation) message(dst, window, payload []byte, size uint32) []byte {
 	window = window[max(0, len(window)-historyBase-historyFactor*len(payload)):]
 	if c.base == 0 || c.base > 1<<30 {
 		clear(c.table[:])
@@ -122,7 +122,7 @@ func (c *compressor) message(dst, window, payload []byte, size uint32) []byte {
 
 // block appends src from start on as one block, in that form of the three that
 // is shortest. base is the position of src[0].
-func (c *compressor) block(dst, src []byte, start int, base, size uint32) []byte {
+func (c *deflation) block(dst, src []byte, start int, base, size uint32) []byte {
 	c.tokenize(src, start, base, size)
 	p, use := src[start:], &fixedCodes
 	stored, coded := 3+7+32+8*len(p), 3+c.cost(use)
@@ -151,7 +151,7 @@ func (c *compressor) block(dst, src []byte, start int, base, size uint32) []byte
 }
 
 // take appends to dst the whole bytes written so far.
-func (c *compressor) take(dst []byte) []byte {
+func (c *deflation) take(dst []byte) []byte {
 	dst = append(dst, c.out[:c.at]...)
 	c.at = 0
 	return dst

@@ -125,7 +125,7 @@ func assign(symbols []deflateCode) {
 }
 
 // cost is how many bits the tokens and the end of the block take.
-func (c *compressor) cost(use *deflateCodes) int {
+func (c *deflation) cost(use *deflateCodes) int {
 	n := c.extra
 	for i, f := range c.lits[:] {
 		n += int(f) * int(use.lits[i].bits())
@@ -154,7 +154,7 @@ type codeBuilder struct {
 
 // makeCodes makes codes for the block and returns how many bits the block takes
 // with them.
-func (c *compressor) makeCodes() int {
+func (c *deflation) makeCodes() int {
 	b := &c.builder
 	b.make(c.own.lits[:], c.lits[:], 15)
 	b.make(c.own.dists[:], c.dists[:], 15)
@@ -178,7 +178,7 @@ func (c *compressor) makeCodes() int {
 }
 
 // writeCodes writes the header of a block with codes of its own, section 3.2.7.
-func (c *compressor) writeCodes() {
+func (c *deflation) writeCodes() {
 	b := &c.builder
 	c.put(uint64(b.nlits-257|(b.ndists-1)<<5|(b.nlens-4)<<10), 14)
 	c.flush(&c.out)

@@ -36,7 +36,7 @@ func load32(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i:]) }
 func hash4(four uint32) uint32 { return four * 0x9e3779b1 >> (32 - hashBits) }
 
 // learn remembers what is in p.
-func (c *compressor) learn(p []byte, base uint32) {
+func (c *deflation) learn(p []byte, base uint32) {
 	for i := 0; i+minMatch <= len(p); i += stride {
 		c.table[hash4(load32(p, i))] = base + uint32(i)
 	}
@@ -44,7 +44,7 @@ func (c *compressor) learn(p []byte, base uint32) {
 
 // tokenize makes tokens of src from start on, greedily: at each byte the last
 // occurrence of these four bytes is tried, and taken if it is one.
-func (c *compressor) tokenize(src []byte, start int, base, size uint32) {
+func (c *deflation) tokenize(src []byte, start int, base, size uint32) {
 	c.n, c.extra = 0, 0
 	clear(c.lits[:])
 	clear(c.dists[:])
@@ -89,7 +89,7 @@ func common(a, b []byte) (n int) {
 	return n
 }
 
-func (c *compressor) addLiterals(p []byte) {
+func (c *deflation) addLiterals(p []byte) {
 	for i, b := range p {
 		c.tokens[c.n+i] = lzToken(b)
 		c.lits[b]++
@@ -98,7 +98,7 @@ func (c *compressor) addLiterals(p []byte) {
 }
 
 // addMatch adds a match of any length from minMatch on.
-func (c *compressor) addMatch(length int, dist uint32) {
+func (c *deflation) addMatch(length int, dist uint32) {
 	for length > 0 {
 		n := min(length, maxMatch)
 		if rest := length - n; rest == 1 || rest == 2 { // there is no match so short
@@ -115,7 +115,7 @@ func (c *compressor) addMatch(length int, dist uint32) {
 }
 
 // write writes the tokens and the end of the block.
-func (c *compressor) write(use *deflateCodes) {
+func (c *deflation) write(use *deflateCodes) {
 	w := c.bitWriter
 	for _, t := range c.tokens[:c.n] {
 		if t < matched {

@@ -7,7 +7,7 @@ import (
 
 // A match may be of any length; what is written is none shorter than 3.
 func TestAddMatchOfAnyLength(t *testing.T) {
-	c := new(compressor)
+	c := new(deflation)
 	for length := minMatch; length <= 3*maxMatch+3; length++ {
 		c.n = 0
 		c.addMatch(length, 1000)

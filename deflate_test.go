@@ -202,7 +202,7 @@ func TestDeflaterLearnsInProportion(t *testing.T) {
 
 // Positions begin again before they run out.
 func TestCompressorForgetsOldPositions(t *testing.T) {
-	c := new(compressor)
+	c := new(deflation)
 	p := deflateJSON(deflateRand(4), 3000)
 	for _, base := range []uint32{0, 1<<30 - 1000, 1 << 30, 1<<30 + 1, 1<<32 - 1} {
 		c.base = base

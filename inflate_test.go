@@ -122,7 +122,7 @@ func TestInflaterRefuses(t *testing.T) {
 
 // inflateDist is a message of letters, the last four as many back as dist.
 func inflateDist(letters, dist int) (message, whole []byte) {
-	c := new(compressor)
+	c := new(deflation)
 	whole = bytes.Repeat([]byte{'a'}, letters+4)
 	c.addLiterals(whole[4:])
 	c.addMatch(4, uint32(dist))
