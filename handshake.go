@@ -243,3 +243,19 @@ func asHandshakeError(err error, status int) *HandshakeError {
 	}
 	return &HandshakeError{Status: status, Err: err}
 }
+
+// opened is what a handshake leaves behind. It is made once: of two Parsers, or
+// two Compressors, each would know half of the messages that later ones refer to.
+type opened struct {
+	parser     *Parser
+	compressor *Compressor
+}
+
+func (o *opened) settle(v Version, side Side, cfg *Config, a *agreement) *opened {
+	if o.parser == nil {
+		o.parser = &Parser{dec: newDecoder(v, side, cfg)}
+		a.prepare(&o.parser.dec)
+		o.compressor = a.compressor(v, side)
+	}
+	return o
+}

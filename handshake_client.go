@@ -47,6 +47,7 @@ type ClientHandshake struct {
 	challenge    [challengeLen]byte
 	gotChallenge int
 	err          error
+	opened       opened
 }
 
 // NewClientHandshake returns a handshake for a ws or wss URL with the options
@@ -396,16 +397,24 @@ func (h *ClientHandshake) Version() Version { return h.version }
 // Subprotocol returns the subprotocol that the server chose, or "".
 func (h *ClientHandshake) Subprotocol() string { return h.subprotocol }
 
-// Parser returns a Parser for the bytes that follow the handshake.
+// Parser returns the Parser for the bytes that follow the handshake, the same at
+// each call, and nil before Done.
 func (h *ClientHandshake) Parser() *Parser {
-	p := &Parser{dec: newDecoder(h.version, ClientSide, &h.dialer.Config)}
-	h.agreed.prepare(&p.dec)
-	return p
+	if !h.Done() {
+		return nil
+	}
+	return h.opened.settle(h.version, ClientSide, &h.dialer.Config, h.agreed).parser
 }
 
 // Compressor returns what makes the messages that follow the handshake: it
-// compresses them if that was agreed on.
-func (h *ClientHandshake) Compressor() *Compressor { return h.agreed.compressor(h.version, ClientSide) }
+// compresses them if that was agreed on. It is the same at each call, and nil
+// before Done.
+func (h *ClientHandshake) Compressor() *Compressor {
+	if !h.Done() {
+		return nil
+	}
+	return h.opened.settle(h.version, ClientSide, &h.dialer.Config, h.agreed).compressor
+}
 
 // offersCompression reports whether the server is asked for compression. Those
 // of versions before RFC 6455 knew other extensions, or none.

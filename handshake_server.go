@@ -45,6 +45,7 @@ type ServerHandshake struct {
 	gotKey3     int             // bytes of key3
 	sentHead    bool
 	sentProof   bool
+	opened      opened
 }
 
 // NewServerHandshake returns a handshake that accepts what up accepts; nil
@@ -129,16 +130,24 @@ func (h *ServerHandshake) wantsKey3() bool {
 	return h.req != nil && h.version == Hybi00 && h.gotKey3 < key3Len
 }
 
-// Parser returns a Parser for the bytes that follow the handshake.
+// Parser returns the Parser for the bytes that follow the handshake, the same at
+// each call, and nil before Done.
 func (h *ServerHandshake) Parser() *Parser {
-	p := &Parser{dec: newDecoder(h.version, ServerSide, &h.up.Config)}
-	h.agreed.prepare(&p.dec)
-	return p
+	if !h.Done() {
+		return nil
+	}
+	return h.opened.settle(h.version, ServerSide, &h.up.Config, h.agreed).parser
 }
 
 // Compressor returns what makes the messages that follow the handshake: it
-// compresses them if that was agreed on.
-func (h *ServerHandshake) Compressor() *Compressor { return h.agreed.compressor(h.version, ServerSide) }
+// compresses them if that was agreed on. It is the same at each call, and nil
+// before Done.
+func (h *ServerHandshake) Compressor() *Compressor {
+	if !h.Done() {
+		return nil
+	}
+	return h.opened.settle(h.version, ServerSide, &h.up.Config, h.agreed).compressor
+}
 
 // begin checks the options, which any request may be the first to use, and
 // everything about the request but the 8 bytes of key3. Last of all it asks the

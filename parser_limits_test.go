@@ -302,14 +302,11 @@ func TestDefaultLimitOnBothSides(t *testing.T) {
 			coreTestLimit(t, v, side, 0, limit)
 		}
 	})
-	if got := NewServerHandshake(nil).Parser().dec.maxSize; got != limit {
+	server, client := zipHandshakes(t, &Upgrader{}, &Dialer{})
+	if got := server.Parser().dec.maxSize; got != limit {
 		t.Errorf("limit of a server's Parser is %d, want %d", got, limit)
 	}
-	h, err := NewClientHandshake(nil, "ws://example.com/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := h.Parser().dec.maxSize; got != limit {
+	if got := client.Parser().dec.maxSize; got != limit {
 		t.Errorf("limit of a client's Parser is %d, want %d", got, limit)
 	}
 }

@@ -1,0 +1,93 @@
+package websocket
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+)
+
+// zipHandshakes does both opening handshakes, each feeding the other.
+func zipHandshakes(t testing.TB, up *Upgrader, d *Dialer) (*ServerHandshake, *ClientHandshake) {
+	t.Helper()
+	client, err := NewClientHandshake(d, "ws://a.example/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, response, _, err := handshakeServe(up, string(client.AppendRequest(nil)))
+	if err == nil {
+		_, err = client.Feed([]byte(response))
+	}
+	if err != nil || !server.Done() || !client.Done() {
+		t.Fatalf("handshake: %v", err)
+	}
+	return server, client
+}
+
+// Before a handshake is done it is not known what follows it.
+func TestParserAndCompressorAreThereWhenDone(t *testing.T) {
+	server := NewServerHandshake(nil)
+	client, err := NewClientHandshake(nil, "ws://a.example/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if server.Parser() != nil || server.Compressor() != nil || client.Parser() != nil || client.Compressor() != nil {
+		t.Error("a handshake that has not begun has a Parser or a Compressor")
+	}
+}
+
+// Messages refer to those before them, however often the handshake is asked for
+// what makes and reads them.
+func TestCompressorsAndParsersMeet(t *testing.T) {
+	for _, tt := range zipConfigs {
+		t.Run(tt.name, func(t *testing.T) {
+			server, client := zipHandshakes(t, &Upgrader{Config: Config{Compression: tt.server}}, &Dialer{Config: Config{Compression: tt.client}})
+			for i, want := range zipMessages(24) {
+				wire, err := client.Compressor().AppendMessage(nil, Binary, want)
+				if err != nil {
+					t.Fatal(err)
+				}
+				server.Parser().Append(wire)
+				m, err := server.Parser().Next()
+				if err != nil || m.Type != Binary || !bytes.Equal(m.Data, want) {
+					t.Fatalf("server, message %d: %d bytes of %d, %v", i, len(m.Data), len(want), err)
+				}
+				wire, err = server.Compressor().AppendMessage(wire[:0], Binary, m.Data)
+				if err != nil {
+					t.Fatal(err)
+				}
+				client.Parser().Append(wire)
+				if m, err = client.Parser().Next(); err != nil || !bytes.Equal(m.Data, want) {
+					t.Fatalf("client, message %d: %d bytes of %d, %v", i, len(m.Data), len(want), err)
+				}
+				if _, err = client.Parser().Next(); !errors.Is(err, ErrIncomplete) {
+					t.Fatalf("client, after message %d: %v", i, err)
+				}
+			}
+		})
+	}
+}
+
+// A Compressor compresses what is as long as Threshold, and refuses, without
+// forgetting anything, what the function AppendMessage refuses.
+func TestCompressorThresholdAndRefusals(t *testing.T) {
+	z := &Compression{Threshold: 100}
+	server, client := zipHandshakes(t, &Upgrader{Config: Config{Compression: z}}, &Dialer{Config: Config{Compression: z}})
+	p := []byte(strings.Repeat("text ", 20))
+	for n, rsv := range map[int]byte{99: 0, 100: rsvCompressed} {
+		wire, err := server.Compressor().AppendMessage([]byte("before"), Text, p[:n])
+		f, length, parseErr := ParseFrame(bytes.TrimPrefix(wire, []byte("before")), RFC6455)
+		if err != nil || parseErr != nil || f.RSV != rsv || length+len("before") != len(wire) {
+			t.Errorf("%d bytes: frame %+v, %v, %v; want RSV %d", n, f, err, parseErr, rsv)
+		}
+		client.Parser().Append(wire[len("before"):])
+		if m, err := client.Parser().Next(); err != nil || !bytes.Equal(m.Data, p[:n]) {
+			t.Errorf("%d bytes: read %q, %v", n, m.Data, err)
+		}
+	}
+	for _, typ := range []MessageType{Continuation, Close, 3, 11} {
+		if wire, err := server.Compressor().AppendMessage([]byte("x"), typ, p); err == nil || string(wire) != "x" {
+			t.Errorf("%v: %x, %v, want an error and nothing appended", typ, wire, err)
+		}
+	}
+}
