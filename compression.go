@@ -12,7 +12,9 @@ import "fmt"
 // choose: the length of the message then tells of the secret.
 type Compression struct {
 	// Threshold is the size, in bytes, from which on a message is compressed;
-	// smaller ones are sent as they are. 0 means 512.
+	// smaller ones are sent as they are. 0 means 512. Of a message that is written
+	// piece by piece only what is written before the first frame leaves counts:
+	// 16 KiB, or Threshold if that is more, but no more than 64 KiB.
 	Threshold int
 
 	// WindowBits bounds how far back a message may refer to what was sent

@@ -74,7 +74,7 @@ type Compressor struct {
 // is a [Text] or [Binary] as long as [Compression].Threshold. It errs, appending
 // nothing, as that function does. p and dst must not overlap.
 func (z *Compressor) AppendMessage(dst []byte, t MessageType, p []byte) ([]byte, error) {
-	if !z.worth(p) || t != Text && t != Binary {
+	if !z.worth(len(p)) || t != Text && t != Binary {
 		return AppendMessage(dst, z.version, z.side, t, p)
 	}
 	h := header{fin: true, op: t, rsv: rsvCompressed}
@@ -86,8 +86,8 @@ func (z *Compressor) AppendMessage(dst []byte, t MessageType, p []byte) ([]byte,
 	return appendHybi(dst, h, out.b), nil
 }
 
-// worth reports whether p is to be compressed.
-func (z *Compressor) worth(p []byte) bool { return z != nil && len(p) >= z.threshold }
+// worth reports whether a message of n bytes is to be compressed.
+func (z *Compressor) worth(n int) bool { return z != nil && n >= z.threshold }
 
 // message compresses the payload of a frame into a buffer that is to be
 // recycled. Only the last frame of a message goes without the four bytes that

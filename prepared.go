@@ -55,13 +55,13 @@ func (m *Prepared) compressedFrame(z *Compressor) []byte {
 // copied unless another goroutine is writing; a client masks m anew each time.
 // Its errors are those of WriteMessage.
 func (c *Conn) WritePrepared(m *Prepared) error {
-	if c.masks() || c.compressor.worth(m.payload) && c.compressor.deflater.takeover {
+	if c.masks() || c.compressor.worth(len(m.payload)) && c.compressor.deflater.takeover {
 		return c.WriteMessage(m.typ, m.payload)
 	}
 	h, n := header{fin: true, op: m.typ}, len(m.payload)
 	var b []byte
 	var err error
-	if c.compressor.worth(m.payload) {
+	if c.compressor.worth(len(m.payload)) {
 		b = m.compressedFrame(c.compressor)
 		_, length, _, _ := parseHybiHeader(b)
 		h.rsv, n = rsvCompressed, int(length)

@@ -104,7 +104,7 @@ func (c *Conn) sendMessage(t MessageType, p []byte, now bool) error {
 			return err
 		}
 	}
-	if c.compressor.worth(p) {
+	if c.compressor.worth(len(p)) {
 		return c.sendCompressed(h, p, now)
 	}
 	if now && c.wr.enter() {

@@ -21,7 +21,7 @@ type messageWriter struct {
 	ended bool
 	text  utf8Checker // on hixie
 
-	compressed bool // which the first frame has decided
+	compressed bool // final once begun
 }
 
 var errWriterClosed = errors.New("websocket: write to a message that was ended by Close")
@@ -83,17 +83,37 @@ func (m *messageWriter) gather(p []byte) error {
 	if m.buf == nil {
 		m.buf = outBuffers.Get().(*outBuffer)
 	}
-	if len(m.buf.b)+len(p) > fragmentSize {
+	n := len(m.buf.b) + len(p)
+	m.decide(n)
+	if n > m.room() {
 		if err := m.send(m.buf.b, false); err != nil {
 			return err
 		}
 		m.buf.b = m.buf.b[:0]
-	}
-	if len(p) > fragmentSize {
-		return m.send(p, false)
+		if len(p) > fragmentSize {
+			return m.send(p, false)
+		}
 	}
 	m.buf.b = append(m.buf.b, p...)
 	return nil
+}
+
+// room is how much is gathered before a frame is sent. The first frame decides
+// whether the message is compressed, and so waits for Threshold, if that is not
+// more than may be held for long.
+func (m *messageWriter) room() int {
+	if z := m.c.compressor; z != nil && !m.begun {
+		return max(fragmentSize, min(z.threshold, maxQueue))
+	}
+	return fragmentSize
+}
+
+// decide whether the message is compressed, of which n bytes are known. After
+// the first frame there is nothing left to decide.
+func (m *messageWriter) decide(n int) {
+	if !m.begun {
+		m.compressed = m.c.compressor.worth(n)
+	}
 }
 
 // Close sends the rest of the message and lets others write.
@@ -127,6 +147,7 @@ func (m *messageWriter) sendRest() error {
 	if m.buf != nil {
 		rest = m.buf.b
 	}
+	m.decide(len(rest))
 	return m.send(rest, true)
 }
 
@@ -138,8 +159,8 @@ func (m *messageWriter) send(p []byte, fin bool) error {
 	switch {
 	case m.begun:
 		h.op = Continuation
-	case m.c.compressor.worth(p):
-		h.rsv, m.compressed = rsvCompressed, true
+	case m.compressed:
+		h.rsv = rsvCompressed
 	}
 	if err := m.c.send(h, p, m, true); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"os"
 	"strings"
@@ -329,4 +330,62 @@ func writerMessage(i, n int) []byte { return bytes.Repeat([]byte{'0' + byte(i%70
 
 func writerValid(p []byte) bool {
 	return len(p) > 0 && bytes.Count(p, p[:1]) == len(p)
+}
+
+// Whether a message is compressed is decided by all that is known of it when its
+// first frame leaves, RFC 7692 section 6.
+func TestNextWriterThreshold(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		threshold int
+		writes    []int
+		want      bool
+	}{
+		{"short", 512, []int{10, 501}, false},
+		{"grows past it", 512, []int{10, 502}, true},
+		{"little and then much", 512, []int{10, 100_000}, true},
+		{"in small pieces", 512, []int{400, 400, 400}, true},
+		{"threshold above a fragment, not met", 30_000, []int{20_000, 9_999}, false},
+		{"threshold above a fragment, met", 30_000, []int{20_000, 10_000}, true},
+		{"in pieces past a threshold above a fragment", 30_000, []int{10_000, 10_000, 10_000, 10_000}, true},
+		{"more than is waited for", 1 << 20, []int{40_000, 40_000, 2 << 20}, false},
+		{"at once", 1 << 20, []int{1 << 20}, true},
+		{"never", math.MaxInt, []int{40_000, 40_000, 40_000}, false},
+		{"nothing", 1, nil, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var first FrameInfo
+			frames := 0
+			trace := &Trace{FrameWritten: func(_ *Conn, f FrameInfo) {
+				if frames++; frames == 1 {
+					first = f
+				}
+			}}
+			server, client := zipPair(t,
+				&Config{Compression: &Compression{Threshold: tt.threshold}, Trace: trace},
+				&Config{Compression: &Compression{}, MaxMessageSize: -1})
+			var want []byte
+			wrote := writeLater(func() error {
+				w, err := server.NextWriter(Binary)
+				for _, n := range tt.writes {
+					if err == nil {
+						_, err = w.Write(make([]byte, n))
+					}
+				}
+				return errors.Join(err, w.Close())
+			})
+			for _, n := range tt.writes {
+				want = append(want, make([]byte, n)...)
+			}
+			if _, got, err := client.ReadMessage(); err != nil || !bytes.Equal(got, want) {
+				t.Fatalf("read %d bytes of %d, %v", len(got), len(want), err)
+			}
+			if err := <-wrote; err != nil {
+				t.Fatal(err)
+			}
+			if got := first.RSV == rsvCompressed; got != tt.want {
+				t.Errorf("compressed: %t in %d frames, first %+v; want %t", got, frames, first, tt.want)
+			}
+		})
+	}
 }
