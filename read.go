@@ -16,9 +16,14 @@ const (
 	// payloads. Only connections that have something to do hold a buffer.
 	readBufferSize = 16 << 10
 
-	// largeBufferSize is the same after a message that was larger than that: the
-	// next one comes in one read(2) if it has 64 KiB, in place of three.
+	// largeBufferSize is the same once a read has filled its buffer: a message of
+	// 64 KiB, or as many small ones, comes in one read(2) in place of five. For
+	// messages of 64 KiB that saves a quarter of the CPU of an echo.
 	largeBufferSize = 72 << 10
+
+	// stayLarge is how many reads in a row must bring less than a small buffer
+	// holds before there are small ones again.
+	stayLarge = 8
 
 	// directMin is the least rest of a payload that is read past the buffer
 	// into the message. With less, the next frames should come along.
@@ -35,12 +40,22 @@ var (
 	largeBuffers = sync.Pool{New: func() any { return new(largeBuffer) }}
 )
 
-// borrowBuffer takes a buffer for the next read.
-func (rd *reader) borrowBuffer() []byte {
-	if rd.large {
+func borrowBuffer(large bool) []byte {
+	if large {
 		return largeBuffers.Get().(*largeBuffer)[:]
 	}
 	return readBuffers.Get().(*readBuffer)[:]
+}
+
+// chooseBuffer chooses the size of the next buffer by what a read has brought.
+// One that brought little may have been for the end of what came before it.
+func (rd *reader) chooseBuffer() {
+	switch {
+	case rd.w >= readBufferSize:
+		rd.large = stayLarge
+	case rd.large > 0:
+		rd.large--
+	}
 }
 
 func returnBuffer(b []byte) {
@@ -61,7 +76,7 @@ type reader struct {
 	// while there is nothing.
 	buf   []byte
 	r, w  int
-	large bool // the last message was larger than a readBuffer
+	large int8 // how many more are to be a largeBuffer, where the system can be asked
 
 	partial []byte         // of a message that a read gave up on at its deadline
 	stream  *messageReader // the last that NextReader returned, if not at its end
@@ -71,10 +86,10 @@ type reader struct {
 	ready readiness
 }
 
-// keep takes bytes that were received before there was a Conn.
+// keep takes bytes that were received before there was a buffer.
 func (rd *reader) keep(p []byte) {
 	if len(p) > 0 {
-		rd.buf = readBuffers.Get().(*readBuffer)[:]
+		rd.buf = borrowBuffer(false)
 		rd.w = copy(rd.buf, p)
 	}
 }
@@ -226,7 +241,6 @@ func (c *Conn) decode(dst *[]byte) (event, error) {
 			continue
 		}
 		if ev == gotMessage {
-			rd.large = rd.dec.size > readBufferSize
 			c.flushOwed()
 			rd.release()
 		}
@@ -292,7 +306,7 @@ func (c *Conn) fill() error {
 	var err error
 	rd.release()
 	if rd.buf == nil && rd.dec.open && !rd.ready.able() {
-		rd.buf = rd.borrowBuffer() // the rest of the message is near
+		rd.buf = borrowBuffer(false) // the rest of the message is near
 	}
 	if rd.buf == nil {
 		n, err = rd.ready.read(c)
@@ -300,6 +314,9 @@ func (c *Conn) fill() error {
 		rd.makeRoom()
 		n, err = c.nc.Read(rd.buf[rd.w:])
 		rd.w += n
+	}
+	if n > 0 {
+		rd.chooseBuffer()
 	}
 	return c.received(n, err)
 }
@@ -309,7 +326,7 @@ func (c *Conn) fill() error {
 func (rd *reader) makeRoom() {
 	rest, old := rd.buffered(), rd.buf
 	if len(old) > readBufferSize && len(rest) < readBufferSize {
-		rd.buf = readBuffers.Get().(*readBuffer)[:]
+		rd.buf = borrowBuffer(false)
 		defer returnBuffer(old)
 	}
 	rd.r, rd.w = 0, copy(rd.buf, rest)

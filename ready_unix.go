@@ -65,7 +65,7 @@ func (r *readiness) read(c *Conn) (int, error) {
 // called again. It must try first and be sorry later: the runtime tells of
 // readiness once, and what came before it was asked would be waited for again.
 func (rd *reader) tryRead(fd uintptr) bool {
-	buf := rd.borrowBuffer()
+	buf := borrowBuffer(rd.large > 0)
 	n, err := ignoringEINTR(syscall.Read, int(fd), buf)
 	if n > 0 {
 		rd.buf, rd.r, rd.w, rd.ready.err = buf, 0, n, nil

@@ -194,3 +194,70 @@ func TestReadyIdleConnHoldsNothing(t *testing.T) {
 		}
 	}
 }
+
+// A peer that sends more than a small buffer holds is read with a large one from
+// then on, in one read a burst, until it has sent little for a while. Whatever is
+// left in it is not waited with in a large buffer.
+func TestReadyLargeBuffers(t *testing.T) {
+	server, peer := readySocket(t)
+	defer server.Close()
+	defer peer.Close()
+	var counter readyCounter
+	counter.watch(server)
+	frame := connFrames(t, RFC6455, ServerSide, connFrame{Binary, connPayload(Binary, 1024)})
+	burst := func(n int) (reads int) {
+		t.Helper()
+		before := counter.tries - counter.waits
+		if _, err := peer.Write(bytes.Repeat(frame, n)); err != nil {
+			t.Fatal(err)
+		}
+		for i := range n {
+			if _, p, err := server.ReadMessage(); err != nil || len(p) != 1024 {
+				t.Fatalf("message %d: %d bytes, %v", i, len(p), err)
+			}
+		}
+		return counter.tries - counter.waits - before
+	}
+	if n := burst(60); n < 2 {
+		t.Errorf("%d reads for 60 KiB at first: want small buffers", n)
+	}
+	for range 3 {
+		if n := burst(60); n != 1 {
+			t.Errorf("%d reads for 60 KiB after a burst, want one", n)
+		}
+	}
+
+	// All but one byte of a frame: what is waited with is a small buffer.
+	if _, err := peer.Write(append(bytes.Repeat(frame, 40), frame[:5]...)); err != nil {
+		t.Fatal(err)
+	}
+	for range 40 {
+		if _, _, err := server.ReadMessage(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.SetReadDeadline(time.Unix(1, 0))
+	if _, _, err := server.ReadMessage(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("ReadMessage: %v, want the deadline", err)
+	}
+	if n := len(server.rd.buf); n > readBufferSize {
+		t.Errorf("a buffer of %d bytes is held while the rest of a frame is waited for", n)
+	}
+	server.SetReadDeadline(time.Time{})
+	if _, err := peer.Write(frame[5:]); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := server.ReadMessage(); err != nil {
+		t.Fatal(err)
+	}
+
+	for range stayLarge {
+		burst(1)
+	}
+	if server.rd.large != 0 {
+		t.Errorf("after %d reads of little the next %d are large still", stayLarge, server.rd.large)
+	}
+	if n := burst(60); n < 2 {
+		t.Errorf("%d reads for 60 KiB after little was sent: want small buffers", n)
+	}
+}
