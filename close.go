@@ -52,17 +52,39 @@ func (c *Conn) Shutdown(ctx context.Context, code StatusCode, reason string) err
 		go c.sayClose()
 		c.awaitClose()
 	}
-	<-c.done
+	<-c.done()
 	return c.shutdownResult()
 }
 
-// over reports whether the connection has ended.
+// over reports whether the connection has ended and is closed.
 func (c *Conn) over() bool {
-	select {
-	case <-c.done:
-		return true
-	default:
-		return false
+	c.wr.lock()
+	defer c.wr.unlock()
+	return c.wr.over
+}
+
+// done returns a channel that is closed when the connection is over. It is not
+// made before somebody waits, since each idle connection would keep one.
+func (c *Conn) done() <-chan struct{} {
+	w := &c.wr
+	w.lock()
+	defer w.unlock()
+	if w.done == nil {
+		w.done = make(chan struct{})
+		if w.over {
+			close(w.done)
+		}
+	}
+	return w.done
+}
+
+// setOver tells those who wait for the end.
+func (w *writer) setOver() {
+	w.lock()
+	defer w.unlock()
+	w.over = true
+	if w.done != nil {
+		close(w.done)
 	}
 }
 
@@ -204,7 +226,7 @@ func (c *Conn) finishSoon(cause error) {
 		return
 	}
 	w.finishing = true
-	w.closeTimer = time.AfterFunc(closeTimeout, func() { c.end(cause) })
+	w.timer = time.AfterFunc(closeTimeout, func() { c.end(cause) })
 	go func() {
 		if c.Flush() == nil {
 			c.linger(cause)
@@ -253,15 +275,15 @@ func (c *Conn) end(cause error) error {
 	if w.result == nil || w.result == errClosed {
 		w.result = cause
 	}
-	if w.closeTimer != nil {
-		w.closeTimer.Stop()
+	if w.timer != nil {
+		w.timer.Stop()
 	}
 	w.wakeAll()
-	cause, onDone := w.result, c.onDone
+	cause, onDone := w.result, w.onDone
 	w.unlock()
 	c.keep.stop()
 	err := closeNow(c.nc)
-	close(c.done)
+	w.setOver()
 	if c.trace != nil && c.trace.Closed != nil {
 		c.trace.Closed(c, cause)
 	}
@@ -275,7 +297,7 @@ func (c *Conn) end(cause error) error {
 func (c *Conn) onEnd(f func()) {
 	c.wr.lock()
 	ended := c.wr.ended
-	c.onDone = f
+	c.wr.onDone = f
 	c.wr.unlock()
 	if ended {
 		f()

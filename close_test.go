@@ -62,7 +62,7 @@ func TestCloseCodes(t *testing.T) {
 						if v != Hixie75 && (!errors.As(err, &ce) || *ce != want) || !errors.Is(err, net.ErrClosed) {
 							t.Errorf("side that closed reads %v, want %v as the answer, and net.ErrClosed", err, &want)
 						}
-						<-b.done
+						<-b.done()
 						if took := time.Since(start); took > 0 {
 							t.Errorf("took %v though nobody had to be waited for", took)
 						}
@@ -193,12 +193,12 @@ func TestCloseServerFirst(t *testing.T) {
 				t.Errorf("after both Close frames the client reads %v, want the server's end", err)
 			}
 			select {
-			case <-c.done:
+			case <-c.done():
 				t.Error("server did not wait for the client's end")
 			default:
 			}
 			peer.Close()
-			<-c.done
+			<-c.done()
 		})
 		for name, serverEnds := range map[string]bool{"server ends": true, "server does not end": false} {
 			t.Run(v.String()+"/client/"+name, func(t *testing.T) {
@@ -209,7 +209,7 @@ func TestCloseServerFirst(t *testing.T) {
 					closeReadFrame(t, peer, v)
 					synctest.Wait()
 					select {
-					case <-c.done:
+					case <-c.done():
 						t.Error("client did not wait for the server's end")
 					default:
 					}
@@ -217,7 +217,7 @@ func TestCloseServerFirst(t *testing.T) {
 					if serverEnds {
 						peer.Close()
 					}
-					<-c.done
+					<-c.done()
 					if took := time.Since(start); serverEnds != (took == 0) || took > closeLinger {
 						t.Errorf("client ended after %v", took)
 					}
@@ -359,7 +359,7 @@ func TestCloseFrameIsLast(t *testing.T) {
 		if err := <-first; err != nil {
 			t.Error(err)
 		}
-		<-c.done
+		<-c.done()
 	})
 }
 

@@ -13,33 +13,33 @@ import (
 // Its owner calls codec.decode, which takes bytes and reports an event.
 type decoder struct {
 	codec        codec
-	version      Version
-	side         Side // the side that decodes
 	maxSize      int64
 	maxFragments int
-	allowRSV     byte      // the reserved bits that an extension has given a meaning
 	inflater     *inflater // of messages that have RSV1 set; nil if there are none
 	trace        func(FrameInfo)
+	version      Version
+	side         Side // the side that decodes
+	allowRSV     byte // the reserved bits that an extension has given a meaning
 
 	// The message that is being read.
 	typ       MessageType
 	open      bool // begun and not ended
 	rsv       byte // of its first frame
+	utf8      utf8Checker
 	size      int64
 	fragments int
-	utf8      utf8Checker
 
 	// The frame that is being read.
+	left    int64 // bytes still to come
+	key     uint32
 	inFrame bool
 	fin     bool
 	masked  bool
-	key     uint32
-	left    int64 // bytes still to come
 	hixie   hixieState
 
 	// The last control frame, valid until the bytes it came in are overwritten.
-	controlOp MessageType
 	control   []byte
+	controlOp MessageType
 }
 
 // event is what decode stopped for.

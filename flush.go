@@ -57,7 +57,7 @@ func (c *Conn) flushSoon() {
 	}
 	c.begin(false)
 	out := c.take()
-	n := w.writeSome(out.b)
+	n := c.writeSome(out.b)
 	if n < len(out.b) {
 		go c.writeRest(out, n)
 		return

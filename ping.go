@@ -38,7 +38,7 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 		return time.Since(start), nil
 	case <-ctx.Done():
 		return 0, fmt.Errorf("websocket: no Pong, which only a read that is waiting can notice: %w", ctx.Err())
-	case <-c.done:
+	case <-c.done():
 		return 0, c.cause()
 	}
 }

@@ -173,7 +173,7 @@ func TestPingAndTheEnd(t *testing.T) {
 				if err := <-result; !tt.is(err) {
 					t.Errorf("waiting Ping: %v", err)
 				}
-				<-c.done
+				<-c.done()
 				if _, err := c.Ping(t.Context()); !errors.Is(err, net.ErrClosed) {
 					t.Errorf("Ping after it: %v, want net.ErrClosed", err)
 				}

@@ -59,7 +59,7 @@ func TestPoolsLeakNothing(t *testing.T) {
 						}
 						return typ, p, err
 					}, want)
-					<-c.done
+					<-c.done()
 					poolsLookAtOutput(t, v, side, script.out.Bytes(), len(want))
 				})
 			}

@@ -228,7 +228,7 @@ func (c *Conn) decodeMessage(m *messageBuffer) (done bool, err error) {
 func (c *Conn) decode(dst *[]byte) (event, error) {
 	rd := &c.rd
 	for {
-		out, n, ev, err := c.codec.decode(&rd.dec, *dst, rd.buffered())
+		out, n, ev, err := c.rd.dec.codec.decode(&rd.dec, *dst, rd.buffered())
 		*dst = out
 		rd.r += n
 		if err != nil {

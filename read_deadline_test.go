@@ -222,7 +222,7 @@ func TestDeadlineAtEveryByte(t *testing.T) {
 					if expired < readStutterBytes {
 						t.Errorf("gave up %d times, want at least once for each of %d bytes", expired, readStutterBytes)
 					}
-					<-c.done
+					<-c.done()
 					readLookAtAnswers(t, v, side, script.out.Bytes())
 				})
 			}

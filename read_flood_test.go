@@ -164,7 +164,7 @@ func TestFloodOfFragments(t *testing.T) {
 			if n := readAllocated() - before; n > 256<<10 {
 				t.Errorf("%d bytes were allocated", n)
 			}
-			<-c.done
+			<-c.done()
 			if want := []byte{0x88, 2, 1009 >> 8, 1009 & 0xff}; !bytes.Equal(flood.out.Bytes(), want) {
 				t.Errorf("sent % x, want % x", flood.out.Bytes(), want)
 			}
@@ -187,7 +187,7 @@ func TestFloodAfterTheEnd(t *testing.T) {
 		}
 	}()
 	c.ReadMessage()
-	<-c.done
+	<-c.done()
 	if took := time.Since(start); took > closeTimeout {
 		t.Errorf("took %v to get rid of a peer that never stops, want about %v", took, closeLinger)
 	}

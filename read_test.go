@@ -125,7 +125,7 @@ func TestReadError(t *testing.T) {
 				if _, _, again := c.NextReader(); again != err {
 					t.Errorf("NextReader: %v, want the same error as before, %v", again, err)
 				}
-				<-c.done
+				<-c.done()
 				want, _ := AppendClose(nil, v, ServerSide, max(tt.code, 1), "")
 				if tt.closed != nil && tt.code != 0 {
 					want, _ = AppendClose(nil, v, ServerSide, tt.closed.Code, tt.closed.Reason)

@@ -17,4 +17,4 @@ func (r *readiness) read(c *Conn) (int, error) { return r.readSmall(c) }
 // another goroutine does it.
 type nonblocking struct{}
 
-func (w *writer) writeSome([]byte) int { return 0 }
+func (c *Conn) writeSome([]byte) int { return 0 }

@@ -39,7 +39,6 @@ func (c *Conn) useRaw(nc syscall.Conn) {
 	}
 	c.rd.ready.raw = raw
 	c.rd.ready.try = c.rd.tryRead
-	c.wr.raw = raw
 	c.wr.try = c.wr.tryWrite
 }
 
@@ -91,26 +90,27 @@ func ignoringEINTR(f func(int, []byte) (int, error), fd int, p []byte) (int, err
 
 // nonblocking is how a reader sends without ever waiting for the peer.
 type nonblocking struct {
-	raw syscall.RawConn // nil if the system cannot be asked
-	try func(fd uintptr) bool
-	p   []byte
-	n   int
+	try  func(fd uintptr) bool // nil if the system cannot be asked
+	left []byte
 }
 
 // tryWrite writes what the system takes at once.
 func (w *writer) tryWrite(fd uintptr) bool {
-	w.n, _ = ignoringEINTR(syscall.Write, int(fd), w.p)
+	if n, _ := ignoringEINTR(syscall.Write, int(fd), w.left); n > 0 {
+		w.left = w.left[n:]
+	}
 	return true // an error comes again with the rest
 }
 
 // writeSome writes as much of p as the system takes at once. Only the
 // goroutine that has set busy may call it.
-func (w *writer) writeSome(p []byte) int {
-	if w.raw == nil {
+func (c *Conn) writeSome(p []byte) int {
+	if c.wr.try == nil {
 		return 0
 	}
-	w.p, w.n = p, 0
-	w.raw.Write(w.try) // an error comes again with the rest
-	w.p = nil
-	return max(w.n, 0)
+	c.wr.left = p
+	c.rd.ready.raw.Write(c.wr.try) // an error comes again with the rest
+	left := len(c.wr.left)
+	c.wr.left = nil
+	return len(p) - left
 }

@@ -19,7 +19,6 @@ type Conn struct {
 	nc          net.Conn
 	version     Version
 	side        Side
-	codec       codec
 	trace       *Trace
 	subprotocol string
 	request     *http.Request
@@ -30,9 +29,6 @@ type Conn struct {
 	keep *keepalive // nil if there is none
 
 	compressor *Compressor // nil if messages are sent as they are
-
-	done   chan struct{} // closed at the end
-	onDone func()        // called at the end; guarded by wr.mu
 }
 
 // newConn makes the connection of a finished handshake. rest are the bytes
@@ -42,7 +38,7 @@ func newConn(nc net.Conn, v Version, side Side, cfg *Config, rest []byte) *Conn 
 		nc = &prefixedConn{Conn: nc, rest: bytes.Clone(rest[readBufferSize:])}
 		rest = rest[:readBufferSize]
 	}
-	c := &Conn{nc: nc, version: v, side: side, codec: codecFor(v), trace: cfg.Trace, done: make(chan struct{})}
+	c := &Conn{nc: nc, version: v, side: side, trace: cfg.Trace}
 	c.wr.gate.Store(gateOpen)
 	c.rd.dec = newDecoder(v, side, cfg)
 	c.rd.keep(rest)
@@ -82,7 +78,8 @@ func (c *Conn) Version() Version { return c.version }
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
 // Request returns, on a server, the request that the connection was made of;
-// its context carries values only and its body is empty. It is nil on a client.
+// its context carries values only and its body is empty. It is nil on
+// a client.
 func (c *Conn) Request() *http.Request { return c.request }
 
 // Response returns, on a client, the response that made the connection; its

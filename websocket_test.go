@@ -17,6 +17,7 @@ import (
 	"math/big"
 	"net"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"sync"
@@ -71,8 +72,8 @@ func connPair(t testing.TB, v Version, transport string, opts connOptions) (serv
 	t.Cleanup(func() {
 		client.Close()
 		server.Close()
-		<-client.done
-		<-server.done
+		<-client.done()
+		<-server.done()
 	})
 	return server, client
 }
@@ -444,5 +445,14 @@ func TestNoMathRand(t *testing.T) {
 				t.Errorf("%s imports %s: keys and nonces must come from crypto/rand", f.Name(), path)
 			}
 		}
+	}
+}
+
+// An idle connection is to cost little: one byte more and the allocator takes
+// the next of its sizes, which is 768.
+func TestConnIsSmall(t *testing.T) {
+	const most = 704 - 8 // which the allocator keeps a word of
+	if size := reflect.TypeFor[Conn]().Size(); size > most {
+		t.Errorf("a Conn has %d bytes, want at most %d", size, most)
 	}
 }

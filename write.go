@@ -44,9 +44,12 @@ type writer struct {
 	mu      sync.Mutex    // taken by lock
 	gate    atomic.Uint32 // gateShut, gateOpen or gateTaken
 	busy    bool
-	program bool       // and does so for a call of the program, whose deadline counts
-	queue   *outBuffer // nil if empty
-	line    []*waiter  // who waits to write or queue, in order
+	program bool // and does so for a call of the program, whose deadline counts
+
+	owesPong bool       // pong is to be sent
+	owesPing bool       // a Ping that bears lastPing is to be sent
+	queue    *outBuffer // nil if empty
+	line     []*waiter  // who waits to write or queue, in order
 
 	// taken is how often the queue was taken to be written, written how often
 	// that has been done; flushed is closed to wake those who wait for it, and
@@ -55,24 +58,25 @@ type writer struct {
 	flushed        chan struct{}
 
 	pong     []byte // payload of the Pong to send next, of many the latest
-	owesPong bool   // pong is to be sent
-	owesPing bool   // a Ping that bears lastPing is to be sent
 	lastPing uint64
 	pings    []*pendingPing
 
-	err     error // of the first write that failed; all later ones get it too
-	closing bool  // nothing may follow what is queued
-	said    bool  // a Close frame was queued
-	ended   bool
-	result  error // why the connection is closing or has ended
-
+	err    error          // of the first write that failed; all later ones get it too
 	stream *messageWriter // the message that others must not break into
 
 	deadline, readDeadline time.Time // as the program has set them
 	applied                time.Time // the write deadline that the connection below has
-	interrupts             int       // how many ends of contexts break off reads
-	finishing              bool
-	closeTimer             *time.Timer
+	interrupts             int32     // how many ends of contexts break off reads
+
+	closing   bool          // nothing may follow what is queued
+	said      bool          // a Close frame was queued
+	finishing bool          // the end is seen to in the background
+	ended     bool          // nothing can be written any more
+	over      bool          // and the connection below is closed
+	result    error         // why it is closing or has ended
+	timer     *time.Timer   // ends a closing handshake that takes too long
+	done      chan struct{} // closed when it is over; nil if nobody waits
+	onDone    func()        // called then
 
 	nonblocking
 }
@@ -100,7 +104,7 @@ func (c *Conn) sendMessage(t MessageType, p []byte, now bool) error {
 		return fmt.Errorf("websocket: message of type %v: expected Text or Binary", t)
 	}
 	if c.version.hixie() {
-		if err := c.codec.check(h, p); err != nil {
+		if err := c.rd.dec.codec.check(h, p); err != nil {
 			return err
 		}
 	}
@@ -418,12 +422,12 @@ func (c *Conn) appendHeader(dst []byte, h header, n int) []byte {
 	if c.version.hixie() && h.op == Continuation {
 		return dst
 	}
-	return c.codec.appendHeader(dst, h, n)
+	return c.rd.dec.codec.appendHeader(dst, h, n)
 }
 
 func (c *Conn) appendTrailer(dst []byte, h header) []byte {
 	if c.version.hixie() && !h.fin {
 		return dst
 	}
-	return c.codec.appendTrailer(dst, h)
+	return c.rd.dec.codec.appendTrailer(dst, h)
 }

@@ -45,7 +45,7 @@ func (c *Conn) NextWriter(t MessageType) (io.WriteCloser, error) {
 		return nil, fmt.Errorf("websocket: message of type %v: expected Text or Binary", t)
 	}
 	if c.version.hixie() {
-		if err := c.codec.check(header{fin: true, op: t}, nil); err != nil {
+		if err := c.rd.dec.codec.check(header{fin: true, op: t}, nil); err != nil {
 			return nil, err
 		}
 	}
