@@ -227,9 +227,7 @@ func (h *ServerHandshake) conn(nc net.Conn, rest []byte) *Conn {
 	c := newConn(nc, h.version, ServerSide, &h.up.Config, rest)
 	c.subprotocol = h.subprotocol
 	c.compress(h.agreed)
-	// What a finished request still holds of its server is not kept alive.
-	c.request = h.req.WithContext(context.WithoutCancel(h.req.Context()))
-	c.request.Body = http.NoBody
+	c.request = keepRequest(h.req)
 	return c
 }
 

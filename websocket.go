@@ -21,7 +21,7 @@ type Conn struct {
 	side        Side
 	trace       *Trace
 	subprotocol string
-	request     *http.Request
+	request     *keptRequest // nil on a client
 	response    *http.Response
 
 	rd   reader
@@ -78,9 +78,10 @@ func (c *Conn) Version() Version { return c.version }
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
 // Request returns, on a server, the request that the connection was made of;
-// its context carries values only and its body is empty. It is nil on
+// its context carries values only and its body is empty. It is a copy, made at
+// each call, since the connection keeps its header in less memory. It is nil on
 // a client.
-func (c *Conn) Request() *http.Request { return c.request }
+func (c *Conn) Request() *http.Request { return c.request.unpacked() }
 
 // Response returns, on a client, the response that made the connection; its
 // body is empty. It is nil on a server.
