@@ -11,6 +11,7 @@ TEXT ·maskAVX2(SB), NOSPLIT, $0-28
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), DX
 	MOVL key+24(FP), AX
+	MOVL AX, BX
 	VMOVD AX, X0
 	VPBROADCASTD X0, Y0
 
@@ -24,8 +25,25 @@ TEXT ·maskAVX2(SB), NOSPLIT, $0-28
 	VPXOR -64(SI)(DX*1), Y9, Y9
 	LEAQ -64(DI)(DX*1), R8
 
-	CMPQ DX, $256
+	CMPQ DX, $288
 	JB   blocks
+
+	// So many bytes are stored at multiples of 32, from which on they are masked
+	// by 256: a payload is seldom there by itself. The up to 31 bytes before are
+	// loaded first and stored last, for the same reason as above. In place that
+	// makes 64 KiB a third faster, and 1 KiB by 30 %.
+	MOVQ  DI, R9
+	VPXOR (SI), Y0, Y11
+	MOVQ  DI, CX
+	NEGQ  CX
+	ANDQ  $31, CX
+	ADDQ  CX, SI
+	ADDQ  CX, DI
+	SUBQ  CX, DX
+	SHLL  $3, CX
+	RORL  CX, BX
+	VMOVD BX, X0
+	VPBROADCASTD X0, Y0
 
 big:
 	VPXOR   (SI), Y0, Y1
@@ -49,6 +67,7 @@ big:
 	SUBQ    $256, DX
 	CMPQ    DX, $256
 	JAE     big
+	VMOVDQU Y11, (R9)
 
 blocks:
 	CMPQ DX, $64

@@ -50,13 +50,24 @@ func TestMaskCopyExample(t *testing.T) {
 	}
 }
 
+// maskTestLengths are all up to 300, and longer ones near those where the kernel takes another way.
+func maskTestLengths() (lengths []int) {
+	for n := range 301 {
+		lengths = append(lengths, n)
+	}
+	for n := 310; n < 1300; n += 29 {
+		lengths = append(lengths, n)
+	}
+	return append(lengths, 318, 319, 320, 511, 512, 513, 543, 544, 545, 575, 576)
+}
+
 // Every length, at every alignment of both slices: nothing but dst[:n] changes, and that is right.
 func TestMaskCopy(t *testing.T) {
-	const guard, edge = 0xEE, 8
-	noise := maskNoise(300 + edge)
-	for n := range 301 {
+	const guard, edge = 0xEE, 32 // the kernel stores at multiples of 32
+	noise := maskNoise(1300)
+	for _, n := range maskTestLengths() {
 		want := maskNaive(noise[:n], maskTestKey)
-		for s := range edge {
+		for _, s := range []int{0, 1, 2, 5, 31} {
 			src := append(make([]byte, s), noise[:n]...)[s:]
 			for d := range edge {
 				room := bytes.Repeat([]byte{guard}, d+n+edge)
@@ -78,9 +89,9 @@ func TestMaskCopy(t *testing.T) {
 }
 
 func TestMaskCopyInPlace(t *testing.T) {
-	noise := maskNoise(300 + 16)
-	for n := range 301 {
-		for at := range 16 {
+	noise := maskNoise(1300 + 32)
+	for _, n := range maskTestLengths() {
+		for at := range 32 {
 			p := bytes.Clone(noise)
 			maskCopy(p[at:at+n], p[at:at+n], maskTestKey)
 			want := append(bytes.Clone(noise[:at]), maskNaive(noise[at:at+n], maskTestKey)...)
@@ -158,6 +169,7 @@ func TestMaskCopyShortDst(t *testing.T) {
 func FuzzMaskCopy(f *testing.F) {
 	f.Add([]byte("Hello"), uint32(maskTestKey), uint16(2), uint8(1))
 	f.Add(maskNoise(300), uint32(0), uint16(129), uint8(7))
+	f.Add(maskNoise(1000), uint32(0x01020304), uint16(400), uint8(13))
 	f.Add([]byte{}, ^uint32(0), uint16(0), uint8(0))
 	f.Fuzz(func(t *testing.T, src []byte, key uint32, cut uint16, at uint8) {
 		want := maskNaive(src, key)
@@ -282,6 +294,13 @@ func BenchmarkMaskCopy(b *testing.B) {
 			b.SetBytes(int64(size))
 			for key := uint32(maskTestKey); b.Loop(); {
 				key = maskCopy(dst, dst, key)
+			}
+		})
+		b.Run(fmt.Sprintf("size=%d/shifted", size), func(b *testing.B) { // in place, as payloads stand
+			b.SetBytes(int64(size))
+			p := make([]byte, 2+size)[2:]
+			for key := uint32(maskTestKey); b.Loop(); {
+				key = maskCopy(p, p, key)
 			}
 		})
 	}
