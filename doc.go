@@ -109,7 +109,7 @@
 //
 // Options must not be changed while they are in use. [Upgrader], [Server],
 // [Dialer] and [Prepared] may be used by many goroutines at once; [Parser],
-// [ServerHandshake] and [ClientHandshake] by one at a time.
+// [Compressor], [ServerHandshake] and [ClientHandshake] by one at a time.
 //
 // # Deadlines
 //
@@ -141,6 +141,18 @@
 // handshake may have 64 KiB in 256 lines. A writer that the peer keeps waiting
 // waits, at most 64 KiB being queued for it; deadlines end that.
 //
+// # Compression
+//
+// With [Config].Compression messages are compressed one by one,
+// permessage-deflate, RFC 7692, if the peer wants it too. The zero
+// [Compression] is ready to use: a connection then keeps 4 KiB for each
+// direction, and nothing with NoContextTakeover. Limits hold for what a message
+// inflates to. Nothing else changes for the program, but for one thing:
+// NextReader waits for the whole of a compressed message.
+//
+// Messages that hold a secret beside something that an attacker can choose must
+// not be compressed: their length tells of the secret.
+//
 // # Use without I/O
 //
 // All of the protocol is also there without connections, for programs that
@@ -158,6 +170,8 @@
 //		...
 //	}
 //
-// [AppendMessage] and [AppendClose] make what is sent, and [AppendFrame] and
-// [ParseFrame] are for single frames. Conn is made of the same parts.
+// The [Compressor] of the handshake, or where there is no compression
+// [AppendMessage], makes the messages that are sent, [AppendClose] the last one;
+// [AppendFrame] and [ParseFrame] are for single frames. Conn is made of the same
+// parts.
 package websocket

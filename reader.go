@@ -19,7 +19,8 @@ type messageReader struct {
 var errStale = errors.New("websocket: read from a message that another read has moved past")
 
 // NextReader waits for the next message and returns a reader of its payload,
-// for messages that need not be in memory whole. Its Read returns [io.EOF] at
+// for messages that need not be in memory whole; a compressed one is, and is
+// waited for whole. Its Read returns [io.EOF] at
 // the end of the message, otherwise the errors of [Conn.ReadMessage]; like
 // there, after a deadline one may go on. Text is checked as it is read, so
 // what was read of a message may turn out to be part of an invalid one.

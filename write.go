@@ -35,16 +35,17 @@ var outBuffers = sync.Pool{New: func() any { return new(outBuffer) }}
 
 // writer is the sending half of a Conn.
 //
-// Only the goroutine that has set busy writes to the connection, and it does so
-// without holding mu. Others append their frames to the queue and are done; the
-// busy one takes the queue when it has written. So writers make each other's
-// writes larger instead of waiting for each other. Those who find the queue
-// full stand in line, so that none is overtaken for ever.
+// Only one goroutine at a time writes to the connection, and it does so without
+// holding mu: one that the gate has let in, or the busy one, which has locked the
+// writer. Others append their frames to the queue and are done; the busy one
+// takes the queue when it has written. So writers make each other's writes larger
+// instead of waiting for each other. Those who find the queue full stand in line,
+// so that none is overtaken for ever.
 type writer struct {
 	mu      sync.Mutex    // taken by lock
 	gate    atomic.Uint32 // gateShut, gateOpen or gateTaken
-	busy    bool
-	program bool // and does so for a call of the program, whose deadline counts
+	busy    bool          // a goroutine writes that holds, or held, the lock
+	program bool          // and does so for a call of the program, whose deadline counts
 
 	owesPong bool       // pong is to be sent
 	owesPing bool       // a Ping that bears lastPing is to be sent

@@ -225,10 +225,10 @@ func BenchmarkCompressedEcho(b *testing.B) {
 					nc := newZipConn(size, b.N+64) // the first ones fill pools and windows
 					nc.count, nc.begin = b.N, b.ResetTimer
 					b.ReportAllocs()
-					_ = s.echo(nc, takeover)
+					err := s.echo(nc, takeover)
 					b.StopTimer()
 					if nc.left > 0 {
-						b.Fatalf("%d messages were not read", nc.left)
+						b.Fatalf("%d messages were not read: %v", nc.left, err)
 					}
 					b.ReportMetric(float64(nc.bytes)/float64(b.N), "sent-bytes/op")
 				})
@@ -254,7 +254,12 @@ func BenchmarkCompressedIdle(b *testing.B) {
 				for range conns {
 					nc := &zipConn{in: template.in, ends: template.ends, left: 20, idle: over, quiet: &quiet}
 					quiet.Add(1)
-					ended.Go(func() { _ = s.echo(nc, true) })
+					ended.Go(func() {
+						if err := s.echo(nc, true); nc.left > 0 {
+							b.Errorf("%d messages were not read: %v", nc.left, err)
+							quiet.Done()
+						}
+					})
 				}
 				quiet.Wait()
 				after := zipMemory(b)
