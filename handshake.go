@@ -11,6 +11,7 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/net/http/httpguts"
 )
@@ -107,14 +108,43 @@ func checkHead(b []byte) error {
 	return nil
 }
 
+// headReader is what net/http's parsers read a head from that is in memory. Made
+// anew each time it would be three quarters of what a handshake allocates.
+type headReader struct {
+	head bytes.Reader
+	in   *bufio.Reader
+}
+
+var headReaders = sync.Pool{New: func() any { return &headReader{in: bufio.NewReader(nil)} }}
+
+// parseHead has parse read head. The body of what it returns must not be read.
+func parseHead[T any](head []byte, parse func(*bufio.Reader) (T, error)) (T, error) {
+	r := headReaders.Get().(*headReader)
+	defer headReaders.Put(r)
+	r.head.Reset(head)
+	r.in.Reset(&r.head)
+	defer r.head.Reset(nil)
+	return parse(r.in)
+}
+
 // parseRequest reads a head that checkHead let pass.
 func parseRequest(head []byte) (*http.Request, error) {
-	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head)))
+	r, err := parseHead(head, http.ReadRequest)
 	if err != nil {
 		return nil, refusef(http.StatusBadRequest, "no HTTP request: %.100q", err.Error()) // it quotes the client at any length
 	}
 	r.Body = http.NoBody // in Hybi00 it would seem to be key3, and is not in head
 	return r, checkFieldNames(r.Header)
+}
+
+// parseResponse reads the head of an answer to req.
+func parseResponse(head []byte, req *http.Request) (*http.Response, error) {
+	res, err := parseHead(head, func(in *bufio.Reader) (*http.Response, error) { return http.ReadResponse(in, req) })
+	if err != nil {
+		return nil, err
+	}
+	res.Body = http.NoBody
+	return res, nil
 }
 
 // checkFieldNames refuses what net/http's parsers let pass: a space before the

@@ -1,8 +1,6 @@
 package websocket
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -249,7 +247,7 @@ const maxInterim = 5
 
 func (h *ClientHandshake) readHead() error {
 	req := &http.Request{Method: http.MethodGet, URL: h.httpURL(), Host: h.host, Header: http.Header{}}
-	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(h.head.buf)), req)
+	res, err := parseResponse(h.head.buf, req)
 	if err != nil {
 		return fmt.Errorf("no HTTP response: %.100q", err.Error()) // it quotes the server at any length
 	}
@@ -263,7 +261,6 @@ func (h *ClientHandshake) readHead() error {
 		h.head = httpHead{}
 		return nil
 	}
-	res.Body = http.NoBody
 	h.res = res
 	if h.dialer.Jar != nil {
 		if cookies := res.Cookies(); len(cookies) > 0 {

@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -230,7 +229,7 @@ func (p *proxyServer) connect(conn net.Conn, addr string) (net.Conn, error) {
 		if head, rest, err = readProxyHead(conn, rest); err != nil {
 			return nil, err
 		}
-		resp, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), proxyRequest(addr))
+		resp, err := parseResponse(head, proxyRequest(addr))
 		switch {
 		case err != nil:
 			// The text may quote the proxy at any length and with any bytes.
