@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"math/big"
 	"slices"
 	"strconv"
 	"strings"
@@ -91,10 +90,10 @@ var noise = func() string {
 	return b.String()
 }()
 
+// randomBelow returns a number less than n, which is at most 1<<32: so what the
+// remainder prefers it prefers by less than one in 1<<32.
 func randomBelow(n uint64) uint64 {
-	i, err := rand.Int(rand.Reader, new(big.Int).SetUint64(n))
-	if err != nil {
-		panic(err) // crypto/rand.Reader does not fail, and no peer has a part in it
-	}
-	return i.Uint64()
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return binary.LittleEndian.Uint64(b[:]) % n
 }
