@@ -184,13 +184,13 @@ func closeFrame(p []byte) []byte {
 
 // beginClosing makes the Close frame with payload p, if there is to be one and
 // the version has it, the last thing that is written. It reports whether the
-// connection has not ended.
+// connection has not ended, and nobody else sees to that.
 func (c *Conn) beginClosing(cause error, p []byte) bool {
 	w := &c.wr
 	w.lock()
 	defer w.unlock()
 	if w.ended || w.closing {
-		return !w.ended
+		return !w.ended && !w.finishing
 	}
 	w.closing = true
 	c.keep.stop()
