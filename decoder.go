@@ -172,7 +172,7 @@ func (d *decoder) traceFrame(f FrameInfo) {
 
 // payload moves what it can of the current frame's payload from src to dst,
 // unmasking on the way.
-func (d *decoder) payload(dst, src []byte) ([]byte, int, *ProtocolError) {
+func (d *decoder) payload(dst, src []byte) ([]byte, int) {
 	n := int(min(d.left, int64(min(len(src), cap(dst)-len(dst)))))
 	at := len(dst)
 	dst = dst[:at+n]
@@ -182,7 +182,7 @@ func (d *decoder) payload(dst, src []byte) ([]byte, int, *ProtocolError) {
 		copy(dst[at:], src[:n])
 	}
 	d.left -= int64(n)
-	return dst, n, d.checkText(dst[at:])
+	return dst, n
 }
 
 // direct reports how many bytes of the current frame's payload are to come:

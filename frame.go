@@ -339,9 +339,10 @@ func (*hybiCodec) decode(d *decoder, dst, src []byte) ([]byte, int, event, *Prot
 	n := 0
 	for {
 		if d.inFrame {
+			at := len(dst)
 			var k int
-			var err *ProtocolError
-			if dst, k, err = d.payload(dst, src[n:]); err != nil {
+			dst, k = d.payload(dst, src[n:])
+			if err := d.checkText(dst[at:]); err != nil {
 				return dst, n, needInput, err
 			}
 			n += k

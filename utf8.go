@@ -77,7 +77,13 @@ func (c *utf8Checker) check(p []byte) (bad int) {
 			ascii = utf8SkipASCII(p[i:])
 			i += ascii
 		}
-		next, n := utf8Advance(state, p[i:], ascii < utf8Step)
+		var next uint64
+		n := min(len(p)-i, utf8Step)
+		if ascii < utf8Step && len(p)-i >= 2*utf8Step+utf8Slack { // ASCII is rare here, so that a long stretch pays
+			next, n = utf8Pair(state, p[i:])
+		} else {
+			next = utf8Run(state, p[i:i+n])
+		}
 		if next == utf8Reject {
 			c.state = utf8Reject
 			return i + utf8RejectedAt(state, p[i:i+n])
@@ -108,16 +114,6 @@ func utf8SkipASCII(p []byte) (n int) {
 		n += 8
 	}
 	return n
-}
-
-// utf8Advance runs the automaton over the next few bytes of p and returns the state after them and their number. Dense
-// says that ASCII is rare here, so that a long stretch pays.
-func utf8Advance(state uint64, p []byte, dense bool) (next uint64, n int) {
-	if dense && len(p) >= 2*utf8Step+utf8Slack {
-		return utf8Pair(state, p)
-	}
-	n = min(len(p), utf8Step)
-	return utf8Run(state, p[:n]), n
 }
 
 // utf8Pair is utf8Run over two halves of p at once: each step of an automaton waits for the one before it, and the

@@ -1,0 +1,89 @@
+//go:build linux && amd64 && !race && go1.26 && !go1.27
+
+// Frames differ from one compiler to the next, and the race detector takes more.
+
+package websocket
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// stackInUse is what stacks take after they were shrunk.
+func stackInUse() int64 {
+	for range 2 {
+		runtime.GC()
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.StackInuse)
+}
+
+// "The handler's goroutine stays within 2 KiB of stack while idle": one that has
+// needed more than it was born with once keeps 4 KiB for good.
+func TestIdleHandlerKeepsItsFirstStack(t *testing.T) {
+	const conns = 400
+	frame := connFrames(t, RFC6455, ServerSide, connFrame{Text, connPayload(Text, 125)})
+	answer := connFrames(t, RFC6455, ClientSide, connFrame{Text, connPayload(Text, 125)})
+	for name, handler := range map[string]func(context.Context, *Conn) error{
+		"AppendMessage, BufferMessage": func(_ context.Context, c *Conn) error {
+			var b []byte
+			for {
+				typ, p, err := c.AppendMessage(b[:0])
+				if err == nil {
+					err = c.BufferMessage(typ, p)
+				}
+				if err != nil {
+					return err
+				}
+				b = p
+			}
+		},
+		"ReadMessage, WriteMessage": func(_ context.Context, c *Conn) error {
+			for {
+				typ, p, err := c.ReadMessage()
+				if err == nil {
+					err = c.WriteMessage(typ, p)
+				}
+				if err != nil {
+					return err
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// The runtime gives new goroutines as much as those before it have needed
+			// on average: these make sure that it is little.
+			var shallow sync.WaitGroup
+			over := make(chan struct{})
+			for range 4 * conns {
+				shallow.Go(func() { <-over })
+			}
+			defer shallow.Wait()
+			defer close(over)
+			before := stackInUse()
+			s := &Server{Handler: handler}
+			defer s.Close()
+			for range conns {
+				c, peer := readySocket(t)
+				defer peer.Close()
+				c.request = keepRequest(&http.Request{})
+				s.serve(c)
+				if _, err := peer.Write(frame); err != nil {
+					t.Fatal(err)
+				}
+				got := make([]byte, len(answer))
+				if _, err := io.ReadFull(peer, got); err != nil || string(got) != string(answer) {
+					t.Fatalf("answer %q, %v", got, err)
+				}
+			}
+			if got := (stackInUse() - before) / conns; got > 3<<10 {
+				t.Errorf("%d bytes of stack an idle connection, want 2 KiB: look for what is deep on the stack, or large", got)
+			}
+		})
+	}
+}
