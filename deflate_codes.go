@@ -1,9 +1,6 @@
 package websocket
 
-import (
-	"math/bits"
-	"slices"
-)
+import "math/bits"
 
 // The alphabets of RFC 1951, section 3.2.5: 256 literals, the end of the block,
 // and 29 symbols for the lengths; 30 symbols for the distances.
@@ -91,28 +88,22 @@ func fixedLengths() (lits [288]uint8, dists [32]uint8) {
 }
 
 func makeFixedCodes() (c deflateCodes) {
-	var all [288]deflateCode
 	lits, dists := fixedLengths()
-	for i, l := range lits {
-		all[i] = deflateCode(l) << 16
+	for i := range c.lits {
+		c.lits[i] = deflateCode(lits[i]) << 16
 	}
-	assign(all[:])
-	copy(c.lits[:], all[:])
 	for i := range c.dists {
 		c.dists[i] = deflateCode(dists[i]) << 16
 	}
-	assign(c.dists[:])
+	assign(c.lits[:], &[16]uint16{7: 24, 8: 144 + 8, 9: 112})
+	assign(c.dists[:], &[16]uint16{5: 32})
 	return c
 }
 
-// assign gives codes to symbols of which the lengths are known, section 3.2.2.
-func assign(symbols []deflateCode) {
-	var count, next [16]uint16
-	for _, c := range symbols {
-		if c > 0 {
-			count[c.bits()]++
-		}
-	}
+// assign gives codes to symbols of which the lengths are known, and how many
+// have each of them, section 3.2.2.
+func assign(symbols []deflateCode, count *[16]uint16) {
+	var next [16]uint16
 	for l := 1; l < len(next); l++ {
 		next[l] = (next[l-1] + count[l-1]) << 1
 	}
@@ -124,14 +115,14 @@ func assign(symbols []deflateCode) {
 	}
 }
 
-// cost is how many bits the tokens and the end of the block take.
-func (c *deflation) cost(use *deflateCodes) int {
-	n := c.extra
+// fixedCost is how many bits the block takes with fixed codes.
+func (c *deflation) fixedCost() int {
+	n := 3 + c.extra
 	for i, f := range c.lits[:] {
-		n += int(f) * int(use.lits[i].bits())
+		n += int(f) * int(fixedCodes.lits[i].bits())
 	}
-	for i, f := range c.dists[:] {
-		n += int(f) * int(use.dists[i].bits())
+	for _, f := range c.dists[:] {
+		n += int(f) * 5
 	}
 	return n
 }
@@ -146,6 +137,7 @@ type codeBuilder struct {
 	lens                 [19]deflateCode
 
 	// To make one code with: what is used, by how often; then a tree of it.
+	rank   [maxRank + 1]uint16
 	sorted [maxLits]uint32
 	weight [2 * maxLits]uint32
 	parent [2 * maxLits]uint16
@@ -156,8 +148,9 @@ type codeBuilder struct {
 // with them.
 func (c *deflation) makeCodes() int {
 	b := &c.builder
-	b.make(c.own.lits[:], c.lits[:], 15)
-	b.make(c.own.dists[:], c.dists[:], 15)
+	n := 3 + 5 + 5 + 4 + c.extra
+	n += b.make(c.own.lits[:], c.lits[:], 15)
+	n += b.make(c.own.dists[:], c.dists[:], 15)
 	b.nlits, b.ndists, b.nlens = maxLits, maxDists, len(lengthOrder)
 	for c.own.lits[b.nlits-1] == 0 {
 		b.nlits--
@@ -166,15 +159,14 @@ func (c *deflation) makeCodes() int {
 		b.ndists--
 	}
 	b.findRuns(&c.own)
-	b.make(b.lens[:], b.used[:], 7)
+	n += b.make(b.lens[:], b.used[:], 7)
 	for b.lens[lengthOrder[b.nlens-1]] == 0 {
 		b.nlens--
 	}
-	n := 3 + 5 + 5 + 4 + 3*b.nlens + c.cost(&c.own)
-	for s, f := range b.used[:] {
-		n += int(f) * int(b.lens[s].bits()+uint(runExtra[s]))
+	for s, x := range runExtra {
+		n += int(b.used[s]) * int(x)
 	}
-	return n
+	return n + 3*b.nlens
 }
 
 // writeCodes writes the header of a block with codes of its own, section 3.2.7.
@@ -246,33 +238,70 @@ func (b *codeBuilder) addRun(symbol, extra int) {
 }
 
 // make makes the shortest code for symbols that occur so often, with no code
-// longer than limit. It has two symbols at least, so that it is complete: some
-// inflaters refuse it otherwise.
-func (b *codeBuilder) make(symbols []deflateCode, often []uint16, limit int) {
-	clear(symbols)
-	n := 0
-	for s, f := range often {
-		if f > 0 {
-			b.sorted[n] = uint32(f)<<16 | uint32(s)
-			n++
-		}
-	}
+// longer than limit, and returns how many bits they take. It has two symbols at
+// least, so that it is complete: some inflaters refuse it otherwise.
+func (b *codeBuilder) make(symbols []deflateCode, often []uint16, limit int) (size int) {
+	n := b.sort(often)
 	for s := 0; n < 2; s++ {
 		if often[s] == 0 {
-			b.sorted[n] = uint32(s)
+			b.sorted[1] = b.sorted[0]
+			b.sorted[0] = uint32(s)
 			n++
 		}
 	}
-	slices.Sort(b.sorted[:n])
 	b.grow(n)
 	count := b.lengths(n, limit)
+	clear(symbols)
 	for l, next := 1, n; next > 0; l++ {
 		for range count[l] {
 			next--
 			symbols[b.sorted[next]&0xffff] = deflateCode(l) << 16
+			size += l * int(b.sorted[next]>>16)
 		}
 	}
-	assign(symbols)
+	assign(symbols, &count)
+	return size
+}
+
+// maxRank is the highest that there is.
+const maxRank = 13<<3 + 7
+
+// rank is higher for what occurs more often, and finer than one eighth of that.
+func rank(often uint16) int {
+	x := max(0, bits.Len16(often)-4)
+	return x<<3 + int(often>>x)
+}
+
+// sort puts the symbols that occur in order of how often, and returns how many
+// those are. It puts those of one rank beside each other, rank by rank, which
+// leaves little to be done: with slices.Sort, codes take 20 % longer to make.
+func (b *codeBuilder) sort(often []uint16) (n int) {
+	clear(b.rank[:])
+	for s, f := range often {
+		if f > 0 {
+			b.weight[n] = uint32(f)<<16 | uint32(s)
+			b.rank[rank(f)]++
+			n++
+		}
+	}
+	at := uint16(0)
+	for i, count := range b.rank[:] {
+		b.rank[i] = at
+		at += count
+	}
+	for _, s := range b.weight[:n] {
+		next := &b.rank[rank(uint16(s>>16))]
+		b.sorted[*next] = s
+		*next++
+	}
+	for i := 1; i < n; i++ {
+		s, to := b.sorted[i], i
+		for ; to > 0 && b.sorted[to-1] > s; to-- {
+			b.sorted[to] = b.sorted[to-1]
+		}
+		b.sorted[to] = s
+	}
+	return n
 }
 
 // grow makes the tree of n leaves, Huffman's way: again and again the two
@@ -302,7 +331,7 @@ func (b *codeBuilder) grow(n int) {
 // lengths counts the codes of each length. Leaves that are deeper than limit
 // are taken there, which leaves too few codes. One more is had for each leaf
 // above that is taken one down, where two have room, with one of the deepest.
-func (b *codeBuilder) lengths(n, limit int) (count [16]int) {
+func (b *codeBuilder) lengths(n, limit int) (count [16]uint16) {
 	missing := -1 << limit
 	b.depth[2*n-2] = 0
 	for i := 2*n - 3; i >= 0; i-- {
