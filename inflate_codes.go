@@ -120,16 +120,18 @@ func (p *prefixCode) findLong(acc uint64) prefixEntry {
 // leaves bits without a meaning is none, unless it has a single symbol, of one
 // bit, or none at all.
 func (p *prefixCode) build(lengths []uint8, entries []prefixEntry, size uint) bool {
-	p.mask = 1<<size - 1
-	clear(p.table[:1<<size])
 	p.count = [16]uint16{}
-	used := 0
+	used, longest := 0, uint8(1)
 	for _, l := range lengths {
 		if l > 0 {
 			p.count[l]++
 			used++
+			longest = max(longest, l)
 		}
 	}
+	size = min(size, uint(longest))
+	p.mask = 1<<size - 1
+	clear(p.table[:1<<size])
 	left := 1
 	var code, index [16]uint16
 	for l := 1; l < 16; l++ {
