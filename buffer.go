@@ -119,6 +119,14 @@ func (m *messageBuffer) appendTo(dst []byte) []byte {
 	return dst
 }
 
+// move moves the message to a buffer that is to be recycled.
+func (m *messageBuffer) move() *outBuffer {
+	out := outBuffers.Get().(*outBuffer)
+	out.b = m.appendTo(out.b)
+	m.giveBack()
+	return out
+}
+
 // giveBack lets go of the pieces.
 func (m *messageBuffer) giveBack() {
 	for p := m.first; p != nil; {

@@ -1,6 +1,9 @@
 package websocket
 
-import "math"
+import (
+	"math"
+	"sync"
+)
 
 // agreement is what two peers have agreed on, RFC 7692 section 7.1, with what
 // this side has decided for itself.
@@ -63,6 +66,7 @@ const rsvCompressed = 4
 // message may refer to those before it, so all must be sent, in the order in
 // which they were made. Not safe for concurrent use.
 type Compressor struct {
+	mu        sync.Mutex // for a Conn; who holds it may not wait
 	deflater  deflater
 	version   Version
 	side      Side

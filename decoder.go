@@ -105,27 +105,19 @@ func (d *decoder) checkLimits(compressed bool, length int64) *ProtocolError {
 	return nil
 }
 
-// inflate appends what the message inflates to that was last decoded, RFC 7692
-// section 7.2.2.
-func (d *decoder) inflate(dst, payload []byte) ([]byte, *ProtocolError) {
-	if len(payload) == 0 {
-		return dst, nil // what zlib gives for nothing, in place of section 7.2.3.6's 0x00
-	}
-	out, err := d.inflater.append(dst, payload, d.maxSize)
-	if err != nil {
-		return out, err.(*ProtocolError)
-	}
+// checkInflated checks what the message that was last decoded inflates to.
+func (d *decoder) checkInflated(p []byte) error {
 	if d.typ != Text {
-		return out, nil
+		return nil
 	}
 	d.utf8.reset()
-	if bad := d.utf8.check(out[len(dst):]); bad >= 0 {
-		return out, errBadText(out[len(dst)+bad])
+	if bad := d.utf8.check(p); bad >= 0 {
+		return errBadText(p[bad])
 	}
 	if !d.utf8.complete() {
-		return out, errTextEnds()
+		return errTextEnds()
 	}
-	return out, nil
+	return nil
 }
 
 func (d *decoder) errTooLong(size, length int64) *ProtocolError {

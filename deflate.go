@@ -18,7 +18,7 @@ import (
 type deflater struct {
 	bits     int    // refers back 1<<bits bytes at most, 8 to 15
 	takeover bool   // whether a message may refer to those before it
-	window   []byte // the end of all that was compressed; allocated as it fills
+	window   window // the end of all that was compressed
 }
 
 var deflations = sync.Pool{New: func() any { return new(deflation) }}
@@ -29,24 +29,41 @@ var deflations = sync.Pool{New: func() any { return new(deflation) }}
 // most. With context takeover the peer must be sent what is appended.
 func (d *deflater) append(dst, payload []byte) []byte {
 	c := deflations.Get().(*deflation)
-	dst = c.message(dst, d.window, payload, 1<<d.bits)
+	c.window, c.reach = d.window, 1<<d.bits
+	dst = c.message(dst, payload)
+	c.window = nil
 	deflations.Put(c)
 	if d.takeover {
-		d.window = slide(d.window, payload, 1<<d.bits)
+		d.window.grow(len(payload), 1<<d.bits)
+		d.window.slide(payload, 1<<d.bits)
 	}
 	return dst
 }
 
-// slide returns the last bytes of window and p together, as many as size, in
-// the memory of window while that is large enough.
-func slide(window, p []byte, size int) []byte {
+// window is what a message may refer to. Its memory grows as it fills.
+type window []byte
+
+// slide appends p and keeps the last bytes of all, as many as size. Inlined it
+// would take stack from what calls it, which goes deep.
+//
+//go:noinline
+func (w *window) slide(p []byte, size int) {
 	p = p[max(0, len(p)-size):]
-	old := window[max(0, len(window)+len(p)-size):]
-	if n := len(old) + len(p); n > cap(window) {
-		window = make([]byte, 0, min(size, max(2*cap(window), n)))
+	old := (*w)[max(0, len(*w)+len(p)-size):]
+	*w = append(append((*w)[:0], old...), p...)
+}
+
+// grow makes room for n bytes more, or for size in all. To allocate may take 600
+// bytes of stack, and a goroutine that has less of its 2 KiB keeps 4 KiB for
+// good: this is done on the stack of another. A step to twice the size in place
+// of four times it would be taken so often that a third of all have 4 KiB.
+func (w *window) grow(n, size int) {
+	if n = min(size, len(*w)+n); n > cap(*w) {
+		n = min(size, max(4*cap(*w), n, 1024))
+		made := make(chan window)
+		go func() { made <- make(window, 0, n) }()
+		*w = append(<-made, *w...)
 	}
-	window = append(window[:0], old...)
-	return append(window, p...)
 }
 
 const (
@@ -75,7 +92,10 @@ type deflation struct {
 	bitWriter
 	out [maxBlock + 64]byte // what bitWriter writes to
 
-	base  uint32                // position of the next message's first byte
+	window []byte // what came before the message
+	reach  uint32 // the longest distance that was negotiated
+
+	base  uint32                // position of the first byte at hand
 	table [1 << hashBits]uint32 // by hash of four bytes, where they were last
 
 	tokens [maxBlock]lzToken // n of them are the block
@@ -89,41 +109,45 @@ type deflation struct {
 	joined  [2 * maxBlock]byte // window and first block
 }
 
-// message appends payload compressed. It may refer to window, and to size
-// bytes back at most.
+// message appends payload compressed.
 //
 // Positions go on from message to message, with a gap, so that what others have
 // left in the table is too far away to be used: that saves clearing it.
-func (c *deflation) message(dst, window, payload []byte, size uint32) []byte {
-	window = window[max(0, len(window)-historyBase-historyFactor*len(payload)):]
+func (c *deflation) message(dst, payload []byte) []byte {
 	if c.base == 0 || c.base > 1<<30 {
 		clear(c.table[:])
 		c.base = stale
 	}
-	base, begin := c.base, 0
-	c.base += stale + uint32(min(uint64(len(window)+len(payload)), 1<<31))
-	if len(window) > 0 && len(payload) > 0 {
+	begin := 0
+	if len(c.window) > 0 && len(payload) > 0 {
 		begin = min(len(payload), maxBlock)
-		n := copy(c.joined[:], window)
-		n += copy(c.joined[n:], payload[:begin])
-		c.learn(c.joined[:len(window)], base)
-		dst = c.block(dst, c.joined[:n], len(window), base, size)
-		base += uint32(len(window))
+		dst = c.first(dst, payload[:begin], len(payload))
 	}
 	for begin < len(payload) {
 		end := min(len(payload), begin+maxBlock)
-		dst = c.block(dst, payload[:end], begin, base, size)
+		dst = c.block(dst, payload[:end], begin)
 		begin = end
 	}
+	c.base += stale + uint32(min(uint64(len(payload)), 1<<31))
 	c.put(0, 3) // the empty stored block of the flush
 	c.align(&c.out)
 	return c.take(dst)
 }
 
+// first appends the first block of a message of n bytes, which may refer to the
+// window.
+func (c *deflation) first(dst, p []byte, n int) []byte {
+	n = copy(c.joined[:], c.window[max(0, len(c.window)-historyBase-historyFactor*n):])
+	c.learn(c.joined[:n])
+	dst = c.block(dst, c.joined[:n+copy(c.joined[n:], p)], n)
+	c.base += uint32(n)
+	return dst
+}
+
 // block appends src from start on as one block, in that form of the three that
-// is shortest. base is the position of src[0].
-func (c *deflation) block(dst, src []byte, start int, base, size uint32) []byte {
-	c.tokenize(src, start, base, size)
+// is shortest. src[0] is at c.base.
+func (c *deflation) block(dst, src []byte, start int) []byte {
+	c.tokenize(src, start)
 	p, use := src[start:], &fixedCodes
 	stored, coded := 3+7+32+8*len(p), c.fixedCost()
 	if coded >= 8*worthCodes {

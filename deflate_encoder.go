@@ -36,30 +36,30 @@ func load32(b []byte, i int) uint32 { return binary.LittleEndian.Uint32(b[i:]) }
 func hash4(four uint32) uint32 { return four * 0x9e3779b1 >> (32 - hashBits) }
 
 // learn remembers what is in p.
-func (c *deflation) learn(p []byte, base uint32) {
+func (c *deflation) learn(p []byte) {
 	for i := 0; i+minMatch <= len(p); i += stride {
-		c.table[hash4(load32(p, i))] = base + uint32(i)
+		c.table[hash4(load32(p, i))] = c.base + uint32(i)
 	}
 }
 
 // tokenize makes tokens of src from start on. At each byte the last occurrence
 // of these four bytes is tried. A match that the next byte has too is preferred
 // if it is longer: 4 KiB of JSON get 4 to 16 % shorter for it.
-func (c *deflation) tokenize(src []byte, start int, base, size uint32) {
+func (c *deflation) tokenize(src []byte, start int) {
 	c.n, c.extra = 0, 0
 	clear(c.lits[:])
 	clear(c.dists[:])
 	c.lits[endOfBlock] = 1
 	i, done := start, start
 	for i+minMatch < len(src) {
-		dist := c.last(src, i, base, size)
+		dist := c.last(src, i)
 		if dist == 0 {
 			i += 1 + (i-done)>>patience
 			continue
 		}
 		m := extend(src, done, i, dist)
 		i++
-		if dist = c.last(src, i, base, size); dist > 0 {
+		if dist = c.last(src, i); dist > 0 {
 			if next := extend(src, done, i, dist); next.end-next.start > m.end-m.start {
 				m = next
 			}
@@ -72,13 +72,13 @@ func (c *deflation) tokenize(src []byte, start int, base, size uint32) {
 }
 
 // last is how far back the four bytes at src[i] were last, and 0 if that is
-// farther than size. It remembers them.
-func (c *deflation) last(src []byte, i int, base, size uint32) uint32 {
-	four, at := load32(src, i), base+uint32(i)
+// farther than c.reach. It remembers them.
+func (c *deflation) last(src []byte, i int) uint32 {
+	four, at := load32(src, i), c.base+uint32(i)
 	last := &c.table[hash4(four)]
 	dist := at - *last
 	*last = at
-	if dist-1 >= size || load32(src, i-int(dist)) != four {
+	if dist-1 >= c.reach || load32(src, i-int(dist)) != four {
 		return 0
 	}
 	return dist

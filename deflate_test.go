@@ -202,7 +202,7 @@ func TestDeflaterLearnsInProportion(t *testing.T) {
 
 // Positions begin again before they run out.
 func TestCompressorForgetsOldPositions(t *testing.T) {
-	c := new(deflation)
+	c := &deflation{reach: 1 << 15}
 	p := deflateJSON(deflateRand(4), 3000)
 	for _, base := range []uint32{0, 1<<30 - 1000, 1 << 30, 1<<30 + 1, 1<<32 - 1} {
 		c.base = base
@@ -213,7 +213,7 @@ func TestCompressorForgetsOldPositions(t *testing.T) {
 		}
 		for range 3 {
 			var s strictInflater
-			if got, err := s.message(c.message(nil, nil, p, 1<<15)); err != nil || !bytes.Equal(got, p) {
+			if got, err := s.message(c.message(nil, p)); err != nil || !bytes.Equal(got, p) {
 				t.Errorf("base %#x: %v", base, err)
 			}
 		}
@@ -264,8 +264,9 @@ func TestSlide(t *testing.T) {
 		{"abcd", "e", 4, "bcde"}, {"abcd", "efghi", 4, "fghi"}, {"", "abcdef", 4, "cdef"},
 	} {
 		for _, room := range []int{len(c.window), 4} {
-			window := append(make([]byte, 0, room), c.window...)
-			got := slide(window, []byte(c.p), c.size)
+			got := window(append(make([]byte, 0, room), c.window...))
+			got.grow(len(c.p), c.size)
+			got.slide([]byte(c.p), c.size)
 			if string(got) != c.want || cap(got) > c.size {
 				t.Errorf("slide(%q, %q, %d) = %q with room for %d, want %q", c.window, c.p, c.size, got, cap(got), c.want)
 			}

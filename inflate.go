@@ -23,7 +23,7 @@ import (
 type inflater struct {
 	bits     int    // the peer refers back 1<<bits bytes at most, 8 to 15
 	takeover bool   // whether a message may refer to those before it
-	window   []byte // the end of all that was inflated; allocated as it fills
+	window   window // the end of all that was inflated
 }
 
 var inflations = sync.Pool{New: func() any { return new(inflation) }}
@@ -33,21 +33,19 @@ var inflations = sync.Pool{New: func() any { return new(inflation) }}
 // is no proper deflate stream. What is appended then means nothing, and the
 // inflater is not to be used again.
 func (f *inflater) append(dst, payload []byte, limit int64) ([]byte, error) {
+	if len(payload) == 0 {
+		return dst, nil // what zlib gives for nothing, in place of section 7.2.3.6's 0x00
+	}
 	s := inflations.Get().(*inflation)
-	s.bitReader = bitReader{in: payload}
-	s.out, s.start, s.end = dst, len(dst), math.MaxInt
-	if limit < int64(math.MaxInt-len(dst)) {
-		s.end = len(dst) + int(limit)
-	}
-	s.window, s.reach = f.window, 1<<f.bits
+	s.begin(f, dst, payload, limit)
 	err := s.message()
-	out := s.out
-	s.in, s.out, s.window = nil, nil, nil
-	inflations.Put(s)
+	n := len(dst)
+	dst = s.finish()
 	if err == nil && f.takeover {
-		f.window = slide(f.window, out[len(dst):], 1<<f.bits)
+		f.window.grow(len(dst)-n, 1<<f.bits)
+		f.window.slide(dst[n:], 1<<f.bits)
 	}
-	return out, err
+	return dst, err
 }
 
 // inflation is what it takes to inflate one message.
@@ -61,6 +59,24 @@ type inflation struct {
 
 	lits, dists, lens prefixCode // of a block that brings its own codes
 	lengths           [maxLits + maxDists]uint8
+}
+
+// begin is for a message that goes on where dst ends.
+func (s *inflation) begin(f *inflater, dst, payload []byte, limit int64) {
+	s.window, s.reach = f.window, 1<<f.bits
+	s.in, s.at, s.acc, s.n = payload, 0, 0, 0
+	s.out, s.start, s.end = dst, len(dst), math.MaxInt
+	if limit < int64(math.MaxInt-len(dst)) {
+		s.end = len(dst) + int(limit)
+	}
+}
+
+// finish returns what was inflated.
+func (s *inflation) finish() []byte {
+	out := s.out
+	s.in, s.out, s.window = nil, nil, nil
+	inflations.Put(s)
+	return out
 }
 
 // maxTurn is how many bits a length and its distance take at most.
@@ -89,16 +105,25 @@ func (s *inflation) message() error {
 			err = s.block(h >> 1)
 		}
 		switch {
-		case errors.Is(err, ErrMessageTooBig):
-			return err
 		case err != nil:
-			return &ProtocolError{
-				Code: StatusInvalidPayloadData,
-				Err:  fmt.Errorf("expected a message compressed as RFC 1951 has it: %w, at byte %d of %d", err, s.at-int(s.n>>3), len(s.in)),
-			}
+			return s.failed(err)
 		case h&1 == 1 && s.atEnd():
 			return nil
 		}
+	}
+}
+
+// failed makes an error of inflating what append returns. Inlined it would take
+// 100 bytes of stack from message, which goes deep.
+//
+//go:noinline
+func (s *inflation) failed(err error) error {
+	if errors.Is(err, ErrMessageTooBig) {
+		return err
+	}
+	return &ProtocolError{
+		Code: StatusInvalidPayloadData,
+		Err:  fmt.Errorf("expected a message compressed as RFC 1951 has it: %w, at byte %d of %d", err, s.at-int(s.n>>3), len(s.in)),
 	}
 }
 
@@ -248,7 +273,8 @@ func (s *inflation) readCodes() error {
 	if nlits > maxLits || ndists > maxDists {
 		return errLengths
 	}
-	var lens [len(lengthOrder)]uint8
+	lens := s.lengths[:len(lengthOrder)]
+	clear(lens)
 	for _, i := range lengthOrder[:nlens] {
 		l, err := s.bits(3)
 		if err != nil {
@@ -256,10 +282,10 @@ func (s *inflation) readCodes() error {
 		}
 		lens[i] = uint8(l)
 	}
-	lengths := s.lengths[:nlits+ndists]
-	if !s.lens.build(lens[:], litEntries[:], 7) {
+	if !s.lens.build(lens, litEntries[:], 7) {
 		return errLengths
 	}
+	lengths := s.lengths[:nlits+ndists]
 	if err := s.readLengths(lengths); err != nil {
 		return err
 	}

@@ -85,7 +85,6 @@ func TestInflaterRefuses(t *testing.T) {
 		name, bits string
 		want       error
 	}{
-		{"no bits", "", errTruncated},
 		{"type 3", "0 11 s", errBlockType},
 		{"stored: complement", "0 00 s 0000000000000001 0000000000000001", errStored},
 		{"stored: short header", "0 00 s 0000000000000000", errTruncated},
@@ -224,7 +223,7 @@ func TestInflaterTruncated(t *testing.T) {
 			w.Write(deflateJSON(deflateRand(8), n))
 			w.Flush()
 			sent := bytes.TrimSuffix(buf.Bytes(), []byte{0, 0, 0xff, 0xff})
-			for i := range sent {
+			for i := 1; i < len(sent); i++ { // nothing stands for nothing
 				if i == 1 && sent[0] == 0 {
 					continue
 				}
@@ -347,6 +346,7 @@ func FuzzInflate(f *testing.F) {
 			f.Add(bytes.Clone(sent))
 		}
 	})
+	f.Add([]byte{})
 	f.Add([]byte("\xf3\x48\xcd\xc9\xc9\x07\x00\x00"))
 	const limit = 1 << 16
 	f.Fuzz(func(t *testing.T, message []byte) {
@@ -357,6 +357,10 @@ func FuzzInflate(f *testing.F) {
 		case len(want) > limit:
 			if !errors.Is(err, ErrMessageTooBig) {
 				t.Errorf("%x: error %v, want that it is too big", message, err)
+			}
+		case len(message) == 0: // by itself it is no stream
+			if len(got) > 0 || err != nil {
+				t.Errorf("nothing inflates to %x, %v", got, err)
 			}
 		case ok != (err == nil):
 			t.Errorf("%x: error %v, and compress/flate takes it: %v", message, err, ok)

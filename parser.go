@@ -115,9 +115,12 @@ func emptied(p []byte) []byte {
 func (p *Parser) message() (Message, error) {
 	m := Message{Type: p.dec.typ, Data: p.msg}
 	if p.dec.rsv != 0 {
-		out, err := p.dec.inflate(p.inflated, p.msg)
+		out, err := p.dec.inflater.append(p.inflated, p.msg, p.dec.maxSize)
+		if err == nil {
+			err = p.dec.checkInflated(out)
+		}
 		if err != nil {
-			return Message{}, p.fail(err)
+			return Message{}, p.fail(err.(*ProtocolError))
 		}
 		p.inflated, m.Data = out, out
 	}

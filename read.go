@@ -163,27 +163,29 @@ func (c *Conn) takeMessage(b []byte, exact bool) ([]byte, error) {
 
 // inflate appends what the message in m inflates to, RFC 7692 section 7.2.2.
 func (c *Conn) inflate(b []byte, m *messageBuffer) ([]byte, error) {
-	in, out := outBuffers.Get().(*outBuffer), outBuffers.Get().(*outBuffer)
-	defer recycle(in)
-	defer recycle(out)
-	in.b = m.appendTo(in.b)
+	in := m.move()
 	fresh := m.exact || b == nil
-	dst := b
 	if fresh {
-		dst = out.b
+		b = in.b // behind what is inflated
 	} else if !m.owned {
-		dst = m.b[:m.start] // which may have grown
+		b = m.b[:m.start] // which may have grown
 	}
-	m.giveBack()
-	p, err := c.rd.dec.inflate(dst, in.b)
-	if err != nil {
-		return nil, c.failPeer(err)
+	n, d := len(b), &c.rd.dec
+	b, err := d.inflater.append(b, in.b, d.maxSize)
+	if err == nil {
+		err = d.checkInflated(b[n:])
 	}
 	if fresh {
-		out.b = p
-		return append([]byte{}, p...), nil
+		in.b = b
 	}
-	return p, nil
+	if fresh && err == nil {
+		b = append([]byte{}, b[n:]...)
+	}
+	recycle(in)
+	if err != nil {
+		return nil, c.failPeer(err.(*ProtocolError))
+	}
+	return b, nil
 }
 
 // beginRead makes the decoder ready for a new message.

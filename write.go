@@ -118,17 +118,32 @@ func (c *Conn) sendMessage(t MessageType, p []byte, now bool) error {
 	return c.send(h, p, nil, now)
 }
 
-// sendCompressed sends p as a compressed message. Messages that refer to each
-// other must leave in the order in which they were compressed: both is done
-// under the lock, which the gate does not keep from others.
+// sendCompressed sends p as a compressed message.
 func (c *Conn) sendCompressed(h header, p []byte, now bool) error {
 	h.rsv = rsvCompressed
-	if !now || c.compressor.deflater.takeover || !c.wr.enter() {
-		return c.send(h, p, nil, now)
+	if now {
+		if z := c.compressAlone(h, p); z != nil {
+			err := c.writeAlone(h, z.b)
+			recycle(z)
+			return err
+		}
 	}
-	z := c.compressor.message(h, p)
-	defer recycle(z)
-	return c.writeAlone(h, z.b)
+	return c.send(h, p, nil, now)
+}
+
+// compressAlone compresses p and lets a write in by the gate, or returns nil.
+// Messages that refer to each other must leave in the order in which they were
+// compressed, and the gate does not keep others from the lock, who queue behind
+// who is within: none of them can compress between the two.
+func (c *Conn) compressAlone(h header, p []byte) (out *outBuffer) {
+	z := c.compressor
+	if z.mu.TryLock() {
+		if c.wr.enter() {
+			out = z.message(h, p)
+		}
+		z.mu.Unlock()
+	}
+	return out
 }
 
 // writeAlone writes a frame that was let in by the gate.
@@ -152,7 +167,9 @@ func (c *Conn) send(h header, p []byte, s *messageWriter, now bool) error {
 		return err
 	}
 	if h.rsv != 0 || s != nil && s.compressed {
+		c.compressor.mu.Lock()
 		z := c.compressor.message(h, p)
+		c.compressor.mu.Unlock()
 		defer recycle(z)
 		p = z.b
 	}
