@@ -23,6 +23,8 @@ const (
 // the connection. Messages that arrive meanwhile are dropped, unless another
 // goroutine reads them. [StatusNoStatusReceived] with no reason sends no code.
 //
+// A message that NextWriter has begun is cut off.
+//
 // ctx bounds it all, whatever the peer does or sends; without a deadline the
 // bound is 5 seconds. At the bound the connection is closed as by Close, and
 // the error is that of ctx. Other errors are those of a peer that broke the
@@ -143,9 +145,10 @@ func (c *Conn) shutdownResult() error {
 // Close ends the connection now, without a closing handshake and without
 // waiting for anything; what is queued is lost. Only a Close frame that answers
 // the peer's, or tells it of its mistake, is still sent, in the background and
-// for at most 5 seconds. The error is that of closing the connection below, or
-// wraps [net.ErrClosed] if it was closed before. It is safe to call after
-// Shutdown, and after errors.
+// for at most 5 seconds. The error is that of closing the connection below. It is
+// safe to call after Shutdown, and after errors; it returns nil while, and after,
+// an end is seen to in the background, and wraps [net.ErrClosed] if there is
+// nothing left to end.
 func (c *Conn) Close() error {
 	c.wr.lock()
 	finishing := c.wr.finishing

@@ -301,7 +301,7 @@ func TestCompressedTrace(t *testing.T) {
 // A message is compressed once for all that have the same window.
 func TestCompressedPrepared(t *testing.T) {
 	m, _ := Prepare(Text, bytes.Repeat([]byte("prepared "), 100))
-	z := (&agreement{deflateParams: deflateParams{serverBits: 10, serverNoTakeover: true}}).compressor(RFC6455, ServerSide)
+	z := (&agreement{deflateParams{serverBits: 10, serverNoTakeover: true}, 1}).compressor(RFC6455, ServerSide)
 	if a, b := m.compressedFrame(z), m.compressedFrame(z); len(a) > 100 || &a[0] != &b[0] {
 		t.Errorf("%d bytes; the second time they are made anew: %t", len(a), &a[0] != &b[0])
 	}

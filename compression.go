@@ -33,7 +33,8 @@ type Compression struct {
 
 	// NoContextTakeover makes each message refer to nothing before it, in both
 	// directions: a connection keeps no window, and small messages become less
-	// small. With servers that do not agree to it a client does not compress.
+	// small. If a server declines, a client does without compression; if one takes
+	// up compression but not this, the handshake fails.
 	NoContextTakeover bool
 }
 

@@ -1,9 +1,6 @@
 package websocket
 
-import (
-	"math"
-	"sync"
-)
+import "sync"
 
 // agreement is what two peers have agreed on, RFC 7692 section 7.1, with what
 // this side has decided for itself.
@@ -46,7 +43,7 @@ func (a *agreement) prepare(d *decoder) {
 
 // compressor is for what side sends. Without an agreement it compresses nothing.
 func (a *agreement) compressor(v Version, side Side) *Compressor {
-	z := &Compressor{version: v, side: side, threshold: math.MaxInt}
+	z := &Compressor{version: v, side: side}
 	if a == nil {
 		return z
 	}
@@ -64,13 +61,14 @@ const rsvCompressed = 4
 // Compressor makes messages for a peer, compressed if that was agreed on,
 // without I/O: it is the counterpart of [Parser], and is made by a handshake. A
 // message may refer to those before it, so all must be sent, in the order in
-// which they were made. Not safe for concurrent use.
+// which they were made. The zero value is that of a server of [RFC6455] that
+// compresses nothing. Not safe for concurrent use.
 type Compressor struct {
 	mu        sync.Mutex // for a Conn; who holds it may not wait
 	deflater  deflater
 	version   Version
 	side      Side
-	threshold int // in bytes
+	threshold int // in bytes; 0 if nothing is compressed
 }
 
 // AppendMessage appends a message as one frame to dst, as the function
@@ -91,7 +89,7 @@ func (z *Compressor) AppendMessage(dst []byte, t MessageType, p []byte) ([]byte,
 }
 
 // worth reports whether a message of n bytes is to be compressed.
-func (z *Compressor) worth(n int) bool { return z != nil && n >= z.threshold }
+func (z *Compressor) worth(n int) bool { return z != nil && z.threshold > 0 && n >= z.threshold }
 
 // message compresses the payload of a frame into a buffer that is to be
 // recycled. Only the last frame of a message goes without the four bytes that

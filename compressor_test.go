@@ -85,6 +85,10 @@ func TestCompressorThresholdAndRefusals(t *testing.T) {
 			t.Errorf("%d bytes: read %q, %v", n, m.Data, err)
 		}
 	}
+	var zero Compressor
+	if wire, err := zero.AppendMessage(nil, Text, p); err != nil || wire[0] != 0x81 {
+		t.Errorf("the zero Compressor sends % x, %v, want a frame that is not compressed", wire[:2], err)
+	}
 	for _, typ := range []MessageType{Continuation, Close, 3, 11} {
 		if wire, err := server.Compressor().AppendMessage([]byte("x"), typ, p); err == nil || string(wire) != "x" {
 			t.Errorf("%v: %x, %v, want an error and nothing appended", typ, wire, err)

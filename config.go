@@ -10,8 +10,8 @@ import (
 // must not be changed while in use.
 type Config struct {
 	// MaxMessageSize is the largest message, in bytes, that is read; a larger
-	// one fails the connection with [StatusMessageTooBig]. 0 means 1 MiB,
-	// less than 0 no limit.
+	// one fails the connection with [StatusMessageTooBig]. Of a compressed message
+	// what it inflates to counts. 0 means 1 MiB, less than 0 no limit.
 	MaxMessageSize int64
 
 	// MaxFragments is the largest number of frames one message may come in.
@@ -27,7 +27,7 @@ type Config struct {
 	// given up with [ErrPingTimeout]. Time in which the program does not read
 	// does not count against the peer, nor does time in which it writes to one
 	// that does not read: that is what write deadlines are for. PingInterval 0
-	// means no keepalive, PingTimeout 0 means as long as PingInterval. Both have
+	// or less means no keepalive, PingTimeout 0 or less as long as PingInterval. Both have
 	// no effect on versions without Ping, [Hybi00] and [Hixie75].
 	PingInterval, PingTimeout time.Duration
 

@@ -200,7 +200,7 @@ func (h *ClientHandshake) withBody(nc net.Conn, rest []byte, err error) error {
 // withReason adds the first line of a text body, where servers that are not
 // asked by a browser say what is wrong.
 func withReason(err error, res *http.Response) error {
-	if !strings.HasPrefix(res.Header.Get("Content-Type"), "text/plain") {
+	if t := res.Header.Get("Content-Type"); t != "" && !strings.HasPrefix(t, "text/plain") {
 		return err
 	}
 	body, _ := io.ReadAll(res.Body) // from memory

@@ -287,3 +287,16 @@ func TestDialProxyFromEnvironment(t *testing.T) {
 		}
 	}
 }
+
+// What a server says of a refusal is in the error: here net/http tells a client
+// that does not speak TLS to one that does.
+func TestDialWithoutTLS(t *testing.T) {
+	s := httptest.NewUnstartedServer(http.NotFoundHandler())
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	defer s.Close()
+	_, err := (&Dialer{Proxy: dialNoProxy}).Dial(t.Context(), "ws://"+s.Listener.Addr().String())
+	if err == nil || !strings.Contains(err.Error(), "HTTPS server") {
+		t.Errorf("Dial: %v, want what the server says", err)
+	}
+}

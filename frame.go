@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -46,6 +47,19 @@ func (t MessageType) String() string {
 		return "Pong"
 	}
 	return "opcode " + strconv.Itoa(int(t))
+}
+
+// checkMessageType refuses what is not the type of a message.
+func checkMessageType(t MessageType) error {
+	switch t {
+	case Text, Binary:
+		return nil
+	case Ping:
+		return errors.New("websocket: message of type Ping: expected Text or Binary; Conn.Ping sends a Ping")
+	case Close:
+		return errors.New("websocket: message of type Close: expected Text or Binary; Conn.Shutdown sends a Close")
+	}
+	return fmt.Errorf("websocket: message of type %v: expected Text or Binary", t)
 }
 
 func (t MessageType) isControl() bool { return t >= Close }

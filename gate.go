@@ -32,7 +32,7 @@ func (w *writer) unlock() {
 // plain reports whether the next write need not look at anything.
 func (w *writer) plain() bool {
 	return !w.busy && !w.pending() && w.err == nil && !w.closing && !w.ended && w.stream == nil &&
-		len(w.line) == 0 && w.flushed == nil && w.deadline.IsZero() && w.applied.IsZero()
+		len(w.line) == 0 && w.deadline.IsZero() && w.applied.IsZero()
 }
 
 // enter reports whether nothing stands in the way of a write, in which case it

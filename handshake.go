@@ -222,6 +222,8 @@ func checkExtraHeader(h http.Header) error {
 		switch {
 		case !httpguts.ValidHeaderFieldName(name):
 			return fmt.Errorf("websocket: %q is not the name of a header", name)
+		case canonical == "Sec-Websocket-Protocol":
+			return fmt.Errorf("websocket: header %s is set by the handshake: use the option Subprotocols", wireName(canonical))
 		case strings.HasPrefix(canonical, "Sec-Websocket-"), strings.HasPrefix(canonical, "Websocket-"),
 			slices.Contains(ownHeaders, canonical):
 			return fmt.Errorf("websocket: header %s is set by the handshake and cannot be given", wireName(canonical))

@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"bytes"
-	"fmt"
 	"sync"
 )
 
@@ -28,8 +27,8 @@ type framed struct {
 // Prepare returns a message of type [Text] or [Binary] with a copy of p. It
 // errs on other types.
 func Prepare(t MessageType, p []byte) (*Prepared, error) {
-	if t != Text && t != Binary {
-		return nil, fmt.Errorf("websocket: message of type %v: expected Text or Binary", t)
+	if err := checkMessageType(t); err != nil {
+		return nil, err
 	}
 	return &Prepared{typ: t, payload: bytes.Clone(p)}, nil
 }

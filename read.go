@@ -114,9 +114,10 @@ func (rd *reader) release() {
 //
 // The error is a [CloseError] if the peer closed the connection, a
 // [ProtocolError] if it broke the protocol or a limit, wraps
-// [os.ErrDeadlineExceeded] at the deadline, after which one may go on, and
-// wraps [net.ErrClosed] after Close or Shutdown, and after the latter the
-// CloseError that the peer answered.
+// [os.ErrDeadlineExceeded] at the deadline, after which one may go on, wraps
+// [io.ErrUnexpectedEOF] if the peer left without a Close, is [ErrPingTimeout] if
+// keepalive gave it up, and wraps [net.ErrClosed] after Close or Shutdown, and
+// after the latter the CloseError that the peer answered.
 func (c *Conn) ReadMessage() (MessageType, []byte, error) { return c.nextMessage(nil, true) }
 
 // AppendMessage is [Conn.ReadMessage] into b: it appends the next message and

@@ -36,7 +36,9 @@ type Server struct {
 	//
 	// ctx has the values of the request's context. It ends when the handler
 	// returns, when the connection ends, and when Shutdown begins: for handlers
-	// that read, Shutdown ends the reading; others should heed ctx.
+	// that read, Shutdown ends the reading; others should heed ctx. That the peer
+	// has gone is noticed by reads only, so a handler that does not read calls
+	// [Conn.Discard].
 	Handler func(ctx context.Context, c *Conn) error
 
 	// Logger is told of handlers' panics and errors, and of requests refused
@@ -81,12 +83,21 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer s.finish()
-	c, err := s.upgradeUntil(ctx, w, r, nil)
+	c, err := s.upgradeFor(ctx, w, r)
 	if err != nil {
 		s.logRefusal(r, err)
 		return
 	}
 	s.serve(c)
+}
+
+// upgradeFor upgrades the request, unless the program has forgotten what for.
+func (s *Server) upgradeFor(ctx context.Context, w http.ResponseWriter, r *http.Request) (*Conn, error) {
+	if s.Handler == nil {
+		h := ServerHandshake{up: &s.Upgrader}
+		return nil, h.refuseHTTP(w, r, &HandshakeError{Status: http.StatusInternalServerError, Err: errors.New("websocket: Server.Handler is nil")})
+	}
+	return s.upgradeUntil(ctx, w, r, nil)
 }
 
 // logRefusal tells of a refused request: what the program is to blame for must
@@ -149,9 +160,11 @@ func (s *Server) verdict(ctx context.Context, c *Conn, err error) (StatusCode, s
 	case err == nil:
 		return StatusNormalClosure, ""
 	case errors.As(err, &chosen):
-		if _, bad := appendClosePayload(nil, chosen.Code, chosen.Reason); bad == nil {
+		_, bad := appendClosePayload(nil, chosen.Code, chosen.Reason)
+		if bad == nil {
 			return chosen.Code, chosen.Reason
 		}
+		err = fmt.Errorf("a CloseError with code %d and reason %q cannot be sent: %s", chosen.Code, chosen.Reason, inner(bad))
 	}
 	s.logger().Error("websocket: handler failed", "remote", addrString(c.RemoteAddr()), "error", brief(err))
 	return StatusInternalError, ""
@@ -249,7 +262,8 @@ func (s *Server) beginClosing() (map[*Conn]context.CancelFunc, <-chan struct{}) 
 }
 
 // Shutdown answers new requests with 503, closes every connection with
-// [StatusGoingAway] and waits until their handlers have returned. If ctx ends
+// [StatusGoingAway], as [Conn.Shutdown] does, and waits until their handlers have
+// returned; a peer that does not answer is no error. If ctx ends
 // first it closes what is left as by Close, without waiting for handlers, and
 // returns the error of ctx. net/http's Server does not know of these
 // connections: call its Shutdown too, first.

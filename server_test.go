@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -443,5 +444,18 @@ func TestServerContextEndsWithTheConnection(t *testing.T) {
 				<-ended
 			})
 		})
+	}
+}
+
+// A Server without a Handler is a mistake of the program, which is refused and
+// logged as others are: a client must not see a connection that breaks.
+func TestServerWithoutHandler(t *testing.T) {
+	var log strings.Builder
+	s := &Server{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	r := httptest.NewRequest("GET", "/", nil)
+	w := httptest.NewRecorder()
+	s.ServeHTTP(w, r)
+	if w.Code != http.StatusInternalServerError || !strings.Contains(log.String(), "Server.Handler is nil") {
+		t.Errorf("answered %d, logged %q", w.Code, log.String())
 	}
 }

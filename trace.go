@@ -30,7 +30,7 @@ type FrameInfo struct {
 	Type   MessageType // Continuation for all frames of a message but the first
 	Fin    bool        // last frame of its message
 	RSV    byte        // the reserved bits: RSV1 is 4, RSV2 is 2, RSV3 is 1
-	Length int64       // of the payload in bytes; -1 for a frame received in a version without lengths
+	Length int64       // of the payload in bytes, compressed if RSV1 is set; -1 for a frame received in a version without lengths
 }
 
 func (t *Trace) handshakeFailed(err error) {

@@ -95,14 +95,15 @@ func (c *Conn) WriteMessage(t MessageType, p []byte) error { return c.sendMessag
 
 // BufferMessage queues p as [Conn.WriteMessage] would send it. The queue leaves
 // when 64 KiB are full, with the next WriteMessage or Flush, and before a read
-// waits for input: a loop that reads and answers so makes one write(2) for all
-// that one read(2) has brought. Its errors are those of WriteMessage.
+// begins to wait for input: a loop that reads and answers so makes one write(2)
+// for all that one read(2) has brought. A goroutine that only writes must call
+// Flush. Its errors are those of WriteMessage.
 func (c *Conn) BufferMessage(t MessageType, p []byte) error { return c.sendMessage(t, p, false) }
 
 func (c *Conn) sendMessage(t MessageType, p []byte, now bool) error {
 	h := header{fin: true, op: t}
-	if t != Text && t != Binary {
-		return fmt.Errorf("websocket: message of type %v: expected Text or Binary", t)
+	if err := checkMessageType(t); err != nil {
+		return err
 	}
 	if c.version.hixie() {
 		if err := c.rd.dec.codec.check(h, p); err != nil {
@@ -366,7 +367,6 @@ func (w *writer) sent(out *outBuffer, err error) error {
 func (w *writer) release() {
 	w.busy = false
 	w.wakeNext()
-	w.wakeFlushers()
 }
 
 // writeOn writes what is queued, and what is queued meanwhile, and then lets

@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 )
@@ -41,8 +40,8 @@ var errWriterClosed = errors.New("websocket: write to a message that was ended b
 // At the write deadline, Write has taken nothing and Close not ended the
 // message: both may be called again, unless a part of a frame was sent.
 func (c *Conn) NextWriter(t MessageType) (io.WriteCloser, error) {
-	if t != Text && t != Binary {
-		return nil, fmt.Errorf("websocket: message of type %v: expected Text or Binary", t)
+	if err := checkMessageType(t); err != nil {
+		return nil, err
 	}
 	if c.version.hixie() {
 		if err := c.rd.dec.codec.check(header{fin: true, op: t}, nil); err != nil {
