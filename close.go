@@ -151,7 +151,7 @@ func (c *Conn) shutdownResult() error {
 // nothing left to end.
 func (c *Conn) Close() error {
 	c.wr.lock()
-	finishing := c.wr.finishing
+	finishing := c.wr.finishing()
 	c.wr.unlock()
 	if finishing {
 		return nil
@@ -193,7 +193,7 @@ func (c *Conn) beginClosing(cause error, p []byte) bool {
 	w.lock()
 	defer w.unlock()
 	if w.ended || w.closing {
-		return !w.ended && !w.finishing
+		return !w.ended && !w.finishing()
 	}
 	w.closing = true
 	c.keep.stop()
@@ -225,10 +225,9 @@ func (c *Conn) finishSoon(cause error) {
 	w := &c.wr
 	w.lock()
 	defer w.unlock()
-	if w.finishing || w.ended {
+	if w.finishing() || w.ended {
 		return
 	}
-	w.finishing = true
 	w.timer = time.AfterFunc(closeTimeout, func() { c.end(cause) })
 	go func() {
 		if c.Flush() == nil {
@@ -238,13 +237,16 @@ func (c *Conn) finishSoon(cause error) {
 	}()
 }
 
+// finishing reports whether finishSoon sees to the end.
+func (w *writer) finishing() bool { return w.timer != nil }
+
 // endIdle ends a connection of which the peer has ended its side, if there is
 // nothing left to write, and reports whether it did. A goroutine and timers for
 // that were a fifth of what it costs to accept a connection and to close it.
 func (c *Conn) endIdle(cause error) bool {
 	w := &c.wr
 	w.lock()
-	idle := !w.busy && !w.pending() && !w.finishing
+	idle := !w.busy && !w.pending() && !w.finishing()
 	w.unlock()
 	if !idle || c.trace != nil && c.trace.Closed != nil { // which may read, and this is a read
 		return false
@@ -305,6 +307,14 @@ func (c *Conn) onEnd(f func()) {
 	if ended {
 		f()
 	}
+}
+
+// failed reports whether the connection is closing, has ended, or cannot be
+// written to any more.
+func (c *Conn) failed() bool {
+	c.wr.lock()
+	defer c.wr.unlock()
+	return c.wr.result != nil || c.wr.err != nil
 }
 
 // cause returns why the connection is closing or has ended, nil if it is open.

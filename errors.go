@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 )
 
@@ -26,6 +27,21 @@ var errClosed = fmt.Errorf("websocket: connection closed by this side: %w", net.
 
 // errWriteClosed is what writers get once a Close frame was sent.
 var errWriteClosed = fmt.Errorf("websocket: write after the Close frame: %w", net.ErrClosed)
+
+var (
+	errReadTimeout  error = timeoutError("read")
+	errWriteTimeout error = timeoutError("write")
+)
+
+// timeoutError is a [net.Error], for programs that look for those.
+type timeoutError string
+
+func (e timeoutError) Error() string   { return "websocket: " + string(e) + " deadline exceeded" }
+func (e timeoutError) Timeout() bool   { return true }
+func (e timeoutError) Temporary() bool { return true }
+func (e timeoutError) Unwrap() error   { return os.ErrDeadlineExceeded }
+
+var _ net.Error = timeoutError("")
 
 // errEOF is an end of the stream that the protocol does not allow for.
 var errEOF = fmt.Errorf("websocket: peer ended the connection without a Close frame: %w", io.ErrUnexpectedEOF)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"net"
 	"os"
 	"sync"
 )
@@ -387,21 +386,6 @@ func (c *Conn) explain(err error) error {
 	}
 	return err
 }
-
-var (
-	errReadTimeout  error = timeoutError("read")
-	errWriteTimeout error = timeoutError("write")
-)
-
-// timeoutError is a [net.Error], for programs that look for those.
-type timeoutError string
-
-func (e timeoutError) Error() string   { return "websocket: " + string(e) + " deadline exceeded" }
-func (e timeoutError) Timeout() bool   { return true }
-func (e timeoutError) Temporary() bool { return true }
-func (e timeoutError) Unwrap() error   { return os.ErrDeadlineExceeded }
-
-var _ net.Error = timeoutError("")
 
 // Messages returns an iterator over the messages to come. It ends without an
 // error when the peer closes the connection with [StatusNormalClosure],

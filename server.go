@@ -181,14 +181,6 @@ func brief(err error) string {
 // maxLogged is how many bytes of an error are logged.
 const maxLogged = 1 << 10
 
-// failed reports whether the connection is closing, has ended, or cannot be
-// written to any more.
-func (c *Conn) failed() bool {
-	c.wr.lock()
-	defer c.wr.unlock()
-	return c.wr.result != nil || c.wr.err != nil
-}
-
 func (s *Server) logPanic(c *Conn, v any) {
 	if v != nil && v != http.ErrAbortHandler {
 		s.logger().Error("websocket: handler panicked", "remote", addrString(c.RemoteAddr()),

@@ -315,7 +315,7 @@ func (h *ServerHandshake) serve(nc net.Conn, check func(*http.Request) (http.Hea
 		}
 		switch {
 		case feedErr != nil:
-			linger(nc, refusalLinger)
+			drainRefused(nc, refusalLinger)
 			return nil, feedErr
 		case err == io.EOF:
 			return nil, h.hungUp()
@@ -338,10 +338,10 @@ func (h *ServerHandshake) hungUp() error {
 // same as net/http gives it.
 const refusalLinger = 500 * time.Millisecond
 
-// linger ends the sending side of nc and waits until the peer has ended its
+// drainRefused ends the sending side of nc and waits until the peer has ended its
 // own, or for d: closing while the peer is still sending would make the system
 // answer with a reset, which can destroy what was sent last.
-func linger(nc net.Conn, d time.Duration) {
+func drainRefused(nc net.Conn, d time.Duration) {
 	// A tls.Conn says that it ends, and waits 5 seconds for a peer that does
 	// not read.
 	defer time.AfterFunc(d, func() { closeNow(nc) }).Stop()

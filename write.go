@@ -69,15 +69,14 @@ type writer struct {
 	applied                time.Time // the write deadline that the connection below has
 	interrupts             int32     // how many ends of contexts break off reads
 
-	closing   bool          // nothing may follow what is queued
-	said      bool          // a Close frame was queued
-	finishing bool          // the end is seen to in the background
-	ended     bool          // nothing can be written any more
-	over      bool          // and the connection below is closed
-	result    error         // why it is closing or has ended
-	timer     *time.Timer   // ends a closing handshake that takes too long
-	done      chan struct{} // closed when it is over; nil if nobody waits
-	onDone    func()        // called then
+	closing bool          // nothing may follow what is queued
+	said    bool          // a Close frame was queued
+	ended   bool          // nothing can be written any more
+	over    bool          // and the connection below is closed
+	result  error         // why it is closing or has ended
+	timer   *time.Timer   // ends the end that is seen to in the background; nil if none is
+	done    chan struct{} // closed when it is over; nil if nobody waits
+	onDone  func()        // called then
 
 	nonblocking
 }
