@@ -2,21 +2,8 @@ package websocket
 
 import (
 	"slices"
-	"sync"
 	"unicode/utf8"
 )
-
-// pieceSize makes a piece as large as a size that the allocator has.
-const pieceSize = 32<<10 - 16
-
-// piece is a part of a message of which it is not yet known how long it is.
-type piece struct {
-	next *piece
-	n    int // bytes in b, once there is a next
-	b    [pieceSize]byte
-}
-
-var pieces = sync.Pool{New: func() any { return new(piece) }}
 
 // messageBuffer is where a message is put together.
 type messageBuffer struct {

@@ -7,19 +7,9 @@ import (
 	"io"
 	"iter"
 	"os"
-	"sync"
 )
 
 const (
-	// readBufferSize is what one read(2) takes at most, except of large
-	// payloads. Only connections that have something to do hold a buffer.
-	readBufferSize = 16 << 10
-
-	// largeBufferSize is the same once a read has filled its buffer: a message of
-	// 64 KiB, or as many small ones, comes in one read(2) in place of five. For
-	// messages of 64 KiB that saves a quarter of the CPU of an echo.
-	largeBufferSize = 72 << 10
-
 	// stayLarge is how many reads in a row must bring less than a small buffer
 	// holds before there are small ones again.
 	stayLarge = 8
@@ -28,23 +18,6 @@ const (
 	// into the message. With less, the next frames should come along.
 	directMin = readBufferSize / 2
 )
-
-type (
-	readBuffer  [readBufferSize]byte
-	largeBuffer [largeBufferSize]byte
-)
-
-var (
-	readBuffers  = sync.Pool{New: func() any { return new(readBuffer) }}
-	largeBuffers = sync.Pool{New: func() any { return new(largeBuffer) }}
-)
-
-func borrowBuffer(large bool) []byte {
-	if large {
-		return largeBuffers.Get().(*largeBuffer)[:]
-	}
-	return readBuffers.Get().(*readBuffer)[:]
-}
 
 // chooseBuffer chooses the size of the next buffer by what a read has brought.
 // One that brought little may have been for the end of what came before it.
@@ -55,14 +28,6 @@ func (rd *reader) chooseBuffer() {
 	case rd.large > 0:
 		rd.large--
 	}
-}
-
-func returnBuffer(b []byte) {
-	if len(b) == largeBufferSize {
-		largeBuffers.Put((*largeBuffer)(b))
-		return
-	}
-	readBuffers.Put((*readBuffer)(b))
 }
 
 // reader is the receiving half of a Conn.

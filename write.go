@@ -15,23 +15,14 @@ const (
 	// their number is bounded by other means.
 	maxQueue = 64 << 10
 
+	// minParts is how large a payload must be to be worth a second part of a
+	// writev(2).
+	minParts = 8 << 10
+
 	// maxRounds is how often a writer goes on to write what others have queued
 	// meanwhile, before it leaves that to a goroutine: it wants to return.
 	maxRounds = 4
 )
-
-// outBuffer holds frames on their way out.
-type outBuffer struct {
-	b    []byte
-	keys maskKeys // to mask what is appended to b
-
-	// Of a large frame: what stands before, in and after it.
-	trailer [1]byte
-	parts   [3][]byte
-	bufs    net.Buffers // parts, as writev wants them
-}
-
-var outBuffers = sync.Pool{New: func() any { return new(outBuffer) }}
 
 // writer is the sending half of a Conn.
 //
@@ -237,17 +228,6 @@ func (c *Conn) take() *outBuffer {
 }
 
 func (w *writer) pending() bool { return w.queue != nil || w.owesPong || w.owesPing }
-
-func recycle(out *outBuffer) {
-	if out == nil {
-		return
-	}
-	if cap(out.b) > 3*maxQueue { // a queue, a frame, and what append adds of its own
-		out.b = nil
-	}
-	out.b = out.b[:0]
-	outBuffers.Put(out)
-}
 
 // outgoing is what a goroutine that has set busy writes behind the queue: a
 // frame in two parts or, if framed is set, a payload that is one already.
