@@ -39,13 +39,15 @@ var Servers = []Server{
 	{"ours-write", "the same with WriteMessage: each answer leaves at once", Messages, serveHTTP(serveOurs(echoOursAtOnce))},
 	{"ours-accept", "as ours, by Upgrader.Accept on the listener, without net/http", all, serveOursAccept},
 	{"gorilla", "Upgrader through net/http with its default buffers, which are those of net/http; NextReader into one bytes.Buffer, WriteMessage", all, serveHTTP(serveGorilla)},
-	{"gorilla-lean", "the same with a WriteBufferPool, which its documentation recommends for many connections that write little, and in a goroutine as in its chat example, so that net/http's memory is freed", Idle, serveHTTP(serveGorillaLean)},
+	{"gorilla-lean", "the same with buffers of 1,024 bytes as in its documentation, which advises against larger ones than messages are, with a WriteBufferPool, which it recommends for many connections that write little, and in a goroutine as in its chat example, so that net/http's memory is freed", Idle, serveHTTP(serveGorillaLean)},
 	{"coder", "Accept through net/http without compression, its default; Reader into one bytes.Buffer, Write", all, serveHTTP(serveCoder)},
+	{"coder-lean", "the same in a goroutine of its own after Accept, so that net/http's stack is freed", Idle, serveHTTP(serveCoderLean)},
 	{"gobwas", "low level, ws.Upgrade on the listener: ws.ReadHeader, ws.Cipher, ws.WriteHeader through bufio of 4 KiB, flushed after each message", all, serveGobwas(false)},
 	{"gobwas-flush", "the same, flushed when no input is buffered", Messages, serveGobwas(true)},
 	{"gobwas-http", "as gobwas, by ws.UpgradeHTTP through net/http, in a goroutine as in its README", Connections | Idle, serveHTTP(serveGobwasHTTP)},
 	{"wsutil", "ws.Upgrade on the listener; wsutil.ReadClientData and WriteServerMessage on the connection, without buffers", all, serveWsutil},
 	{"gws", "Upgrader through net/http; event handler with WriteMessage, ReadLoop in a goroutine as in its README; UTF-8 is not checked by default", all, serveHTTP(serveGws())},
+	{"gws-server", "the same by its own Server on the listener, without net/http, as in the quick start of its README", Connections | Idle, serveGwsServer},
 	{"xnet", "golang.org/x/net/websocket through net/http; a Codec that keeps the type of a message", all, serveHTTP(serveXnet())},
 }
 

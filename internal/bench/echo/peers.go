@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 
 	coder "github.com/coder/websocket"
@@ -24,7 +25,9 @@ func serveGorilla(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-var gorillaLean = websocket.Upgrader{WriteBufferPool: new(sync.Pool)}
+// gorillaLean has the sizes of its documentation. Those of zero would keep the
+// reader of net/http, which has 4 KiB.
+var gorillaLean = websocket.Upgrader{ReadBufferSize: 1024, WriteBufferSize: 1024, WriteBufferPool: new(sync.Pool)}
 
 func serveGorillaLean(w http.ResponseWriter, r *http.Request) {
 	if c, err := gorillaLean.Upgrade(w, r, nil); err == nil {
@@ -52,10 +55,18 @@ func echoGorilla(c *websocket.Conn) {
 }
 
 func serveCoder(w http.ResponseWriter, r *http.Request) {
-	c, err := coder.Accept(w, r, nil)
-	if err != nil {
-		return
+	if c, err := coder.Accept(w, r, nil); err == nil {
+		echoCoder(c)
 	}
+}
+
+func serveCoderLean(w http.ResponseWriter, r *http.Request) {
+	if c, err := coder.Accept(w, r, nil); err == nil {
+		go echoCoder(c)
+	}
+}
+
+func echoCoder(c *coder.Conn) {
 	defer c.CloseNow()
 	c.SetReadLimit(maxMessage)
 	ctx := context.Background()
@@ -154,13 +165,31 @@ func (gwsHandler) OnMessage(c *gws.Conn, m *gws.Message) {
 	_ = c.WriteMessage(m.Opcode, m.Bytes())
 }
 
+func gwsOption() *gws.ServerOption { return &gws.ServerOption{ReadMaxPayloadSize: maxMessage} }
+
 func serveGws() http.HandlerFunc {
-	u := gws.NewUpgrader(gwsHandler{}, &gws.ServerOption{ReadMaxPayloadSize: maxMessage})
+	u := gws.NewUpgrader(gwsHandler{}, gwsOption())
 	return func(w http.ResponseWriter, r *http.Request) {
 		if c, err := u.Upgrade(w, r); err == nil {
 			go c.ReadLoop()
 		}
 	}
+}
+
+// serveGwsServer ends when l is closed: RunListener by itself calls Accept for
+// ever.
+func serveGwsServer(l net.Listener) error {
+	s, ended := gws.NewServer(gwsHandler{}, gwsOption()), make(chan error, 1)
+	s.OnError = func(nc net.Conn, err error) {
+		if nc != nil {
+			_ = nc.Close()
+			return
+		}
+		ended <- err
+		runtime.Goexit()
+	}
+	go s.RunListener(l)
+	return <-ended
 }
 
 // xnetMessage is a message and its type, which the codecs that come with the
