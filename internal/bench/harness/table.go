@@ -14,13 +14,13 @@ import (
 type Table struct {
 	Bench  string // which results
 	Title  string
+	Note   string // below the title
 	Column string // parameter; empty means "lib"
 	Ours   string // column that is compared; empty means "ours"
 	Floor  string // column of the roofline, if there is one
 	Cells  []Cell // kinds of rows
 	Alone  bool   // no column is a peer
-	// OverFloor shows by how much the others exceed the roofline.
-	OverFloor bool
+	Apart  bool   // the roofline does other work, and nothing is compared with it
 }
 
 // Cell says what is shown of a result.
@@ -32,6 +32,9 @@ type Cell struct {
 	Beside string  // unit of what is shown in brackets beside it, if any
 
 	BesideScale float64
+
+	Spread    bool // show in brackets from the least to the most, in percent of the median
+	OverFloor bool // show by how much the others exceed the roofline, without ratios
 }
 
 // Markdown returns the table of those results that belong in it, medians where
@@ -43,7 +46,7 @@ func (t Table) Markdown(results []Result) string {
 	}
 	header := append([]string{""}, g.columns...)
 	has := slices.Contains(g.columns, t.ours())
-	peers, floor := has && g.hasPeers(t), has && slices.Contains(g.columns, t.Floor) && !t.OverFloor
+	peers, floor := has && g.hasPeers(t), has && slices.Contains(g.columns, t.Floor) && !t.Apart
 	if peers {
 		header = append(header, t.ours()+" / best peer")
 	}
@@ -60,6 +63,9 @@ func (t Table) Markdown(results []Result) string {
 	if t.Title != "" {
 		title = "**" + t.Title + "**\n\n"
 	}
+	if t.Note != "" {
+		title += t.Note + "\n\n"
+	}
 	return title + align(lines)
 }
 
@@ -67,23 +73,21 @@ func (t Table) line(g groups, row string, cell Cell, peers, floor bool) []string
 	line := []string{strings.Trim(row+", "+cell.Label, ", ")}
 	value := func(column string) (float64, bool) {
 		v, ok := g.value(row, column, cell.Unit)
-		if base, has := g.value(row, t.Floor, cell.Unit); t.OverFloor && has && column != t.Floor {
-			v -= base
+		if cell.OverFloor {
+			base, has := g.value(row, t.Floor, cell.Unit)
+			v, ok = v-base, ok && has && column != t.Floor
 		}
 		return v * cmp.Or(cell.Scale, 1), ok
 	}
 	for _, column := range g.columns {
-		v, ok := value(column)
 		text := "-"
-		if ok {
-			text = Number(v)
-			if beside, ok := g.value(row, column, cell.Beside); ok {
-				text += " (" + Number(beside*cmp.Or(cell.BesideScale, 1)) + ")"
-			}
+		if v, ok := value(column); ok {
+			text = Number(v) + g.beside(row, column, cell)
 		}
 		line = append(line, text)
 	}
 	ours, ok := value(t.ours())
+	ok = ok && !cell.OverFloor
 	if peers {
 		line = append(line, ratio(ours, ok, t.best(g, value, cell.Higher)))
 	}
@@ -150,6 +154,23 @@ func (t Table) group(results []Result) groups {
 	return g
 }
 
+// Times returns how often what the table has was measured, at least and at most.
+func (t Table) Times(results []Result) (least, most int) {
+	times := map[string]int{}
+	for _, r := range results {
+		if r.Bench == t.Bench {
+			times[fmt.Sprint(r.Params)]++
+		}
+	}
+	for _, n := range times {
+		if least == 0 || n < least {
+			least = n
+		}
+		most = max(most, n)
+	}
+	return least, most
+}
+
 func addNew(list []string, s string) []string {
 	if slices.Contains(list, s) {
 		return list
@@ -162,6 +183,18 @@ func (g groups) hasPeers(t Table) bool { return slices.ContainsFunc(g.columns, t
 func (g groups) value(row, column, unit string) (float64, bool) {
 	vs := g.values[[3]string{row, column, unit}]
 	return Median(vs), len(vs) > 0
+}
+
+// beside is what a cell has in brackets.
+func (g groups) beside(row, column string, cell Cell) string {
+	if v, ok := g.value(row, column, cell.Beside); ok {
+		return " (" + Number(v*cmp.Or(cell.BesideScale, 1)) + ")"
+	}
+	vs := g.values[[3]string{row, column, cell.Unit}]
+	if median := Median(vs); cell.Spread && len(vs) > 1 && median > 0 {
+		return fmt.Sprintf(" (%.0f..%.0f%%)", vs[0]/median*100, vs[len(vs)-1]/median*100)
+	}
+	return ""
 }
 
 // Number formats v with three digits that count.

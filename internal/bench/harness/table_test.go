@@ -50,10 +50,17 @@ func TestTableMarkdown(t *testing.T) {
 			"size 16 2 2 2 2 2",
 			"size 125 - 2 - - -",
 		}},
-		{"over the floor", Table{Bench: "Echo", Floor: "raw", OverFloor: true, Cells: []Cell{{Unit: "ns"}}}, []string{
+		{"over the floor", Table{Bench: "Echo", Floor: "raw", Cells: []Cell{{Unit: "ns"}, {Unit: "ns", Label: "over", OverFloor: true, Beside: "allocs"}}}, []string{
+			"  raw ours ours-slow a b ours / best peer ours / raw",
+			"size 16 1000 2000 500 4000 8000 0.50 2.00",
+			"size 125 - 3000 - - - - -",
+			"size 16, over - 1000 (2) -500 (2) 3000 (2) 7000 (2) - -",
+			"size 125, over - - - - - - -",
+		}},
+		{"apart from the floor", Table{Bench: "Echo", Floor: "raw", Apart: true, Cells: []Cell{{Unit: "ns", Spread: true}}}, []string{
 			"  raw ours ours-slow a b ours / best peer",
-			"size 16 1000 1000 -500 3000 7000 0.33",
-			"size 125 - 3000 - - - -",
+			"size 16 1000 (50..1000%) 2000 (50..1000%) 500 (50..1000%) 4000 (50..1000%) 8000 (50..1000%) 0.50",
+			"size 125 - 3000 (50..1000%) - - - -",
 		}},
 		{"ours is missing", Table{Bench: "Echo", Column: "size", Cells: []Cell{{Unit: "allocs"}}}, []string{
 			"  16 125", "lib raw 2 -", "lib ours 2 2", "lib ours-slow 2 -", "lib a 2 -", "lib b 2 -",
@@ -88,10 +95,11 @@ func cellsOf(table string) (lines []string) {
 }
 
 func TestTableAligned(t *testing.T) {
-	s := Table{Bench: "Echo", Title: "µs", Cells: []Cell{{Unit: "ns"}}}.Markdown(examples())
-	title, table, _ := strings.Cut(s, "\n\n")
-	if title != "**µs**" {
-		t.Errorf("title %q", title)
+	s := Table{Bench: "Echo", Title: "µs", Note: "of a message", Cells: []Cell{{Unit: "ns"}}}.Markdown(examples())
+	parts := strings.Split(s, "\n\n")
+	table := parts[len(parts)-1]
+	if strings.Join(parts[:len(parts)-1], "|") != "**µs**|of a message" {
+		t.Errorf("before the table: %q", parts)
 	}
 	lines := strings.Split(strings.TrimSpace(table), "\n")
 	for _, line := range lines {
@@ -99,6 +107,17 @@ func TestTableAligned(t *testing.T) {
 			t.Errorf("lines differ in length:\n%s", table)
 			break
 		}
+	}
+}
+
+func TestTimes(t *testing.T) {
+	table := Table{Bench: "Echo"}
+	all := append(examples(), NewResult("Echo", 1, nil, "size", 125, "lib", "a"), NewResult("Other", 1, nil))
+	if least, most := table.Times(all); least != 1 || most != 3 {
+		t.Errorf("measured %d to %d times, want 1 to 3", least, most)
+	}
+	if least, most := table.Times(nil); least != 0 || most != 0 {
+		t.Errorf("nothing was measured %d to %d times", least, most)
 	}
 }
 

@@ -2,9 +2,11 @@ package harness
 
 // EchoTables show what cmd/echobench measures.
 var EchoTables = []Table{
-	{Bench: "Echo", Title: "CPU of the server, µs a message", Floor: "raw", Cells: []Cell{{Unit: "cpu-ns/msg", Scale: 1e-3}}},
+	{Bench: "Echo", Title: "CPU of the server, µs a message", Note: "In brackets the least and the most of the rounds, in percent of their median.", Floor: "raw",
+		Cells: []Cell{{Unit: "cpu-ns/msg", Scale: 1e-3, Spread: true}}},
 	{Bench: "Echo", Title: "Thousand messages a second", Floor: "raw", Cells: []Cell{{Unit: "msg/s", Scale: 1e-3, Higher: true}}},
-	{Bench: "Echo", Title: "Round trip of all that is in flight on a connection, µs: the median, in brackets the 99th percentile", Floor: "raw",
+	{Bench: "Echo", Title: "Round trip of all that is in flight on a connection, µs: the median, in brackets the 99th percentile",
+		Note: "Where the 99th percentile is far from the median, as with many connections and 1 MiB, some connections starve while others are served: such a median tells who was lucky, and its ratio nothing. Look at messages a second.", Floor: "raw",
 		Cells: []Cell{{Unit: "p50-ns", Scale: 1e-3, Beside: "p99-ns", BesideScale: 1e-3}}},
 	{Bench: "Echo", Title: "CPU of the load, cores", Alone: true, Cells: []Cell{{Unit: "load-cores"}}},
 	{Bench: "Connect", Title: "Connections that open, echo once and close", Floor: "raw-small", Cells: []Cell{

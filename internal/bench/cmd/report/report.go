@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -43,10 +44,10 @@ var sections = []section{
 			tables("", []harness.Cell{{Unit: "RSS-bytes/conn", Label: "RSS, bytes"}}, "CompressedIdle")...)},
 	{"Broadcast", "One prepared message of 125 bytes until it has arrived at 1,000 TCP connections, in microseconds. coder, wsutil and xnet have none and write to each.",
 		"go test -run '^$' -bench Broadcast .", tables("raw", []harness.Cell{{Unit: "ns/op", Scale: 1e-3, Beside: "allocs/op"}}, "Broadcast")},
-	{"Upgrades through net/http", inBrackets + " \"none\" takes the connection and writes an answer made before; of the others the table tells by how much they take longer. First with a request parsed before, then served by net/http.",
+	{"Upgrades through net/http", inBrackets + " \"none\" takes the connection and writes an answer made before, which is what net/http costs alone. Ratios are of the whole times. The difference to none has no ratio: where it is near zero, or below, it is noise. First with a request parsed before, then served by net/http.",
 		"go test -run '^$' -bench Upgrade .", []harness.Table{
-			{Bench: "Upgrade", Title: "Upgrade", Floor: "none", OverFloor: true, Cells: overNone},
-			{Bench: "UpgradeServer", Title: "UpgradeServer", Floor: "none", OverFloor: true, Cells: overNone},
+			{Bench: "Upgrade", Title: "Upgrade", Floor: "none", Cells: overNone},
+			{Bench: "UpgradeServer", Title: "UpgradeServer", Floor: "none", Cells: overNone},
 		}},
 	{"Handshakes on bytes", inBrackets + " The server alone, then client and server together.",
 		"go test -run '^$' -bench Handshake .", tables("", nanoseconds, "ServerHandshake", "BothHandshakes")},
@@ -59,7 +60,10 @@ var sections = []section{
 		}},
 }
 
-var overNone = []harness.Cell{{Unit: "ns/op", Label: "over none, ns", Beside: "allocs/op"}}
+var overNone = []harness.Cell{
+	{Unit: "ns/op", Label: "ns", Beside: "allocs/op"},
+	{Unit: "ns/op", Label: "more than none, ns", OverFloor: true},
+}
 
 var megabytes = []harness.Cell{{Unit: "MB/s", Higher: true}}
 
@@ -81,8 +85,9 @@ func codecTables() []harness.Table {
 // report returns RESULTS.md.
 func report(settings []harness.Setting, results []harness.Result) string {
 	var b strings.Builder
-	b.WriteString("# Results\n\nMade by `go run ./cmd/report` in one run. Each figure is the median of those measured; compare ratios.\n" +
-		"A ratio is this package's figure divided by the other's: below 1 is better, in tables of rates above 1.\n\n")
+	b.WriteString("# Results\n\nMade by `go run ./cmd/report` in one run. Each figure is a median, of as many measurements as each section says; compare ratios.\n" +
+		"A ratio is this package's figure divided by the other's: below 1 is better, in tables of rates above 1.\n" +
+		"Ratios between 0.85 and 1.15 mean equal here: runs, and rounds of one run, differ by as much.\n\n")
 	for _, s := range settings {
 		fmt.Fprintf(&b, "- %s: %s\n", s.Key, s.Value)
 	}
@@ -99,15 +104,29 @@ func report(settings []harness.Setting, results []harness.Result) string {
 // markdown returns "" if nothing of the section was measured.
 func (s section) markdown(results []harness.Result) string {
 	var body strings.Builder
+	var least, most int
 	for _, t := range s.tables {
 		if table := t.Markdown(results); table != "" {
 			body.WriteString("\n" + table)
+			l, m := t.Times(results)
+			least, most = min(l, cmp.Or(least, l)), max(m, most)
 		}
 	}
 	if body.Len() == 0 {
 		return ""
 	}
-	return fmt.Sprintf("\n## %s\n\n%s\n\n`%s`\n%s", s.title, s.text, s.command, body.String())
+	return fmt.Sprintf("\n## %s\n\n%s\n\n`%s`, %s\n%s", s.title, s.text, s.command, measured(least, most), body.String())
+}
+
+// measured says of how many measurements a median is.
+func measured(least, most int) string {
+	switch {
+	case most == 1:
+		return "measured once"
+	case least == most:
+		return fmt.Sprintf("medians of %d", most)
+	}
+	return fmt.Sprintf("medians of %d to %d", least, most)
 }
 
 func cpuPlot(results []harness.Result) string {

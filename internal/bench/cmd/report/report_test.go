@@ -24,6 +24,7 @@ func TestReport(t *testing.T) {
 		"\n## Echo on loopback\n",
 		"| type binary, size 125, conns 50, inflight 1 |   1 |    2 |       3 |             0.67 |       2.00 |",
 		"\n## Idle connections\n",
+		"`go run ./cmd/idlebench`, measured once\n",
 		"- **" + echo.Servers[0].Name + "**: ",
 	} {
 		if !strings.Contains(md, want) {
@@ -36,6 +37,14 @@ func TestReport(t *testing.T) {
 	for name, plot := range map[string]string{"cpu": cpuPlot(results), "memory": memoryPlot(results)} {
 		if !strings.Contains(plot, ">gorilla</text>") {
 			t.Errorf("the plot %s lacks gorilla:\n%s", name, plot)
+		}
+	}
+}
+
+func TestMeasured(t *testing.T) {
+	for want, times := range map[string][2]int{"measured once": {1, 1}, "medians of 3": {3, 3}, "medians of 1 to 3": {1, 3}} {
+		if got := measured(times[0], times[1]); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 }
