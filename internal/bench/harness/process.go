@@ -144,12 +144,32 @@ func Names(list string, u echo.Use) ([]string, error) {
 	return names, nil
 }
 
-// Rotate returns list beginning at its n-th element, so that no server is
-// always measured after the same one.
+// Rotate returns list beginning at its n-th element, in steps that differ for
+// each n, so that no server is measured after the same one again. Beginning
+// elsewhere alone would change the predecessor of one.
 func Rotate(list []string, n int) []string {
-	if len(list) == 0 {
-		return nil
+	all := make([]string, len(list))
+	for i, step := 0, stride(len(list), n); i < len(all); i++ {
+		all[i] = list[(n+i*step)%len(list)]
 	}
-	n %= len(list)
-	return append(append([]string(nil), list[n:]...), list[:n]...)
+	return all
+}
+
+// stride returns the n-th of the steps, over and over, with which a round visits
+// each of length elements once: those that have no divisor with it in common.
+func stride(length, n int) int {
+	var strides []int
+	for step := 1; step <= max(length-1, 1); step++ {
+		if gcd(length, step) == 1 {
+			strides = append(strides, step)
+		}
+	}
+	return strides[n%len(strides)]
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return a
 }

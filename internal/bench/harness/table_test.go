@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -159,13 +160,21 @@ func TestSVG(t *testing.T) {
 }
 
 func TestRotate(t *testing.T) {
-	list := []string{"a", "b", "c"}
-	for n, want := range []string{"abc", "bca", "cab", "abc"} {
-		if got := strings.Join(Rotate(list, n), ""); got != want {
-			t.Errorf("%d: got %s, want %s", n, got, want)
+	list := strings.Split("abcdefghijklmn", "")
+	for length := range list {
+		pairs := map[string]bool{}
+		for n := range 3 {
+			got := Rotate(list[:length], n)
+			if sorted := slices.Sorted(slices.Values(got)); !slices.Equal(sorted, list[:length]) {
+				t.Errorf("round %d of %d is %v", n, length, got)
+			}
+			for i := range max(length-1, 0) {
+				// 6 and fewer than 5 have no three orders.
+				if pair := got[i] + got[i+1]; pairs[pair] && length > 6 {
+					t.Errorf("%s stands in two rounds of %d, now %v", pair, length, got)
+				}
+				pairs[got[i]+got[i+1]] = true
+			}
 		}
-	}
-	if got := Rotate(nil, 1); got != nil {
-		t.Errorf("got %v of nothing", got)
 	}
 }
