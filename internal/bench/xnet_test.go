@@ -56,7 +56,9 @@ func (c xnetConn) read(n int, _ ours.MessageType, p []byte) error {
 }
 
 func (c xnetConn) write(n int, t ours.MessageType, p []byte) error {
-	c.PayloadType = byte(t)
+	if c.PayloadType != byte(t) { // writers at once have the same type, and only read it
+		c.PayloadType = byte(t)
+	}
 	for range n {
 		if _, err := c.Write(p); err != nil {
 			return err
