@@ -117,12 +117,18 @@ func (c *gobwasServer) writePrepared(n int, t ours.MessageType, p []byte) error 
 }
 
 func broadcastGobwas(to []conn, p []byte) error {
+	return broadcastFrame(to, p, func(c conn) io.Writer { return c.(*gobwasServer).nc })
+}
+
+// broadcastFrame makes a frame once, as the documentation of ws.CompileFrame
+// recommends for those that are used often.
+func broadcastFrame(to []conn, p []byte, below func(conn) io.Writer) error {
 	b, err := ws.CompileFrame(ws.NewBinaryFrame(p))
 	if err != nil {
 		return err
 	}
 	for _, c := range to {
-		if _, err := c.(*gobwasServer).nc.Write(b); err != nil {
+		if _, err := below(c).Write(b); err != nil {
 			return err
 		}
 	}

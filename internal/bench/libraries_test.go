@@ -55,7 +55,7 @@ var libraries = []library{
 	{name: "gorilla", server: newGorilla, client: newGorillaClient, broadcast: broadcastGorilla},
 	{name: "coder", server: newCoder, client: newCoderClient, locks: true},
 	{name: "gobwas", server: newGobwas, client: newGobwasClient, broadcast: broadcastGobwas},
-	{name: "wsutil", server: newWsutil, client: newWsutilClient},
+	{name: "wsutil", server: newWsutil, client: newWsutilClient, broadcast: broadcastWsutil},
 	{name: "gws", server: newGws, client: newGwsClient, locks: true, broadcast: broadcastGws},
 	{name: "xnet", server: newXnet, client: newXnetClient, locks: true},
 }

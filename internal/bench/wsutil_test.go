@@ -80,3 +80,7 @@ func (c wsutilConn) writeStream(n int, t ours.MessageType, p []byte) error {
 	}
 	return nil
 }
+
+func broadcastWsutil(to []conn, p []byte) error {
+	return broadcastFrame(to, p, func(c conn) io.Writer { return c.(wsutilConn).Writer })
+}
