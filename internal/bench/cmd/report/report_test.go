@@ -1,6 +1,9 @@
 package main
 
 import (
+	"io"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +49,54 @@ func TestMeasured(t *testing.T) {
 		if got := measured(times[0], times[1]); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+func TestChoose(t *testing.T) {
+	all := []step{{name: "build"}, {name: "echo binary"}, {name: "echo text"}, {name: "idle"}}
+	for part, want := range map[string]string{
+		"": "echo binary, echo text, idle", "echo": "echo binary, echo text", "idle": "idle",
+		"nosuch": "", "build": "",
+	} {
+		got, err := choose(all, part)
+		if want == "" {
+			if err == nil || !strings.Contains(err.Error(), "echo binary, echo text, idle") {
+				t.Errorf("%q: got %v, %v, want an error that names the steps", part, got, err)
+			}
+			continue
+		}
+		if err != nil || got[0].name != "build" || names(got) != want {
+			t.Errorf("%q: got %v, %v, want %s", part, got, err, want)
+		}
+	}
+}
+
+// TestRunWrites has results from a file written where there was no folder yet,
+// and nothing written for a step that there is not.
+func TestRunWrites(t *testing.T) {
+	defer func(f, d, o string) { *from, *dir, *only = f, d, o }(*from, *dir, *only)
+	tmp := t.TempDir()
+	*from, *dir = filepath.Join(tmp, "in.txt"), filepath.Join(tmp, "new", "folder")
+	if err := os.WriteFile(*from, []byte("BenchmarkBroadcast/conns=2/lib=ours 1 5 ns/op\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(*dir, "RESULTS.md"))
+	if err != nil || !strings.Contains(string(b), "## Broadcast") {
+		t.Errorf("wrote %q, %v", b, err)
+	}
+	*only, *dir = "broadcast", filepath.Join(tmp, "none")
+	if err := run(io.Discard); err == nil {
+		t.Error("took a choice of steps with results of before")
+	}
+	*from, *only = "", "nosuch"
+	if err := run(io.Discard); err == nil {
+		t.Error("took a step that there is not")
+	}
+	if _, err := os.Stat(*dir); err == nil {
+		t.Error("made a folder for a step that there is not")
 	}
 }
 

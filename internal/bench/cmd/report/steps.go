@@ -1,6 +1,10 @@
 package main
 
-import "path/filepath"
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+)
 
 // A step runs a program that prints results.
 type step struct {
@@ -38,6 +42,30 @@ func steps(bin string, quick bool) []step {
 		{"connections", ".", with(echo, "-connect")},
 		{"idle", ".", []string{idlebench, "-lines", "-conns", idle}},
 	}
+}
+
+// choose returns those of all whose name contains part, and before them the
+// first, which builds the programs.
+func choose(all []step, part string) ([]step, error) {
+	chosen := all[:1:1]
+	for _, s := range all[1:] {
+		if strings.Contains(s.name, part) {
+			chosen = append(chosen, s)
+		}
+	}
+	if len(chosen) == 1 {
+		return nil, fmt.Errorf("no step has %q in its name; there are: %s", part, names(all))
+	}
+	return chosen, nil
+}
+
+// names returns the names of the steps that can be chosen.
+func names(all []step) string {
+	var list []string
+	for _, s := range all[1:] {
+		list = append(list, s.name)
+	}
+	return strings.Join(list, ", ")
 }
 
 func with(command []string, args ...string) []string {
