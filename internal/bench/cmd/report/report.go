@@ -79,7 +79,7 @@ func wholeTables() []harness.Table {
 	all[0].Note, all[0].Apart = read, true
 	all[1].Note = read
 	all[2].Note = "Up to 64 KiB this package, as gws, copies header and payload into one buffer, for one write(2). Of large payloads, coder, gobwas, wsutil and xnet make a call of their own, and gorilla a part of a writev(2): here calls are free, and the copy costs."
-	all[3].Apart = true
+	all[3].Note, all[3].Apart = "This package, coder and xnet draw masking keys from crypto/rand, since RFC 6455 section 5.3 demands a strong source of entropy; the others draw them from math/rand, which is quicker for short messages.", true
 	all[4].Note = "gobwas has the frame as bytes and writes them to the connection by itself; this package and gorilla take turns with other writers first."
 	all[5].Note = "gorilla sends one frame with the same masking key again and again, which RFC 6455 section 5.3 forbids: the key must be fresh and not predictable. This package masks anew each time, which is the difference from 16 KiB on."
 	return all
