@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+
+	"github.com/gorilla/websocket"
+	"github.com/lxzan/gws"
 )
 
 // maxMessage lets messages of 1 MiB pass in every package.
@@ -27,26 +30,32 @@ const (
 	Messages Use = 1 << iota
 	Connections
 	Idle
+	CompressedMessages // each by itself
+	TakeoverMessages   // with context takeover
+	CompressedIdle     // with context takeover
 
 	all = Messages | Connections | Idle
+
+	// AnyCompressed are the tables of compression.
+	AnyCompressed = CompressedMessages | TakeoverMessages | CompressedIdle
 )
 
 // Servers are all of them, the rooflines first.
 var Servers = []Server{
-	{"raw", "TCP echo without any protocol, 64 KiB of buffer a connection: the roofline of messages", Messages, serveRaw(64 << 10)},
-	{"raw-small", "TCP echo with 512 bytes of buffer a connection: the roofline of connections and memory", Connections | Idle, serveRaw(512)},
-	{"ours", "Server through net/http; AppendMessage into one slice, BufferMessage: answers leave together, before the next read waits", all, serveHTTP(serveOurs(echoOurs))},
-	{"ours-write", "the same with WriteMessage: each answer leaves at once", Messages, serveHTTP(serveOurs(echoOursAtOnce))},
+	{"raw", "TCP echo without any protocol, 64 KiB of buffer a connection: the roofline of messages", Messages | CompressedMessages | TakeoverMessages, serveRaw(64 << 10)},
+	{"raw-small", "TCP echo with 512 bytes of buffer a connection: the roofline of connections and memory", Connections | Idle | CompressedIdle, serveRaw(512)},
+	{"ours", "Server through net/http; AppendMessage into one slice, BufferMessage: answers leave together, before the next read waits", all | AnyCompressed, serveHTTP(serveOurs(oursUpgrader, echoOurs))},
+	{"ours-write", "the same with WriteMessage: each answer leaves at once", Messages, serveHTTP(serveOurs(oursUpgrader, echoOursAtOnce))},
 	{"ours-accept", "as ours, by Upgrader.Accept on the listener, without net/http", all, serveOursAccept},
-	{"gorilla", "Upgrader through net/http with its default buffers, which are those of net/http; NextReader into one bytes.Buffer, WriteMessage", all, serveHTTP(serveGorilla)},
+	{"gorilla", "Upgrader through net/http with its default buffers, which are those of net/http; NextReader into one bytes.Buffer, WriteMessage", all | CompressedMessages, serveHTTP(serveGorilla(websocket.Upgrader{}))},
 	{"gorilla-lean", "the same with buffers of 1,024 bytes as in its documentation, which advises against larger ones than messages are, with a WriteBufferPool, which it recommends for many connections that write little, and in a goroutine as in its chat example, so that net/http's memory is freed", Idle, serveHTTP(serveGorillaLean)},
-	{"coder", "Accept through net/http without compression, its default; Reader into one bytes.Buffer, Write", all, serveHTTP(serveCoder)},
+	{"coder", "Accept through net/http without compression, its default; Reader into one bytes.Buffer, Write", all | AnyCompressed, serveHTTP(serveCoder(nil))},
 	{"coder-lean", "the same in a goroutine of its own after Accept, so that net/http's stack is freed", Idle, serveHTTP(serveCoderLean)},
 	{"gobwas", "low level, ws.Upgrade on the listener: ws.ReadHeader, ws.Cipher, ws.WriteHeader through bufio of 4 KiB, flushed after each message", all, serveGobwas(false)},
 	{"gobwas-flush", "the same, flushed when no input is buffered", Messages, serveGobwas(true)},
 	{"gobwas-http", "as gobwas, by ws.UpgradeHTTP through net/http, in a goroutine as in its README", Connections | Idle, serveHTTP(serveGobwasHTTP)},
 	{"wsutil", "ws.Upgrade on the listener; wsutil.ReadClientData and WriteServerMessage on the connection, without buffers", all, serveWsutil},
-	{"gws", "Upgrader through net/http; event handler with WriteMessage, ReadLoop in a goroutine as in its README; UTF-8 is not checked by default", all, serveHTTP(serveGws())},
+	{"gws", "Upgrader through net/http; event handler with WriteMessage, ReadLoop in a goroutine as in its README; UTF-8 is not checked by default", all | AnyCompressed, serveHTTP(serveGws(gws.PermessageDeflate{}))},
 	{"gws-server", "the same by its own Server on the listener, without net/http, as in the quick start of its README", Connections | Idle, serveGwsServer},
 	{"xnet", "golang.org/x/net/websocket through net/http; a Codec that keeps the type of a message", all, serveHTTP(serveXnet())},
 }

@@ -10,8 +10,8 @@ import (
 
 var oursUpgrader = ours.Upgrader{Config: ours.Config{MaxMessageSize: maxMessage}}
 
-func serveOurs(handler func(context.Context, *ours.Conn) error) http.HandlerFunc {
-	return (&ours.Server{Upgrader: oursUpgrader, Handler: handler}).ServeHTTP
+func serveOurs(u ours.Upgrader, handler func(context.Context, *ours.Conn) error) http.HandlerFunc {
+	return (&ours.Server{Upgrader: u, Handler: handler}).ServeHTTP
 }
 
 func echoOurs(_ context.Context, c *ours.Conn) error {

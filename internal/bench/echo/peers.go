@@ -18,10 +18,11 @@ import (
 	xnet "golang.org/x/net/websocket"
 )
 
-func serveGorilla(w http.ResponseWriter, r *http.Request) {
-	var u websocket.Upgrader
-	if c, err := u.Upgrade(w, r, nil); err == nil {
-		echoGorilla(c)
+func serveGorilla(u websocket.Upgrader) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if c, err := u.Upgrade(w, r, nil); err == nil {
+			echoGorilla(c)
+		}
 	}
 }
 
@@ -54,9 +55,11 @@ func echoGorilla(c *websocket.Conn) {
 	}
 }
 
-func serveCoder(w http.ResponseWriter, r *http.Request) {
-	if c, err := coder.Accept(w, r, nil); err == nil {
-		echoCoder(c)
+func serveCoder(options *coder.AcceptOptions) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if c, err := coder.Accept(w, r, options); err == nil {
+			echoCoder(c)
+		}
 	}
 }
 
@@ -165,10 +168,12 @@ func (gwsHandler) OnMessage(c *gws.Conn, m *gws.Message) {
 	_ = c.WriteMessage(m.Opcode, m.Bytes())
 }
 
-func gwsOption() *gws.ServerOption { return &gws.ServerOption{ReadMaxPayloadSize: maxMessage} }
+func gwsOption(deflate gws.PermessageDeflate) *gws.ServerOption {
+	return &gws.ServerOption{ReadMaxPayloadSize: maxMessage, PermessageDeflate: deflate}
+}
 
-func serveGws() http.HandlerFunc {
-	u := gws.NewUpgrader(gwsHandler{}, gwsOption())
+func serveGws(deflate gws.PermessageDeflate) http.HandlerFunc {
+	u := gws.NewUpgrader(gwsHandler{}, gwsOption(deflate))
 	return func(w http.ResponseWriter, r *http.Request) {
 		if c, err := u.Upgrade(w, r); err == nil {
 			go c.ReadLoop()
@@ -179,7 +184,7 @@ func serveGws() http.HandlerFunc {
 // serveGwsServer ends when l is closed: RunListener by itself calls Accept for
 // ever.
 func serveGwsServer(l net.Listener) error {
-	s, ended := gws.NewServer(gwsHandler{}, gwsOption()), make(chan error, 1)
+	s, ended := gws.NewServer(gwsHandler{}, gwsOption(gws.PermessageDeflate{})), make(chan error, 1)
 	s.OnError = func(nc net.Conn, err error) {
 		if nc != nil {
 			_ = nc.Close()

@@ -21,11 +21,7 @@ func TestServers(t *testing.T) {
 		for _, secure := range []bool{false, true} {
 			name := s.Name + map[bool]string{false: "/plain", true: "/tls"}[secure]
 			t.Run(name, func(t *testing.T) {
-				l, err := net.Listen("tcp", "127.0.0.1:0")
-				if err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() { l.Close() })
+				l := listen(t)
 				addr := l.Addr().String()
 				if secure {
 					l = tls.NewListener(l, config)
@@ -39,6 +35,16 @@ func TestServers(t *testing.T) {
 			})
 		}
 	}
+}
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
 }
 
 func visit(t *testing.T, name, addr string, secure bool, message ours.MessageType, n int) {

@@ -35,7 +35,8 @@ func CPU(pid int) time.Duration {
 // Memory is what a process has, in bytes.
 type Memory struct{ RSS, Heap, Stack int64 }
 
-func ownMemory() (Memory, error) {
+// OwnMemory collects garbage and returns what this process still has.
+func OwnMemory() (Memory, error) {
 	for range 3 { // pools are emptied by the second collection
 		runtime.GC()
 	}

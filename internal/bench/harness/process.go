@@ -106,7 +106,7 @@ func Serve(name string, secure bool) error {
 func answerLines() error {
 	lines := bufio.NewScanner(os.Stdin)
 	for lines.Scan() {
-		m, err := ownMemory()
+		m, err := OwnMemory()
 		if err != nil {
 			return err
 		}
