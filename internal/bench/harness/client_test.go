@@ -77,7 +77,10 @@ func TestNames(t *testing.T) {
 	if got, err := Names("ours,theirs", echo.Idle); err == nil {
 		t.Errorf("got %v of a list with an unknown name", got)
 	}
-	for _, use := range []echo.Use{echo.Messages, echo.Connections, echo.Idle} {
+	if got, err := Names("ours,gorilla,gobwas", echo.TakeoverMessages); err != nil || len(got) != 1 || got[0] != "ours" {
+		t.Errorf("got %v, %v of those that have context takeover", got, err)
+	}
+	for _, use := range []echo.Use{echo.Messages, echo.Connections, echo.Idle, echo.CompressedMessages, echo.TakeoverMessages, echo.CompressedIdle} {
 		got, err := Names("", use)
 		if err != nil || len(got) == 0 || len(got) == len(echo.Servers) {
 			t.Errorf("table %d: got %v, %v", use, got, err)

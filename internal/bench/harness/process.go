@@ -13,6 +13,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -78,9 +79,9 @@ func (p *Process) Memory() (Memory, error) {
 	return m, err
 }
 
-// Serve is what the process of a server does: it prints its address, serves
-// until its input ends, and answers each line there with its memory.
-func Serve(name string, secure bool) error {
+// Serve is what the process of a server does: it prints its address, serves,
+// compressing if d says so, until its input ends, and answers each line there with its memory.
+func Serve(name string, secure bool, d echo.Deflate) error {
 	s, err := echo.Named(name)
 	if err != nil {
 		return err
@@ -98,7 +99,7 @@ func Serve(name string, secure bool) error {
 	}
 	fmt.Println(l.Addr())
 	ended := make(chan error, 2)
-	go func() { ended <- s.Serve(l) }()
+	go func() { ended <- s.Compressing(d).Serve(l) }()
 	go func() { ended <- answerLines() }()
 	return <-ended
 }
@@ -130,16 +131,21 @@ func selfSigned() (*tls.Config, error) {
 }
 
 // Names returns the servers that list has, separated by commas, or those of a
-// table if it is empty.
+// table if it is empty. From tables of compression those are left out that have
+// none of that kind.
 func Names(list string, u echo.Use) ([]string, error) {
+	able := echo.For(u)
 	if list == "" {
-		return echo.For(u), nil
+		return able, nil
 	}
 	names := strings.Split(list, ",")
 	for _, name := range names {
 		if _, err := echo.Named(name); err != nil {
 			return nil, err
 		}
+	}
+	if u&echo.AnyCompressed != 0 {
+		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(able, name) })
 	}
 	return names, nil
 }

@@ -25,11 +25,11 @@ type load struct {
 // generator keeps all connections busy from one thread with epoll, which costs
 // less than any of the servers, so that it is not what is measured.
 type generator struct {
-	batch  []byte // what is written at once
-	answer int    // how long the answer to it is
-	epoll  int
-	conns  []*conn
-	waste  []byte // where answers go
+	batches []batch // in turn on each connection
+	counted bool    // answers are told in messages, not in bytes
+	epoll   int
+	conns   []*conn
+	waste   []byte // where answers go
 
 	slow    int // connections that were not answered yet in this phase
 	read    int64
@@ -37,13 +37,21 @@ type generator struct {
 	sampled bool // trips are counted
 }
 
+// batch is what is written at once.
+type batch struct {
+	send   []byte
+	answer int // how much answers it
+}
+
 type conn struct {
-	file   *os.File
-	fd     int
-	unsent []byte // of the batch
-	left   int    // of the answer
-	start  time.Time
-	done   bool // was answered in this phase
+	file    *os.File
+	fd      int
+	next    int    // batch
+	unsent  []byte // of the batch
+	left    int    // of the answer
+	answers *harness.Answers
+	start   time.Time
+	done    bool // was answered in this phase
 }
 
 // epollET is syscall.EPOLLET as the field of an event wants it.
@@ -55,42 +63,38 @@ func (l load) measure(name string, p *harness.Process) (harness.Result, error) {
 	if err != nil {
 		return harness.Result{}, err
 	}
-	g := &generator{
-		batch:  bytes.Repeat(exchange.Send, l.depth),
-		answer: l.depth * len(exchange.Expect),
-		waste:  make([]byte, 256<<10),
-	}
-	defer g.close()
-	if err := g.open(exchange, p.Addr, l.conns); err != nil {
-		return harness.Result{}, err
-	}
-	m, err := g.run(p)
+	g := &generator{batches: []batch{{bytes.Repeat(exchange.Send, l.depth), l.depth * len(exchange.Expect)}}}
+	m, err := g.measure(exchange, p, l.conns, 1)
 	if err != nil {
 		return harness.Result{}, err
 	}
-	messages := float64(m.bytes) / float64(len(exchange.Expect))
-	metrics := map[string]float64{
-		"cpu-ns/msg": float64(m.cpu.Nanoseconds()) / messages,
-		"msg/s":      messages / m.time.Seconds(),
-		"load-cores": m.own.Seconds() / m.time.Seconds(),
-		"p50-ns":     float64(m.p50),
-		"p99-ns":     float64(m.p99),
-	}
-	return harness.NewResult("Echo", int(messages), metrics,
+	messages := float64(m.bytes) / float64(len(exchange.Expect)) // parts of large ones count too
+	return harness.NewResult("Echo", int(messages), m.metrics(messages),
 		"type", l.kind, "size", l.payload, "conns", l.conns, "inflight", l.depth, "lib", name), nil
 }
 
-func (g *generator) open(e harness.Exchange, addr string, n int) (err error) {
+// measure puts a server under load on so many connections. On the first of them,
+// up to checked, an echo is checked; what comes later is only counted.
+func (g *generator) measure(t harness.Talk, p *harness.Process, conns, checked int) (m measured, err error) {
+	g.waste = make([]byte, 256<<10)
+	defer g.close()
+	if err := g.open(t, p.Addr, conns, checked); err != nil {
+		return m, err
+	}
+	return g.run(p)
+}
+
+func (g *generator) open(t harness.Talk, addr string, n, checked int) (err error) {
 	if g.epoll, err = syscall.EpollCreate1(0); err != nil {
 		return err
 	}
 	for i := range n {
-		nc, err := e.Open(addr, false)
+		nc, err := t.Open(addr, false)
 		if err != nil {
 			return err
 		}
-		if i == 0 { // what comes is only counted later
-			if err := e.Echo(nc); err != nil {
+		if i < checked {
+			if err := t.Echo(nc); err != nil {
 				return err
 			}
 		}
@@ -99,7 +103,11 @@ func (g *generator) open(e harness.Exchange, addr string, n int) (err error) {
 		if err != nil {
 			return err
 		}
-		c := &conn{file: file, fd: int(file.Fd())}
+		next := i * len(g.batches) / n // so that all are on their way at once
+		c := &conn{file: file, fd: int(file.Fd()), next: next}
+		if g.counted {
+			c.answers = new(harness.Answers)
+		}
 		g.conns = append(g.conns, c)
 		if err := syscall.SetNonblock(c.fd, true); err != nil {
 			return err
@@ -121,10 +129,21 @@ func (g *generator) close() {
 
 // measured is what was seen while the load ran.
 type measured struct {
-	bytes    int64 // of answers, so that parts of large ones count
+	bytes    int64 // of answers
+	batches  int   // that were answered
 	time     time.Duration
 	cpu, own time.Duration
 	p50, p99 time.Duration
+}
+
+func (m measured) metrics(messages float64) map[string]float64 {
+	return map[string]float64{
+		"cpu-ns/msg": float64(m.cpu.Nanoseconds()) / messages,
+		"msg/s":      messages / m.time.Seconds(),
+		"load-cores": m.own.Seconds() / m.time.Seconds(),
+		"p50-ns":     float64(m.p50),
+		"p99-ns":     float64(m.p99),
+	}
 }
 
 // run loads the server until all is warm, and then for one measurement.
@@ -144,6 +163,7 @@ func (g *generator) run(p *harness.Process) (m measured, err error) {
 	}
 	m.bytes, m.cpu, m.own = m.bytes+g.read, m.cpu+p.CPU(), m.own+harness.CPU(os.Getpid())
 	slices.Sort(g.trips)
+	m.batches = len(g.trips)
 	m.p50, m.p99 = g.trips[len(g.trips)/2], g.trips[len(g.trips)*99/100]
 	return m, nil
 }
@@ -189,8 +209,7 @@ func (g *generator) turn(c *conn) error {
 		return err
 	}
 	for c.left > 0 {
-		want := min(c.left, len(g.waste))
-		n, err := syscall.Read(c.fd, g.waste[:want])
+		n, err := syscall.Read(c.fd, g.waste)
 		switch {
 		case err == syscall.EAGAIN:
 			return nil
@@ -201,14 +220,31 @@ func (g *generator) turn(c *conn) error {
 		case n == 0:
 			return io.ErrUnexpectedEOF
 		}
-		c.left -= n
 		g.read += int64(n)
-		if n < want {
+		if err := c.take(g.waste[:n]); err != nil {
+			return err
+		}
+		if n < len(g.waste) && c.left > 0 {
 			return nil // there is no more: epoll will tell of what comes
 		}
 	}
 	g.answered(c)
 	return g.begin(c)
+}
+
+// take counts a part of the answer.
+func (c *conn) take(p []byte) error {
+	n := len(p)
+	if c.answers != nil {
+		var err error
+		if n, err = c.answers.Count(p); err != nil {
+			return err
+		}
+	}
+	if c.left -= n; c.left < 0 {
+		return fmt.Errorf("the answer exceeds what was asked for by %d", -c.left)
+	}
+	return nil
 }
 
 func (g *generator) answered(c *conn) {
@@ -222,7 +258,9 @@ func (g *generator) answered(c *conn) {
 }
 
 func (g *generator) begin(c *conn) error {
-	c.unsent, c.left, c.start = g.batch, g.answer, time.Now()
+	b := g.batches[c.next]
+	c.next = (c.next + 1) % len(g.batches)
+	c.unsent, c.left, c.start = b.send, b.answer, time.Now()
 	return c.send()
 }
 

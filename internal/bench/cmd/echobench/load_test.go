@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	ours "github.com/protocol-websocket/websocket"
+	"github.com/protocol-websocket/websocket/internal/bench/echo"
 	"github.com/protocol-websocket/websocket/internal/bench/harness"
 )
 
@@ -29,6 +30,11 @@ func TestMatrix(t *testing.T) {
 	if want := 2 * (6*3*2 - 4); len(all) != want {
 		t.Errorf("%d measurements, want %d", len(all), want)
 	}
+	*compress = true
+	defer func() { *compress = false }()
+	if all, err := matrix(); err != nil || len(all) != 4 {
+		t.Errorf("%d measurements of compression, %v, want 4: two sizes with and without takeover", len(all), err)
+	}
 }
 
 // TestMeasurements puts one server under each kind of load, for as long as it
@@ -37,23 +43,73 @@ func TestMeasurements(t *testing.T) {
 	old := *duration
 	defer func() { *duration = old }()
 	*duration = 0
-	for _, measure := range []measurement{
+	for _, measure := range []func(string, *harness.Process) (harness.Result, error){
 		load{"binary", ours.Binary, 16, 1, 1}.measure,
 		load{"text", ours.Text, 16, 5, 16}.measure,
 		load{"binary", ours.Binary, 1 << 20, 2, 1}.measure,
 		connections,
 	} {
-		p, err := harness.Start(exec.Command(os.Args[0], "-serve", "ours"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := measure("ours", p)
-		p.Stop()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Param("lib") != "ours" {
+		if r := measureOnce(t, "ours", echo.Plain, measure); r.Param("lib") != "ours" {
 			t.Errorf("result %v", r)
+		}
+	}
+}
+
+func measureOnce(t *testing.T, name string, d echo.Deflate, measure func(string, *harness.Process) (harness.Result, error)) harness.Result {
+	t.Helper()
+	p, err := harness.Start(exec.Command(os.Args[0], "-serve", name, "-deflate", string(d)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Stop()
+	r, err := measure(name, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestCompressedMeasurements compares what is sent for messages of 512 bytes.
+func TestCompressedMeasurements(t *testing.T) {
+	old := *duration
+	defer func() { *duration = old }()
+	*duration = 0
+	sent := map[string]float64{}
+	for _, name := range []string{"raw", "ours"} {
+		for _, d := range []echo.Deflate{echo.Alone, echo.Takeover} {
+			r := measureOnce(t, name, d, compressedLoad{d, 512, 8}.measure)
+			sent[name+" "+string(d)] = r.Metrics["sent-B/msg"]
+		}
+	}
+	for what, n := range sent {
+		if n < 64 || n > 256 {
+			t.Errorf("%s: %v bytes a message, want 64 to 256", what, n)
+		}
+	}
+	if sent["ours takeover"] >= sent["ours alone"] {
+		t.Errorf("takeover saves nothing: %v", sent)
+	}
+}
+
+// TestTake refuses more than was asked for.
+func TestTake(t *testing.T) {
+	answer := []byte{0xc1, 1, 0}
+	for _, tt := range []struct {
+		name string
+		c    conn
+		in   []byte
+		left int // less than 0: an error
+	}{
+		{"bytes", conn{left: 4}, answer, 1},
+		{"more bytes", conn{left: 2}, answer, -1},
+		{"message", conn{left: 1, answers: new(harness.Answers)}, answer, 0},
+		{"part of a message", conn{left: 1, answers: new(harness.Answers)}, answer[:2], 1},
+		{"more messages", conn{left: 1, answers: new(harness.Answers)}, append(answer, answer...), -1},
+		{"no message", conn{left: 1, answers: new(harness.Answers)}, []byte("HTTP"), -1},
+	} {
+		err := tt.c.take(tt.in)
+		if (err != nil) != (tt.left < 0) || err == nil && tt.c.left != tt.left {
+			t.Errorf("%s: %d left, %v; want %d", tt.name, tt.c.left, err, tt.left)
 		}
 	}
 }

@@ -16,18 +16,31 @@ func TestMain(m *testing.M) {
 }
 
 func TestRun(t *testing.T) {
-	defer func(l string, n int) { *libs, *conns = l, n }(*libs, *conns)
-	*libs, *conns = "ours,ours-accept", 50
-	results, err := run()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(results) != 4 {
-		t.Fatalf("%d results, want 2 servers over plain TCP and TLS: %v", len(results), results)
-	}
-	for _, r := range results {
-		if r.Metrics["heap-B/conn"] < 100 {
-			t.Errorf("a connection takes less memory than it can: %v", r)
-		}
+	defer func(old string) { *libs = old }(*libs)
+	for _, tt := range []struct {
+		name    string
+		libs    string
+		kind    kind
+		results int
+		heap    float64 // at least
+	}{
+		{"plain TCP and TLS", "ours,ours-accept", plain, 4, 100},
+		{"a window for each direction", "ours,gws,gorilla", compressed, 2, 2 << 12}, // gorilla has none
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			*libs, tt.kind.conns = tt.libs, 50
+			results, err := tt.kind.run()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(results) != tt.results {
+				t.Fatalf("%d results, want %d: %v", len(results), tt.results, results)
+			}
+			for _, r := range results {
+				if r.Metrics["heap-B/conn"] < tt.heap {
+					t.Errorf("a connection takes less memory than it can: %v", r)
+				}
+			}
+		})
 	}
 }

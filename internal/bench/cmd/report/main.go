@@ -27,7 +27,7 @@ import (
 )
 
 var (
-	quick = flag.Bool("quick", false, "measure less, in 4 minutes in place of 25")
+	quick = flag.Bool("quick", false, "measure less, in 4 minutes in place of 26")
 	only  = flag.String("only", "", "run only the steps whose name contains this")
 	dir   = flag.String("dir", "", "where to write, which is made if it is missing; empty means here, and with -only nowhere but standard output")
 	from  = flag.String("from", "", "take the results from this file instead of measuring")

@@ -28,6 +28,10 @@ var sections = []section{
 		"go run ./cmd/echobench -connect", harness.EchoTables[4:]},
 	{"Idle connections", "After each has echoed 125 bytes once, and a garbage collection. wsutil and raw-small have no buffers, or one of 512 bytes: less memory, and of wsutil more system calls for each message.\n\n![Memory of an idle connection](memory.svg)",
 		"go run ./cmd/idlebench", []harness.Table{harness.IdleTable}},
+	{"Compressed echo on loopback", "Messages of JSON, one in flight on each connection. The client compresses each by itself; takeover means that the answers refer to what was sent before, which gorilla does not have. raw sends back the bytes of the client.",
+		"go run ./cmd/echobench -compress", harness.CompressedTables},
+	{"Idle connections with compression", "After each has echoed 20 compressed messages of 512 bytes with context takeover, and a garbage collection. The heap counts what was never touched, too, RSS does not.",
+		"go run ./cmd/idlebench -compress", []harness.Table{harness.CompressedIdleTable}},
 	{"Whole messages in memory", inBrackets + " The connection below is memory that copies what is written, as a kernel does, but a system call costs nothing. \"raw\" moves the same bytes without a protocol; no ratio to it where frames are masked, which it does not do.",
 		"go test -run '^$' -bench '(Read|Write|Prepared)$' .", wholeTables()},
 	{"System calls of a write", "What a message above would cost on a socket that has room for it: calls of write(2), or of writev(2) for the parts of net.Buffers. Of 1 MiB a client of this package masks and writes 64 KiB at a time, so as not to hold a copy of the message.",
@@ -36,7 +40,7 @@ var sections = []section{
 		"go test -run '^$' -bench 'Stream$' .", streamTables()},
 	{"Concurrent writers", "Goroutines write messages of 120 bytes on one TCP connection; nanoseconds until a message has arrived, in brackets its allocations. gorilla, gobwas, wsutil and raw have a mutex around the write, the others their own.",
 		"go test -run '^$' -bench ConcurrentWrite .", tables("raw", nanoseconds, "ConcurrentWrite")},
-	{"Compression", "A server in memory inflates messages of JSON and sends them back compressed: nanoseconds each, in brackets the bytes that it sends. takeover means that what it sends refers to what it sent before; gorilla has none. Then the memory of a connection after 20 such messages of 512 bytes, without its socket.",
+	{"Compression in memory", "A server in memory inflates messages of JSON and sends them back compressed: nanoseconds each, in brackets the bytes that it sends. takeover means that what it sends refers to what it sent before; gorilla has none. Then the memory of a connection after 20 such messages of 512 bytes, without its socket.",
 		"go test -run '^$' -bench Compressed .", append(
 			tables("", []harness.Cell{{Unit: "ns/op", Beside: "sent-bytes/op"}}, "CompressedEcho"),
 			tables("", []harness.Cell{{Unit: "RSS-bytes/conn", Label: "RSS, bytes"}}, "CompressedIdle")...)},
@@ -123,8 +127,12 @@ func report(settings []harness.Setting, results []harness.Result) string {
 	for _, s := range sections {
 		b.WriteString(s.markdown(results))
 	}
-	b.WriteString("\n## The servers\n\nHow those of the first three sections are configured:\n\n")
+	b.WriteString("\n## The servers\n\nHow those of the first five sections are configured:\n\n")
 	for _, s := range echo.Servers {
+		fmt.Fprintf(&b, "- **%s**: %s\n", s.Name, s.Note)
+	}
+	b.WriteString("\nWith compression, as above but:\n\n")
+	for _, s := range echo.Compressed {
 		fmt.Fprintf(&b, "- **%s**: %s\n", s.Name, s.Note)
 	}
 	return b.String()

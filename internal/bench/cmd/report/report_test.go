@@ -19,6 +19,8 @@ func TestReport(t *testing.T) {
 		metrics := map[string]float64{"cpu-ns/msg": v, "msg/s": v, "p50-ns": v, "p99-ns": v, "load-cores": 0.5}
 		results = append(results,
 			harness.NewResult("Echo", 1, metrics, "type", "binary", "size", 125, "conns", 50, "inflight", 1, "lib", lib),
+			harness.NewResult("EchoCompressed", 1, map[string]float64{"cpu-ns/msg": v, "sent-B/msg": v}, "takeover", true, "size", 512, "conns", 50, "lib", lib),
+			harness.NewResult("IdleCompressed", 1, map[string]float64{"heap-B/conn": v}, "over", "plain", "conns", 10, "lib", lib),
 			harness.NewResult("Idle", 1, map[string]float64{"rss-B/conn": v}, "over", "tls", "conns", 10, "lib", lib))
 	}
 	md := report([]harness.Setting{{Key: "kernel", Value: "Linux 9"}}, results)
@@ -28,7 +30,13 @@ func TestReport(t *testing.T) {
 		"| type binary, size 125, conns 50, inflight 1 |   1 |    2 |       3 |             0.67 |       2.00 |",
 		"\n## Idle connections\n",
 		"`go run ./cmd/idlebench`, measured once\n",
+		"\n## Compressed echo on loopback\n",
+		"| takeover true, size 512, conns 50 |   1 |    2 |       3 |             0.67 |       2.00 |",
+		"| takeover true, size 512, conns 50 | 1000 | 2000 |    3000 |             0.67 |       2.00 |",
+		"\n## Idle connections with compression\n",
+		"| over plain, conns 10, heap  | 1000 | 2000 |    3000 |",
 		"- **" + echo.Servers[0].Name + "**: ",
+		"- **" + echo.Compressed[0].Name + "**: " + echo.Compressed[0].Note,
 	} {
 		if !strings.Contains(md, want) {
 			t.Errorf("the report lacks %q:\n%s", want, md)

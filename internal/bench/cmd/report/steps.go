@@ -15,12 +15,12 @@ type step struct {
 
 // steps returns what is run. Programs are built into the folder bin.
 func steps(bin string, quick bool) []step {
-	benchtime, count, duration, rounds, idle := "40ms", "3", "250ms", "3", "10000"
+	benchtime, count, duration, rounds, idle, compressed := "40ms", "3", "250ms", "3", "10000", "2000"
 	opens, openCount, broadcasts := "100ms", "7", "50x" // an outlier is not a median of 7
 	binary := []string{"-sizes", "16,125,1024,16384,65536,1048576", "-conns", "1,50,500"}
 	text := []string{"-sizes", "125,1024,16384,65536", "-conns", "50"}
 	if quick {
-		benchtime, count, duration, rounds, idle = "5ms", "1", "150ms", "1", "2000"
+		benchtime, count, duration, rounds, idle, compressed = "5ms", "1", "150ms", "1", "2000", "500"
 		opens, openCount, broadcasts = "20ms", "3", "10x"
 		binary = []string{"-sizes", "125,65536", "-conns", "50"}
 		text = []string{"-sizes", "65536", "-conns", "50"}
@@ -39,8 +39,10 @@ func steps(bin string, quick bool) []step {
 		{"masks and UTF-8", "../..", goTest(benchtime, count, "-bench", "^Benchmark(MaskCopy|UTF8)$", ".")},
 		{"echo binary", ".", with(echo, append(binary, "-types", "binary")...)},
 		{"echo text", ".", with(echo, append(text, "-types", "text", "-inflight", "1")...)},
+		{"echo compressed", ".", with(echo, "-compress")},
 		{"connections", ".", with(echo, "-connect")},
 		{"idle", ".", []string{idlebench, "-lines", "-conns", idle}},
+		{"idle compressed", ".", []string{idlebench, "-lines", "-compress", "-conns", compressed}},
 	}
 }
 
