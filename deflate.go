@@ -34,7 +34,6 @@ func (d *deflater) append(dst, payload []byte) []byte {
 	c.window = nil
 	deflations.Put(c)
 	if d.takeover {
-		d.window.grow(len(payload), 1<<d.bits)
 		d.window.slide(payload, 1<<d.bits)
 	}
 	return dst
@@ -43,27 +42,14 @@ func (d *deflater) append(dst, payload []byte) []byte {
 // window is what a message may refer to. Its memory grows as it fills.
 type window []byte
 
-// slide appends p and keeps the last bytes of all, as many as size. Inlined it
-// would take stack from what calls it, which goes deep.
-//
-//go:noinline
+// slide appends p and keeps the last bytes of all, as many as size.
 func (w *window) slide(p []byte, size int) {
 	p = p[max(0, len(p)-size):]
 	old := (*w)[max(0, len(*w)+len(p)-size):]
-	*w = append(append((*w)[:0], old...), p...)
-}
-
-// grow makes room for n bytes more, or for size in all. To allocate may take 600
-// bytes of stack, and a goroutine that has less of its 2 KiB keeps 4 KiB for
-// good: this is done on the stack of another. A step to twice the size in place
-// of four times it would be taken so often that a third of all have 4 KiB.
-func (w *window) grow(n, size int) {
-	if n = min(size, len(*w)+n); n > cap(*w) {
-		n = min(size, max(4*cap(*w), n, 1024))
-		made := make(chan window)
-		go func() { made <- make(window, 0, n) }()
-		*w = append(<-made, *w...)
+	if n := len(old) + len(p); n > cap(*w) {
+		*w = make(window, 0, min(size, max(2*cap(*w), n)))
 	}
+	*w = append(append((*w)[:0], old...), p...)
 }
 
 const (

@@ -265,7 +265,6 @@ func TestSlide(t *testing.T) {
 	} {
 		for _, room := range []int{len(c.window), 4} {
 			got := window(append(make([]byte, 0, room), c.window...))
-			got.grow(len(c.p), c.size)
 			got.slide([]byte(c.p), c.size)
 			if string(got) != c.want || cap(got) > c.size {
 				t.Errorf("slide(%q, %q, %d) = %q with room for %d, want %q", c.window, c.p, c.size, got, cap(got), c.want)

@@ -42,7 +42,6 @@ func (f *inflater) append(dst, payload []byte, limit int64) ([]byte, error) {
 	n := len(dst)
 	dst = s.finish()
 	if err == nil && f.takeover {
-		f.window.grow(len(dst)-n, 1<<f.bits)
 		f.window.slide(dst[n:], 1<<f.bits)
 	}
 	return dst, err

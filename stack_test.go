@@ -7,10 +7,8 @@ package websocket
 import (
 	"context"
 	"io"
-	"net"
 	"net/http"
 	"runtime"
-	"runtime/debug"
 	"sync"
 	"testing"
 )
@@ -88,74 +86,4 @@ func TestIdleHandlerKeepsItsFirstStack(t *testing.T) {
 			}
 		})
 	}
-}
-
-// A goroutine is born with 2 KiB of stack. To echo compressed messages, from a
-// handler that has little on it, takes no more.
-func TestCompressedStack(t *testing.T) {
-	for _, alone := range []bool{false, true} {
-		const conns = 200
-		var servers, clients []*Conn
-		for range conns {
-			s, c := zipTCP(t, &Config{Compression: &Compression{NoContextTakeover: alone}})
-			servers, clients = append(servers, s), append(clients, c)
-		}
-		before := stackInUse()
-		gc := debug.SetGCPercent(-1) // which would empty the pools
-		for _, s := range servers {
-			go zipEcho(s)
-		}
-		r, buf := deflateRand(13), make([]byte, 0, 8<<10)
-		for range 20 {
-			p := deflateJSON(r, 1000)
-			for _, c := range clients {
-				if err := c.WriteMessage(Text, p); err != nil {
-					t.Fatal(err)
-				}
-				if _, got, err := c.AppendMessage(buf); err != nil || string(got) != string(p) {
-					t.Fatalf("the echo of %d bytes is %d, %v", len(p), len(got), err)
-				}
-			}
-		}
-		if n := (stackInUse() - before) / conns; n > 3<<10 { // a few miss a pool, or allocate in a new span
-			t.Errorf("alone %v: an idle connection has %d bytes of stack, want about 2048", alone, n)
-		}
-		debug.SetGCPercent(gc)
-	}
-}
-
-func zipEcho(c *Conn) {
-	b := make([]byte, 0, 8<<10)
-	for {
-		t, p, err := c.AppendMessage(b)
-		if err != nil || c.WriteMessage(t, p) != nil {
-			return
-		}
-	}
-}
-
-// zipTCP is zipPair with sockets.
-func zipTCP(t *testing.T, cfg *Config) (s, c *Conn) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	accepted := make(chan error, 1)
-	go func() {
-		nc, err := l.Accept()
-		if err == nil {
-			s, err = (&Upgrader{Config: *cfg}).Accept(t.Context(), nc, nil)
-		}
-		accepted <- err
-	}()
-	c, err = (&Dialer{Config: *cfg}).Dial(t.Context(), "ws://"+l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := <-accepted; err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close(); c.Close() })
-	return s, c
 }
