@@ -161,3 +161,49 @@ func TestGateStress(t *testing.T) {
 	}
 	group.Wait()
 }
+
+// While the connection below has a deadline, although the program has taken its
+// own away, each write has to look at it.
+func TestGateIsShutWhileADeadlineIsApplied(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+		go io.Copy(io.Discard, peer)
+		err := errors.Join(
+			c.SetWriteDeadline(time.Now().Add(time.Second)), c.WriteMessage(Text, nil),
+			c.SetWriteDeadline(time.Time{}))
+		time.Sleep(2 * time.Second)
+		if err := errors.Join(err, c.WriteMessage(Text, []byte("after"))); err != nil {
+			t.Errorf("%v, of a deadline that was taken away before it passed", err)
+		}
+		c.Close()
+	})
+}
+
+// Whoever stands in line does so until he has looked again. Till then the gate
+// lets nobody past him, although nobody writes.
+func TestGateIsShutWhileThereIsALine(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+		go io.Copy(io.Discard, peer)
+		w, first := &c.wr, &waiter{wake: make(chan struct{}, 1), since: time.Now()}
+		w.lock()
+		w.line = append(w.line, first)
+		w.unlock()
+		time.Sleep(maxOvertaken)
+		second := writeLater(writeText(c, "second"))
+		synctest.Wait()
+		select {
+		case err := <-second:
+			t.Errorf("a message has gone past the line: %v", err)
+			return
+		default:
+		}
+		w.lock()
+		w.leaveLine(first)
+		w.unlock()
+		if err := <-second; err != nil {
+			t.Error(err)
+		}
+		c.Close()
+	})
+}

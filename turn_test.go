@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -46,4 +47,39 @@ func TestTurnLetsTheClockGoOn(t *testing.T) {
 		turn.Unlock()
 		<-got
 	})
+}
+
+// Who has found the turn taken may find it free when he is about to wait: nobody
+// would wake him.
+func TestTurnThatIsGivenBackBeforeTheWait(t *testing.T) {
+	for range 200 { // in most of which he has come that far
+		synctest.Test(t, func(t *testing.T) {
+			var turn turn
+			turn.Lock()
+			turn.mu.Lock() // which holds him up between the two
+			began, got := make(chan struct{}), make(chan struct{})
+			go func() {
+				close(began)
+				turn.Lock()
+				close(got)
+			}()
+			<-began
+			for range 10 {
+				runtime.Gosched()
+			}
+			turn.state.Store(turnFree) // Unlock, which does no more as long as nobody waits
+			turn.mu.Unlock()
+			synctest.Wait()
+			select {
+			case <-got:
+			default:
+				t.Error("somebody waits for a turn that nobody has")
+				turn.Unlock()
+				<-got
+			}
+			if turn.state.Load() == turnFree {
+				t.Error("the turn is free, and somebody has it")
+			}
+		})
+	}
 }

@@ -1,0 +1,150 @@
+package websocket
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// lineExpect looks how many stand in line.
+func lineExpect(t *testing.T, c *Conn, want int) {
+	t.Helper()
+	c.wr.lock()
+	defer c.wr.unlock()
+	if n := len(c.wr.line); n != want {
+		t.Errorf("%d stand in line, want %d", n, want)
+	}
+}
+
+// The message that all others wait for is not behind them in the line, however
+// late it comes there: nobody would ever move.
+func TestLineBeginsWithTheStream(t *testing.T) {
+	part := strings.Repeat("p", fragmentSize)
+	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+		stream, err := c.NextWriter(Text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.sendPing(); err != nil {
+			t.Fatal(err)
+		}
+		<-g.writes
+		other := writeLater(writeText(c, "other"))
+		synctest.Wait()
+		streamed := writeLater(func() error {
+			var err error
+			for range 6 { // more than the queue holds
+				err = errors.Join(err, writeString(stream, part))
+			}
+			return errors.Join(err, stream.Close())
+		})
+		synctest.Wait()
+		lineExpect(t, c, 2)
+		g.results <- writeResult{n: -1}
+		var all []byte
+		for len(writeTexts(t, RFC6455, all)) < 7 {
+			select {
+			case p := <-g.writes:
+				all = append(all, p...)
+				g.results <- writeResult{n: -1}
+			case <-time.After(time.Minute):
+				t.Error("nobody writes, although nothing is in the way")
+				return
+			}
+		}
+		if err := errors.Join(<-streamed, <-other); err != nil {
+			t.Error(err)
+		}
+		writeExpectTexts(t, "after the Ping", RFC6455, all, part, part, part, part, part, part, "other")
+	})
+}
+
+// Who gives up lets the next one know: he may have been the only one in the way.
+func TestLineMovesWhenTheFirstGivesUp(t *testing.T) {
+	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		stuck := writeLater(writeText(c, strings.Repeat("w", 60<<10)))
+		<-g.writes
+		large := writeLater(writeText(c, strings.Repeat("L", 100<<10)))
+		synctest.Wait()
+		time.Sleep(maxOvertaken)
+		c.wr.lock()
+		c.wr.deadline = time.Time{} // as if it was moved when that of the large one had just passed
+		c.wr.unlock()
+		small := writeLater(writeText(c, "small")) // for which there is room
+		synctest.Wait()
+		lineExpect(t, c, 2)
+		if err := <-large; err != errWriteTimeout {
+			t.Errorf("the large message: %v, want the deadline", err)
+		}
+		synctest.Wait()
+		select {
+		case err := <-small:
+			if err != nil {
+				t.Error(err)
+			}
+		default:
+			t.Error("the small message still waits, with nobody before it")
+		}
+		g.results <- writeResult{n: -1}
+		g.expect(t, "after what was stuck", "small")
+		if err := <-stuck; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// As soon as the queue is on its way there is room in it for who has waited for
+// that.
+func TestLineMovesWhenTheQueueIsTaken(t *testing.T) {
+	first, second, third := "first", strings.Repeat("2", 60<<10), strings.Repeat("3", 10<<10)
+	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+		wrote := writeLater(writeText(c, first))
+		<-g.writes
+		if err := c.WriteMessage(Text, []byte(second)); err != nil {
+			t.Fatal(err)
+		}
+		waiting := writeLater(writeText(c, third))
+		synctest.Wait()
+		g.results <- writeResult{n: -1}
+		got := <-g.writes
+		synctest.Wait()
+		select {
+		case err := <-waiting:
+			if err != nil {
+				t.Error(err)
+			}
+		default:
+			t.Error("the third message still waits, with the queue empty")
+		}
+		g.results <- writeResult{n: -1}
+		writeExpectTexts(t, "second write", RFC6455, got, second)
+		g.expect(t, "third write", third)
+		if err := <-wrote; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A turn that comes together with the deadline comes too late: to begin to write
+// would break the connection.
+func TestLineTurnThatComesTooLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, script := readConn(RFC6455, ServerSide, nil)
+		if _, err := c.NextWriter(Text); err != nil {
+			t.Fatal(err)
+		}
+		late := writeLater(writeText(c, "late"))
+		synctest.Wait()
+		c.wr.lock()
+		c.wr.stream = nil
+		c.wr.deadline = time.Now()
+		c.wr.wakeNext()
+		c.wr.unlock()
+		if err := <-late; err != errWriteTimeout || script.out.Len() > 0 {
+			t.Errorf("%v, want the deadline; % x was sent", err, script.out.Bytes())
+		}
+	})
+}
