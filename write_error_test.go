@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -310,4 +311,107 @@ func TestWriteAfterTheEnd(t *testing.T) {
 			}
 		})
 	}
+}
+
+// writeLateGate is a writeGate that knows the deadline, which counts when a write
+// begins.
+type writeLateGate struct {
+	writeGate
+	mu       sync.Mutex
+	deadline time.Time
+}
+
+func (g *writeLateGate) SetWriteDeadline(t time.Time) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.deadline = t
+	return nil
+}
+
+func (g *writeLateGate) Write(p []byte) (int, error) {
+	g.mu.Lock()
+	late := !g.deadline.IsZero() && !time.Now().Before(g.deadline)
+	g.mu.Unlock()
+	if late {
+		return 0, writeErrorTimeout
+	}
+	return g.writeGate.Write(p)
+}
+
+// What others have queued is not lost over the deadline of a writer who comes to
+// it late: he leaves it to a goroutine that has none.
+func TestWriteDeadlineIsNotForTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &writeLateGate{writeGate: writeGate{writes: make(chan []byte), results: make(chan writeResult)}}
+		c := newConn(g, RFC6455, ServerSide, &Config{}, nil)
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		first := writeLater(writeText(c, "first"))
+		<-g.writes
+		if err := c.WriteMessage(Text, []byte("second")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		g.results <- writeResult{n: -1}
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait() // the second is on its way
+		c.SetWriteDeadline(time.Time{})
+		third := writeLater(writeText(c, "third"))
+		synctest.Wait()
+		select {
+		case err := <-third:
+			if err != nil {
+				t.Fatal(err)
+			}
+		default:
+			t.Fatal("a message that is to be queued waits")
+		}
+		g.expect(t, "what was left", "second")
+		g.expect(t, "and then", "third")
+		c.Close()
+	})
+}
+
+// A writer who leaves the queue to a goroutine and returns takes his deadline
+// with him.
+func TestWriteDeadlineLeavesWithItsWriter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		peer.SetReadDeadline(time.Now().Add(time.Minute))
+		expect := func() {
+			t.Helper()
+			got := make([]byte, len("\x81\x01x"))
+			if _, err := io.ReadFull(peer, got); err != nil || string(got) != "\x81\x01x" {
+				t.Fatalf("peer got %q, %v", got, err)
+			}
+			synctest.Wait()
+		}
+		first := writeLater(writeText(c, "x"))
+		for range 1 + maxRounds {
+			synctest.Wait()
+			if err := c.WriteMessage(Text, []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			expect()
+		}
+		select {
+		case err := <-first:
+			if err != nil {
+				t.Error(err)
+			}
+		default:
+			t.Fatalf("the writer has not returned after %d messages of others", maxRounds)
+		}
+		time.Sleep(2 * time.Second)
+		expect()
+		c.SetWriteDeadline(time.Time{})
+		last := writeLater(writeText(c, "x"))
+		expect()
+		if err := <-last; err != nil {
+			t.Error(err)
+		}
+		c.Close()
+	})
 }

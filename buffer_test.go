@@ -1,0 +1,47 @@
+package websocket
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A read that gives up keeps what came of the message, and not where the caller
+// wanted to have it: that is the caller's again.
+func TestPartOfMessageIsNotInCallersBuffer(t *testing.T) {
+	want := connPayload(Text, 1000)
+	for name, frames := range map[string][]coreRaw{
+		"one frame": {{b0: finText, payload: string(want)}},
+		"fragments": {{b0: firstText, payload: string(want[:300])}, {b0: last, payload: string(want[300:])}},
+	} {
+		for _, buf := range [][]byte{make([]byte, 0, 4096), append(make([]byte, 0, 4096), "before"...), make([]byte, 0, 10)} {
+			for again, read := range readWays {
+				t.Run(name+"/"+again, func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) {
+						c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+						wire := coreWire(ServerSide, frames...)
+						go peer.Write(wire[:600])
+						c.SetReadDeadline(time.Now().Add(time.Second))
+						if _, _, err := c.AppendMessage(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
+							t.Fatalf("AppendMessage of a part: %v, want the deadline", err)
+						}
+						mine := bytes.Repeat([]byte("!"), cap(buf))
+						copy(buf[:cap(buf)], mine)
+						c.SetReadDeadline(time.Time{})
+						go peer.Write(wire[600:])
+						if _, got, err := read(c)(); err != nil || !bytes.Equal(got, want) {
+							t.Errorf("then %s: %d bytes, first other one at %d, %v", again, len(got), maskDiff(got, want), err)
+						}
+						if !bytes.Equal(buf[:cap(buf)], mine) {
+							t.Error("what the caller had written to his buffer is overwritten")
+						}
+						c.Close()
+					})
+				})
+			}
+		}
+	}
+}
