@@ -95,3 +95,21 @@ func TestCompressorThresholdAndRefusals(t *testing.T) {
 		}
 	}
 }
+
+// Control frames are never compressed, RFC 7692 section 6, however small Threshold
+// is.
+func TestCompressorLeavesControlFrames(t *testing.T) {
+	z := &Compression{Threshold: 1}
+	server, client := zipHandshakes(t, &Upgrader{Config: Config{Compression: z}}, &Dialer{Config: Config{Compression: z}})
+	p := []byte(strings.Repeat("control ", 15))
+	for _, typ := range []MessageType{Ping, Pong} {
+		wire, err := server.Compressor().AppendMessage(nil, typ, p)
+		if f, _, parseErr := ParseFrame(wire, RFC6455); err != nil || parseErr != nil || f.RSV != 0 || !bytes.Equal(f.Payload, p) {
+			t.Errorf("%v: frame %+v, %v, %v; want it as it is", typ, f, err, parseErr)
+		}
+		client.Parser().Append(wire)
+		if m, err := client.Parser().Next(); err != nil || m.Type != typ || !bytes.Equal(m.Data, p) {
+			t.Errorf("%v: read %v %q, %v", typ, m.Type, m.Data, err)
+		}
+	}
+}

@@ -297,3 +297,22 @@ func FuzzDeflate(f *testing.F) {
 		}
 	})
 }
+
+// Positions begin anew before they overflow: what is in the table would seem to
+// be near.
+func TestDeflaterPositionsBeginAnew(t *testing.T) {
+	r := deflateRand(12)
+	for _, base := range []uint32{1 << 30, 1<<30 + 1, 1 << 31, 1<<32 - 1} {
+		c, in := &deflation{base: base, reach: 1 << 15}, inflater{bits: 15}
+		for range 3 {
+			p := deflateJSON(r, 1000)
+			got, err := in.append(nil, c.message(nil, p), 1<<20)
+			if err != nil || !bytes.Equal(got, p) {
+				t.Errorf("at %d: inflated to something else: %v", base, err)
+			}
+			if c.base > 1<<30+stale+1000 {
+				t.Fatalf("positions have got from %d to %d", base, c.base)
+			}
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/flate"
 	"errors"
+	"fmt"
 	"io"
 	"runtime"
 	"strings"
@@ -371,4 +372,64 @@ func FuzzInflate(f *testing.F) {
 			t.Errorf("%x: room for %d bytes was made", message, cap(got))
 		}
 	})
+}
+
+// A length and its distance take 48 bits at most, however few are left of those
+// that were loaded before.
+func TestInflaterLongestCodes(t *testing.T) {
+	var b, tokens strings.Builder
+	b.WriteString("0 10 11101 11101 1111 000 000 000" + strings.Repeat(" 100", 16)) // lengths take 4 bits, runs are not used
+	// Literals a to n have codes of 1 to 14 bits, the end and lengths from 227 on of
+	// 15, distances up to 24576 of 1 to 14 and those beyond of 15.
+	lits, dists := make([]int, maxLits), make([]int, maxDists)
+	for i := range 14 {
+		lits['a'+i], dists[i] = i+1, i+1
+	}
+	lits[endOfBlock], lits[284], dists[28], dists[29] = 15, 15, 15, 15
+	for _, n := range append(lits, dists...) {
+		fmt.Fprintf(&b, " c%04b", n)
+	}
+	literal := func(i int) { fmt.Fprintf(&tokens, " c%s0", strings.Repeat("1", i)) }
+	copied := func(length, dist int) {
+		code := "c0"
+		if dist > 1 {
+			code = fmt.Sprintf("c%s %013b", strings.Repeat("1", 15), dist-24577)
+		}
+		fmt.Fprintf(&tokens, " c%s %05b %s", strings.Repeat("1", 15), length-227, code)
+	}
+	for i := range 14 {
+		literal(i)
+	}
+	for range 150 {
+		copied(257, 1)
+	}
+	for i := range 14 {
+		for k := range 14 {
+			literal(i)
+			literal(k)
+			copied(227+i+k, 24577+100*i+k)
+		}
+	}
+	fmt.Fprintf(&tokens, " c%s0 0 00 s", strings.Repeat("1", 14))
+	message := inflateBits(t, b.String()+tokens.String())
+	want, ok := inflateReference(message, 1<<20)
+	if !ok {
+		t.Fatal("compress/flate does not take the message")
+	}
+	f := inflater{bits: 15}
+	if got, err := f.append(nil, message, 1<<20); err != nil || !bytes.Equal(got, want) {
+		t.Errorf("%d bytes, first other one at %d, %v; want %d", len(got), maskDiff(got, want), err, len(want))
+	}
+}
+
+// The limit is for the memory, too, that a message takes until it is refused.
+func TestInflaterMakesRoomWithinLimit(t *testing.T) {
+	bomb := inflateBomb(t)
+	for limit := 1 << 12; limit <= 1<<22; limit *= 2 {
+		f := inflater{bits: 15}
+		got, err := f.append(nil, bomb, int64(limit+1))
+		if !errors.Is(err, ErrMessageTooBig) || cap(got) > limit+limit/2 {
+			t.Errorf("limit %d: room for %d bytes was made, error %v", limit+1, cap(got), err)
+		}
+	}
 }

@@ -389,3 +389,40 @@ func TestNextWriterThreshold(t *testing.T) {
 		})
 	}
 }
+
+// What a Write was refused at the deadline does not count for whether the message
+// is compressed, nor is anything of it sent.
+func TestNextWriterForgetsWhatItRefused(t *testing.T) {
+	for _, tt := range []struct {
+		before, after string
+		want          byte // RSV of the first frame
+	}{
+		{"", "hello", 0},
+		{"he", "llo", 0},
+		{"", strings.Repeat("hello ", 100), rsvCompressed},
+		{strings.Repeat("hello ", 50), strings.Repeat("hello ", 50), rsvCompressed},
+		{"", strings.Repeat("hello ", 4000), rsvCompressed},
+	} {
+		var frames []FrameInfo
+		trace := &Trace{FrameRead: func(_ *Conn, f FrameInfo) { frames = append(frames, f) }}
+		server, client := zipPair(t, &Config{Compression: &Compression{}}, &Config{Compression: &Compression{}, Trace: trace})
+		w, err := server.NextWriter(Text)
+		if err := errors.Join(err, writeString(w, tt.before), server.SetWriteDeadline(time.Now())); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := w.Write(make([]byte, 20<<10)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("Write: %d, %v; want the deadline, and nothing taken", n, err)
+		}
+		server.SetWriteDeadline(time.Time{})
+		wrote := writeLater(func() error { return errors.Join(writeString(w, tt.after), w.Close()) })
+		if _, p, err := client.ReadMessage(); err != nil || string(p) != tt.before+tt.after {
+			t.Fatalf("read %d bytes, %.20q, %v; want %.20q", len(p), p, err, tt.before+tt.after)
+		}
+		if err := <-wrote; err != nil {
+			t.Error(err)
+		}
+		if frames[0].RSV != tt.want {
+			t.Errorf("%d bytes behind %d: the first of %d frames is %+v, want RSV %d", len(tt.after), len(tt.before), len(frames), frames[0], tt.want)
+		}
+	}
+}

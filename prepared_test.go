@@ -136,3 +136,36 @@ func TestMasksNeverRepeat(t *testing.T) {
 		})
 	}
 }
+
+// Connections whose windows differ are each sent what they can inflate.
+func TestWritePreparedCompressedForEachWindow(t *testing.T) {
+	want := bytes.Repeat(deflateNoise(deflateRand(13), 20<<10), 2)
+	m, err := Prepare(Binary, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	small := 0
+	for bits := maxWindowBits; bits >= minPeerWindowBits; bits-- {
+		z := &Compression{NoContextTakeover: true, WindowBits: bits}
+		var frame FrameInfo
+		trace := &Trace{FrameRead: func(_ *Conn, f FrameInfo) { frame = f }}
+		server, client := zipPair(t, &Config{Compression: z}, &Config{Compression: z, Trace: trace})
+		wrote := writeLater(func() error { return server.WritePrepared(m) })
+		if _, got, err := client.ReadMessage(); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%d bits: %d bytes of %d, %v", bits, len(got), len(want), err)
+			client.Close()
+		}
+		if err := <-wrote; err != nil {
+			t.Errorf("%d bits: %v", bits, err)
+		}
+		if frame.RSV != rsvCompressed {
+			t.Errorf("%d bits: frame %+v is not compressed", bits, frame)
+		}
+		if frame.Length < int64(len(want))*3/4 {
+			small++
+		}
+	}
+	if small != 1 {
+		t.Errorf("%d windows are large enough for the second half, want one", small)
+	}
+}
