@@ -306,3 +306,86 @@ func TestCompressedPrepared(t *testing.T) {
 		t.Errorf("%d bytes; the second time they are made anew: %t", len(a), &a[0] != &b[0])
 	}
 }
+
+// On a connection a message is compressed from Threshold on, however it is sent.
+func TestCompressedThreshold(t *testing.T) {
+	for _, takeover := range []bool{true, false} {
+		for way, name := range []string{"WriteMessage", "BufferMessage", "WritePrepared", "NextWriter"} {
+			for size, want := range map[int]byte{99: 0, 100: rsvCompressed} {
+				var got FrameInfo
+				trace := &Trace{FrameRead: func(_ *Conn, f FrameInfo) { got = f }}
+				z := &Compression{Threshold: 100, NoContextTakeover: !takeover}
+				from, to := zipPair(t, &Config{Compression: z}, &Config{Compression: z, Trace: trace})
+				p := bytes.Repeat([]byte("a"), size)
+				wrote := writeLater(func() error { return zipWrite(from, way, p) })
+				if _, read, err := to.ReadMessage(); err != nil || !bytes.Equal(read, p) {
+					t.Fatalf("%s: read %d bytes of %d, %v", name, len(read), size, err)
+				}
+				if err := <-wrote; err != nil || got.RSV != want {
+					t.Errorf("%s, takeover %v: %d bytes are sent as %+v, %v; want RSV %d", name, takeover, size, got, err, want)
+				}
+			}
+		}
+	}
+}
+
+// Messages that refer to each other leave in the order in which they were
+// compressed, whoever writes them and whether by the gate or under the lock. As
+// nothing is waited for, one writer or another comes by the gate all the time.
+func TestCompressedOrderOfWritersAtOnce(t *testing.T) {
+	const writers, each = 8, 150
+	a := &agreement{deflateParams: deflateParams{serverBits: 15, clientBits: 15}, threshold: 1}
+	from, script := readConn(RFC6455, ServerSide, nil)
+	from.compress(a)
+	var messages [writers][each][]byte
+	var group sync.WaitGroup
+	for id := range writers {
+		r := deflateRand(uint64(id))
+		for i := range each {
+			messages[id][i] = append(fmt.Appendf(nil, "%d %d ", id, i), deflateJSON(r, 300+r.IntN(700))...)
+		}
+	}
+	for id := range writers {
+		group.Go(func() {
+			for i, p := range messages[id] {
+				if err := zipWrite(from, []int{0, 1, 0, 0, 0, 3}[(id+i)%6], p); err != nil {
+					t.Errorf("writer %d, message %d: %v", id, i, err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	to, _ := readConn(RFC6455, ClientSide, script.out.Bytes())
+	to.compress(a)
+	var next [writers]int
+	for n := range writers * each {
+		_, p, err := to.ReadMessage()
+		var id, i int
+		if _, serr := fmt.Sscanf(string(p), "%d %d", &id, &i); err != nil || serr != nil || id >= writers || i >= each {
+			t.Fatalf("message %d of all: read %.40q, %v, %v", n, p, err, serr)
+		}
+		if next[id] != i || !bytes.Equal(p, messages[id][i]) {
+			t.Fatalf("message %d of writer %d came when %d was due, or is wrong from byte %d on", i, id, next[id], maskDiff(p, messages[id][i]))
+		}
+		next[id]++
+	}
+}
+
+// A writer who has to wait until he may compress does so outside of the gate:
+// within, he would write before those whom he lets compress before him.
+func TestCompressedWriterWaitsOutsideTheGate(t *testing.T) {
+	c, script := readConn(RFC6455, ServerSide, nil)
+	c.compress(&agreement{deflateParams: deflateParams{serverBits: 15, clientBits: 15}})
+	c.compressor.mu.Lock()
+	wrote := writeLater(writeText(c, "text"))
+	for c.wr.gate.Load() == gateOpen && len(wrote) == 0 {
+		runtime.Gosched()
+	}
+	if c.wr.gate.Load() == gateTaken || len(wrote) > 0 {
+		t.Error("a writer waits within the gate, or does not wait")
+	}
+	c.compressor.mu.Unlock()
+	if err := <-wrote; err != nil || script.out.Len() == 0 {
+		t.Errorf("%d bytes were sent, %v", script.out.Len(), err)
+	}
+}
