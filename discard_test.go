@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 func TestDiscard(t *testing.T) {
@@ -120,4 +121,38 @@ func TestDiscardIsOverWhenItIsOver(t *testing.T) {
 			c.Close()
 		})
 	}
+}
+
+// discardSlow is a connection that takes its time to be given its deadline back.
+type discardSlow struct {
+	net.Conn
+	restored chan struct{}
+}
+
+func (s *discardSlow) SetReadDeadline(at time.Time) error {
+	if at.IsZero() {
+		<-s.restored
+	}
+	return s.Conn.SetReadDeadline(at)
+}
+
+// Discard is not over before the deadline is as it was.
+func TestDiscardIsNotOverTooSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := net.Pipe()
+		defer peer.Close()
+		slow := &discardSlow{nc, make(chan struct{})}
+		c := newConn(slow, RFC6455, ServerSide, &Config{}, nil)
+		ctx, cancel := context.WithCancel(t.Context())
+		over := c.Discard(ctx)
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		if over.Err() != nil {
+			t.Error("Discard is over, and a read would still give up at once")
+		}
+		close(slow.restored)
+		<-over.Done()
+		c.Close()
+	})
 }

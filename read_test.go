@@ -97,6 +97,8 @@ func TestReadError(t *testing.T) {
 		{"end after a message", []Version{RFC6455, Hybi10, Hybi07}, hello, io.ErrUnexpectedEOF, nil, 0},
 		{"end after a message", []Version{Hybi00, Hixie75}, hello, nil, &CloseError{Code: 1005}, 0},
 		{"end within a message", allVersions, func(v Version) []byte { return append(hello(v), hello(v)[:3]...) }, io.ErrUnexpectedEOF, nil, 0},
+		{"end within the frame of a Close", []Version{Hybi00, Hixie75}, func(v Version) []byte { return append(hello(v), 0xff) }, io.ErrUnexpectedEOF, nil, 0},
+		{"end within a length", []Version{Hybi00, Hixie75}, func(v Version) []byte { return append(hello(v), 0x80, 0x81) }, io.ErrUnexpectedEOF, nil, 0},
 		{"Close with code and reason", []Version{RFC6455, Hybi10, Hybi07}, closing(4000, "why"), nil, &CloseError{4000, "why"}, 4000},
 		{"Close without code", []Version{RFC6455, Hybi10, Hybi07, Hybi00}, closing(1005, ""), nil, &CloseError{Code: 1005}, 1005},
 		{"invalid UTF-8", []Version{RFC6455, Hybi10, Hybi07}, func(v Version) []byte {

@@ -261,3 +261,30 @@ func TestReadyLargeBuffers(t *testing.T) {
 		t.Errorf("%d reads for 60 KiB after little was sent: want small buffers", n)
 	}
 }
+
+// A read that finds nothing gives its buffer back, for the next one to use.
+func TestReadyThatFindsNothingHoldsNothing(t *testing.T) {
+	const tries = 2000
+	c, peer := readySocket(t)
+	defer peer.Close()
+	defer c.Close()
+	for _, large := range []int8{0, stayLarge} {
+		c.rd.large = large
+		memory := inflateMemory(func() {
+			err := c.rd.ready.raw.Read(func(fd uintptr) bool {
+				for range tries {
+					if c.rd.tryRead(fd) {
+						t.Errorf("something was read, or the end: %v", c.rd.ready.err)
+					}
+				}
+				return true
+			})
+			if err != nil || c.rd.buf != nil {
+				t.Errorf("a buffer is held: %t; %v", c.rd.buf != nil, err)
+			}
+		})
+		if size := uint64(len(borrowBuffer(large > 0))); memory > tries/2*size { // the race detector has pools forget a quarter
+			t.Errorf("%d bytes were allocated by %d reads that found nothing, with buffers of %d", memory, tries, size)
+		}
+	}
+}
