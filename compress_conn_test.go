@@ -253,7 +253,7 @@ func TestCompressedBomb(t *testing.T) {
 			defer peer.Close()
 			c := newConn(nc, RFC6455, ServerSide, &Config{}, nil)
 			defer c.Close()
-			c.compress(&agreement{deflateParams: deflateParams{serverBits: 15, clientBits: 15}})
+			c.compress(&agreement{deflateParams{serverBits: 15, clientBits: 15}, 1})
 			go peer.Write(frame)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
@@ -375,7 +375,7 @@ func TestCompressedOrderOfWritersAtOnce(t *testing.T) {
 // within, he would write before those whom he lets compress before him.
 func TestCompressedWriterWaitsOutsideTheGate(t *testing.T) {
 	c, script := readConn(RFC6455, ServerSide, nil)
-	c.compress(&agreement{deflateParams: deflateParams{serverBits: 15, clientBits: 15}})
+	c.compress(&agreement{deflateParams{serverBits: 15, clientBits: 15}, 1})
 	c.compressor.mu.Lock()
 	wrote := writeLater(writeText(c, "text"))
 	for c.wr.gate.Load() == gateOpen && len(wrote) == 0 {
