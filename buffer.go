@@ -109,7 +109,7 @@ func (m *messageBuffer) appendTo(dst []byte) []byte {
 // move moves the message to a buffer that is to be recycled.
 func (m *messageBuffer) move() *outBuffer {
 	out := outBuffers.Get().(*outBuffer)
-	out.b = m.appendTo(out.b)
+	out.b = m.appendTo(slices.Grow(out.b, m.size+len(m.b)-m.start))
 	m.giveBack()
 	return out
 }

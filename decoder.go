@@ -105,8 +105,18 @@ func (d *decoder) checkLimits(compressed bool, length int64) *ProtocolError {
 	return nil
 }
 
-// checkInflated checks what the message that was last decoded inflates to.
-func (d *decoder) checkInflated(p []byte) error {
+// inflate appends what the message inflates to that was last decoded, RFC 7692
+// section 7.2.2.
+func (d *decoder) inflate(dst, payload []byte) ([]byte, *ProtocolError) {
+	n := len(dst)
+	dst, err := d.inflater.append(dst, payload, d.maxSize)
+	if err != nil {
+		return dst, err.(*ProtocolError)
+	}
+	return dst, d.checkInflated(dst[n:])
+}
+
+func (d *decoder) checkInflated(p []byte) *ProtocolError {
 	if d.typ != Text {
 		return nil
 	}

@@ -115,12 +115,9 @@ func emptied(p []byte) []byte {
 func (p *Parser) message() (Message, error) {
 	m := Message{Type: p.dec.typ, Data: p.msg}
 	if p.dec.rsv != 0 {
-		out, err := p.dec.inflater.append(p.inflated, p.msg, p.dec.maxSize)
-		if err == nil {
-			err = p.dec.checkInflated(out)
-		}
+		out, err := p.dec.inflate(p.inflated, p.msg)
 		if err != nil {
-			return Message{}, p.fail(err.(*ProtocolError))
+			return Message{}, p.fail(err)
 		}
 		p.inflated, m.Data = out, out
 	}

@@ -129,28 +129,25 @@ func (c *Conn) takeMessage(b []byte, exact bool) ([]byte, error) {
 // inflate appends what the message in m inflates to, RFC 7692 section 7.2.2.
 func (c *Conn) inflate(b []byte, m *messageBuffer) ([]byte, error) {
 	in := m.move()
-	fresh := m.exact || b == nil
+	defer recycle(in)
+	d, fresh := &c.rd.dec, m.exact || b == nil
 	if fresh {
-		b = in.b // behind what is inflated
-	} else if !m.owned {
+		out := outBuffers.Get().(*outBuffer)
+		defer recycle(out)
+		p, err := d.inflate(out.b, in.b)
+		if out.b = p; err != nil {
+			return nil, c.failPeer(err)
+		}
+		return append([]byte{}, p...), nil
+	}
+	if !m.owned {
 		b = m.b[:m.start] // which may have grown
 	}
-	n, d := len(b), &c.rd.dec
-	b, err := d.inflater.append(b, in.b, d.maxSize)
-	if err == nil {
-		err = d.checkInflated(b[n:])
-	}
-	if fresh {
-		in.b = b
-	}
-	if fresh && err == nil {
-		b = append([]byte{}, b[n:]...)
-	}
-	recycle(in)
+	p, err := d.inflate(b, in.b)
 	if err != nil {
-		return nil, c.failPeer(err.(*ProtocolError))
+		return nil, c.failPeer(err)
 	}
-	return b, nil
+	return p, nil
 }
 
 // beginRead makes the decoder ready for a new message.
