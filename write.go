@@ -15,10 +15,6 @@ const (
 	// their number is bounded by other means.
 	maxQueue = 64 << 10
 
-	// minParts is how large a payload must be to be worth a second part of a
-	// writev(2).
-	minParts = 8 << 10
-
 	// maxRounds is how often a writer goes on to write what others have queued
 	// meanwhile, before it leaves that to a goroutine: it wants to return.
 	maxRounds = 4
