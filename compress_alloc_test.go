@@ -5,6 +5,7 @@
 package websocket
 
 import (
+	"runtime"
 	"runtime/debug"
 	"testing"
 )
@@ -38,6 +39,20 @@ func TestCompressedAllocs(t *testing.T) {
 			if n > 0 {
 				t.Errorf("alone %v, %d bytes: %v allocations to write and read a message, want none", alone, size, n)
 			}
+		}
+	}
+}
+
+// "RSS grows by less than 4 MiB", of which a connection is some.
+func TestCompressedBombMemory(t *testing.T) {
+	frame := zipBomb()
+	for way, name := range zipBombWays {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_ = zipReadBomb(t, frame, way) // which TestCompressedBomb looks at
+		runtime.ReadMemStats(&after)
+		if took := after.TotalAlloc - before.TotalAlloc; took > 4<<20 {
+			t.Errorf("%s: %d bytes were allocated, want less than 4 MiB", name, took)
 		}
 	}
 }
