@@ -33,7 +33,7 @@ func TestPartOfMessageIsNotInCallersBuffer(t *testing.T) {
 						c.SetReadDeadline(time.Time{})
 						go peer.Write(wire[600:])
 						if _, got, err := read(c)(); err != nil || !bytes.Equal(got, want) {
-							t.Errorf("then %s: %d bytes, first other one at %d, %v", again, len(got), maskDiff(got, want), err)
+							t.Errorf("then %s: %d bytes, first other one at %d, %v", again, len(got), firstDiff(got, want), err)
 						}
 						if !bytes.Equal(buf[:cap(buf)], mine) {
 							t.Error("what the caller had written to his buffer is overwritten")

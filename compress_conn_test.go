@@ -144,7 +144,7 @@ func TestCompressedConversation(t *testing.T) {
 						t.Fatalf("message %d of %d bytes: %v", i, len(want), err)
 					}
 					if i%6 != 3 && i%6 != 4 && !bytes.Equal(got, want) {
-						t.Fatalf("message %d is not what was sent: %d bytes of %d, first other one at %d", i, len(got), len(want), maskDiff(got, want))
+						t.Fatalf("message %d is not what was sent: %d bytes of %d, first other one at %d", i, len(got), len(want), firstDiff(got, want))
 					}
 				}
 				if err := <-wrote; err != nil {
@@ -370,7 +370,7 @@ func TestCompressedOrderOfWritersAtOnce(t *testing.T) {
 			t.Fatalf("message %d of all: read %.40q, %v, %v", n, p, err, serr)
 		}
 		if next[id] != i || !bytes.Equal(p, messages[id][i]) {
-			t.Fatalf("message %d of writer %d came when %d was due, or is wrong from byte %d on", i, id, next[id], maskDiff(p, messages[id][i]))
+			t.Fatalf("message %d of writer %d came when %d was due, or is wrong from byte %d on", i, id, next[id], firstDiff(p, messages[id][i]))
 		}
 		next[id]++
 	}

@@ -83,7 +83,7 @@ func (z *Compressor) AppendMessage(dst []byte, t MessageType, p []byte) ([]byte,
 	out := z.message(h, p)
 	defer recycle(out)
 	if z.side == ClientSide {
-		h.masked, h.key = true, out.keys.next()
+		h.masked, h.key = true, out.keys.Next()
 	}
 	return appendHybi(dst, h, out.b), nil
 }

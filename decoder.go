@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math"
+
+	"github.com/protocol-websocket/websocket/internal/mask"
 )
 
 // decoder is the state of the way from bytes to messages. It lives in the
@@ -179,7 +181,7 @@ func (d *decoder) payload(dst, src []byte) ([]byte, int) {
 	at := len(dst)
 	dst = dst[:at+n]
 	if d.masked {
-		d.key = maskCopy(dst[at:], src[:n], d.key)
+		d.key = mask.Copy(dst[at:], src[:n], d.key)
 	} else {
 		copy(dst[at:], src[:n])
 	}
@@ -198,7 +200,7 @@ func (d *decoder) direct() int64 {
 
 func (d *decoder) directRead(p []byte) *ProtocolError {
 	if d.masked {
-		d.key = maskCopy(p, p, d.key)
+		d.key = mask.Copy(p, p, d.key)
 	}
 	d.left -= int64(len(p))
 	return d.checkText(p)

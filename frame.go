@@ -7,6 +7,8 @@ import (
 	"io"
 	"slices"
 	"strconv"
+
+	"github.com/protocol-websocket/websocket/internal/mask"
 )
 
 // MessageType is the type of a message, and of a control frame. The values are
@@ -136,7 +138,7 @@ func AppendMessage(dst []byte, v Version, side Side, t MessageType, p []byte) ([
 		return dst, err
 	}
 	if h.masked {
-		h.key = newMaskKey()
+		h.key = mask.NewKey()
 	}
 	return appendFrame(dst, v, h, p), nil
 }
@@ -157,7 +159,7 @@ func AppendClose(dst []byte, v Version, side Side, code StatusCode, reason strin
 	}
 	h := header{fin: true, op: Close, masked: side == ClientSide && !v.hixie()}
 	if h.masked {
-		h.key = newMaskKey()
+		h.key = mask.NewKey()
 	}
 	if v.hixie() {
 		p = nil
@@ -219,7 +221,7 @@ func appendHybi(dst []byte, h header, payload []byte) []byte {
 	}
 	at := len(dst)
 	dst = slices.Grow(dst, len(payload))[:at+len(payload)]
-	maskCopy(dst[at:], payload, h.key)
+	mask.Copy(dst[at:], payload, h.key)
 	return dst
 }
 
@@ -245,17 +247,17 @@ func (*hybiCodec) appendHeader(dst []byte, h header, n int) []byte {
 	if h.fin {
 		b0 |= 0x80
 	}
-	var mask byte
+	var maskBit byte
 	if h.masked {
-		mask = 0x80
+		maskBit = 0x80
 	}
 	switch {
 	case n < 126:
-		dst = append(dst, b0, mask|byte(n))
+		dst = append(dst, b0, maskBit|byte(n))
 	case n < 1<<16:
-		dst = append(dst, b0, mask|126, byte(n>>8), byte(n))
+		dst = append(dst, b0, maskBit|126, byte(n>>8), byte(n))
 	default:
-		dst = append(dst, b0, mask|127)
+		dst = append(dst, b0, maskBit|127)
 		dst = binary.BigEndian.AppendUint64(dst, uint64(n))
 	}
 	if h.masked {
@@ -280,7 +282,7 @@ func (*hybiCodec) parseFrame(src []byte) (Frame, int, error) {
 	if h.masked {
 		binary.LittleEndian.PutUint32(f.MaskKey[:], h.key)
 		f.Payload = make([]byte, length)
-		maskCopy(f.Payload, src[n:end], h.key)
+		mask.Copy(f.Payload, src[n:end], h.key)
 	}
 	return f, end, nil
 }
@@ -399,7 +401,7 @@ func (d *decoder) beginHybi(h header, length int64, src []byte, n int) (int, eve
 	}
 	p := src[n : n+int(length)]
 	if h.masked {
-		maskCopy(p, p, h.key)
+		mask.Copy(p, p, h.key)
 	}
 	d.setControl(h.op, p)
 	return n + len(p), gotControl

@@ -418,7 +418,7 @@ func TestInflaterLongestCodes(t *testing.T) {
 	}
 	f := inflater{bits: 15}
 	if got, err := f.append(nil, message, 1<<20); err != nil || !bytes.Equal(got, want) {
-		t.Errorf("%d bytes, first other one at %d, %v; want %d", len(got), maskDiff(got, want), err, len(want))
+		t.Errorf("%d bytes, first other one at %d, %v; want %d", len(got), firstDiff(got, want), err, len(want))
 	}
 }
 

@@ -3,6 +3,8 @@ package websocket
 import (
 	"net"
 	"sync"
+
+	"github.com/protocol-websocket/websocket/internal/mask"
 )
 
 // The memory that connections share. None holds any of it while it is idle.
@@ -59,7 +61,7 @@ var pieces = sync.Pool{New: func() any { return new(piece) }}
 // outBuffer holds frames on their way out.
 type outBuffer struct {
 	b    []byte
-	keys maskKeys // to mask what is appended to b
+	keys mask.Keys // to mask what is appended to b
 
 	// Of a large frame: what stands before, in and after it.
 	trailer [1]byte

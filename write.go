@@ -7,6 +7,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/protocol-websocket/websocket/internal/mask"
 )
 
 const (
@@ -308,7 +310,7 @@ func (c *Conn) writeParts(out *outBuffer, o *outgoing) error {
 
 // writeMasked writes a large frame, masked in pieces.
 func (c *Conn) writeMasked(out *outBuffer, o *outgoing) error {
-	o.masked, o.key = true, out.keys.next()
+	o.masked, o.key = true, out.keys.Next()
 	out.b = c.appendHeader(out.b, o.header, len(o.payload))
 	key := o.key
 	for p := o.payload; len(p) > 0; {
@@ -316,7 +318,7 @@ func (c *Conn) writeMasked(out *outBuffer, o *outgoing) error {
 		p = p[len(piece):]
 		at := len(out.b)
 		out.b = append(out.b, piece...)
-		key = maskCopy(out.b[at:], out.b[at:], key)
+		key = mask.Copy(out.b[at:], out.b[at:], key)
 		if _, err := c.nc.Write(out.b); err != nil {
 			return err
 		}
@@ -406,7 +408,7 @@ func (c *Conn) appendFrame(out *outBuffer, h header, p []byte) {
 		return
 	}
 	if c.side == ClientSide {
-		h.masked, h.key = true, out.keys.next()
+		h.masked, h.key = true, out.keys.Next()
 	}
 	out.b = appendHybi(out.b, h, p)
 }

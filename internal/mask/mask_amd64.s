@@ -2,11 +2,11 @@
 
 #include "textflag.h"
 
-// func maskAVX2(dst, src *byte, n int, key uint32)
+// func longAVX2(dst, src *byte, n int, key uint32)
 //
-// The last 64 bytes are loaded before anything is stored, and stored in the
-// end: so they may overlap what is masked in blocks before them, in place too.
-TEXT ·maskAVX2(SB), NOSPLIT, $0-28
+// The last 64 bytes are loaded before anything is stored, and are stored last.
+// So the blocks before them may overlap them, even when dst is src.
+TEXT ·longAVX2(SB), NOSPLIT, $0-28
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), DX
@@ -15,7 +15,7 @@ TEXT ·maskAVX2(SB), NOSPLIT, $0-28
 	VMOVD AX, X0
 	VPBROADCASTD X0, Y0
 
-	// The key of the last 64 bytes begins with that of byte n-64.
+	// For the last 64 bytes the key is rotated to byte n-64.
 	MOVL DX, CX
 	SHLL $3, CX
 	RORL CX, AX
@@ -28,10 +28,10 @@ TEXT ·maskAVX2(SB), NOSPLIT, $0-28
 	CMPQ DX, $288
 	JB   blocks
 
-	// So many bytes are stored at multiples of 32, from which on they are masked
-	// by 256: a payload is seldom there by itself. The up to 31 bytes before are
-	// loaded first and stored last, for the same reason as above. In place that
-	// makes 64 KiB a third faster, and 1 KiB by 30 %.
+	// From 288 bytes on, 256 bytes at a time are stored at addresses that are
+	// multiples of 32, where payloads seldom begin. The up to 31 bytes before
+	// that are loaded first and stored last, for the reason given above. In
+	// place this makes 64 KiB a third faster, and 1 KiB 30 % faster.
 	MOVQ  DI, R9
 	VPXOR (SI), Y0, Y11
 	MOVQ  DI, CX

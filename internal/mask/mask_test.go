@@ -1,4 +1,4 @@
-package websocket
+package mask_test
 
 import (
 	"bytes"
@@ -7,41 +7,43 @@ import (
 	"math/rand"
 	"sync"
 	"testing"
+
+	"github.com/protocol-websocket/websocket/internal/mask"
 )
 
-// maskNaive is what section 5.3 says, a byte at a time.
-func maskNaive(src []byte, key uint32) []byte {
-	var wire [maskKeySize]byte
+// naive is what section 5.3 says, a byte at a time.
+func naive(src []byte, key uint32) []byte {
+	var wire [mask.KeySize]byte
 	binary.LittleEndian.PutUint32(wire[:], key)
 	dst := make([]byte, len(src))
 	for i, b := range src {
-		dst[i] = b ^ wire[i%maskKeySize]
+		dst[i] = b ^ wire[i%mask.KeySize]
 	}
 	return dst
 }
 
-// maskKeyAfter is the key for the byte after n others.
-func maskKeyAfter(key uint32, n int) uint32 {
-	var wire, turned [maskKeySize]byte
+// keyAfter is the key for the byte after n others.
+func keyAfter(key uint32, n int) uint32 {
+	var wire, turned [mask.KeySize]byte
 	binary.LittleEndian.PutUint32(wire[:], key)
 	for i := range turned {
-		turned[i] = wire[(i+n)%maskKeySize]
+		turned[i] = wire[(i+n)%mask.KeySize]
 	}
 	return binary.LittleEndian.Uint32(turned[:])
 }
 
-// maskNoise returns n bytes that are the same in every run.
-func maskNoise(n int) []byte {
+// makeNoise returns n bytes that are the same in every run.
+func makeNoise(n int) []byte {
 	p := make([]byte, n)
 	rand.New(rand.NewSource(int64(n))).Read(p)
 	return p
 }
 
-const maskTestKey = 0x3d21fa37 // 37 fa 21 3d on the wire, as in the examples of RFC 6455 section 5.7
+const testKey = 0x3d21fa37 // 37 fa 21 3d on the wire, as in the examples of RFC 6455 section 5.7
 
-func TestMaskCopyExample(t *testing.T) {
+func TestCopyExample(t *testing.T) {
 	got := make([]byte, 5)
-	key := maskCopy(got, []byte("Hello"), maskTestKey)
+	key := mask.Copy(got, []byte("Hello"), testKey)
 	if want := []byte{0x7f, 0x9f, 0x4d, 0x51, 0x58}; !bytes.Equal(got, want) {
 		t.Errorf("masked Hello is % x, RFC 6455 section 5.7 says % x: look at the byte order of the key", got, want)
 	}
@@ -50,8 +52,8 @@ func TestMaskCopyExample(t *testing.T) {
 	}
 }
 
-// maskTestLengths are all up to 300, and longer ones near those where the kernel takes another way.
-func maskTestLengths() (lengths []int) {
+// testLengths are all up to 300, and longer ones near those where the assembly takes another way.
+func testLengths() (lengths []int) {
 	for n := range 301 {
 		lengths = append(lengths, n)
 	}
@@ -62,22 +64,22 @@ func maskTestLengths() (lengths []int) {
 }
 
 // Every length, at every alignment of both slices: nothing but dst[:n] changes, and that is right.
-func TestMaskCopy(t *testing.T) {
-	const guard, edge = 0xEE, 32 // the kernel stores at multiples of 32
-	noise := maskNoise(1300)
-	for _, n := range maskTestLengths() {
-		want := maskNaive(noise[:n], maskTestKey)
+func TestCopy(t *testing.T) {
+	const guard, edge = 0xEE, 32 // the assembly stores at multiples of 32
+	noise := makeNoise(1300)
+	for _, n := range testLengths() {
+		want := naive(noise[:n], testKey)
 		for _, s := range []int{0, 1, 2, 5, 31} {
 			src := append(make([]byte, s), noise[:n]...)[s:]
 			for d := range edge {
 				room := bytes.Repeat([]byte{guard}, d+n+edge)
 				wantRoom := bytes.Clone(room)
 				copy(wantRoom[d:], want)
-				key := maskCopy(room[d:], src, maskTestKey)
+				key := mask.Copy(room[d:], src, testKey)
 				if !bytes.Equal(room, wantRoom) {
-					t.Fatalf("length %d, src at %d, dst at %d of the buffer: it differs from the naive twin first at %d", n, s, d, maskDiff(room, wantRoom))
+					t.Fatalf("length %d, src at %d, dst at %d of the buffer: it differs from the naive twin first at %d", n, s, d, firstDiff(room, wantRoom))
 				}
-				if want := maskKeyAfter(maskTestKey, n); key != want {
+				if want := keyAfter(testKey, n); key != want {
 					t.Fatalf("length %d: the key returned is %08x, want %08x", n, key, want)
 				}
 			}
@@ -88,37 +90,37 @@ func TestMaskCopy(t *testing.T) {
 	}
 }
 
-func TestMaskCopyInPlace(t *testing.T) {
-	noise := maskNoise(1300 + 32)
-	for _, n := range maskTestLengths() {
+func TestCopyInPlace(t *testing.T) {
+	noise := makeNoise(1300 + 32)
+	for _, n := range testLengths() {
 		for at := range 32 {
 			p := bytes.Clone(noise)
-			maskCopy(p[at:at+n], p[at:at+n], maskTestKey)
-			want := append(bytes.Clone(noise[:at]), maskNaive(noise[at:at+n], maskTestKey)...)
+			mask.Copy(p[at:at+n], p[at:at+n], testKey)
+			want := append(bytes.Clone(noise[:at]), naive(noise[at:at+n], testKey)...)
 			want = append(want, noise[at+n:]...)
 			if !bytes.Equal(p, want) {
-				t.Fatalf("length %d at %d: differs first at %d: look for bytes masked twice", n, at, maskDiff(p, want))
+				t.Fatalf("length %d at %d: differs first at %d: look for bytes masked twice", n, at, firstDiff(p, want))
 			}
 		}
 	}
 }
 
-// The twin of the kernel, which most of these machines do not run otherwise.
-func TestMaskLongGeneric(t *testing.T) {
-	noise := maskNoise(400)
-	for n := maskBlock; n <= len(noise); n++ {
-		want := maskNaive(noise[:n], maskTestKey)
+// The twin of the assembly, which machines that have assembly do not run otherwise.
+func TestLongGeneric(t *testing.T) {
+	noise := makeNoise(400)
+	for n := mask.Block; n <= len(noise); n++ {
+		want := naive(noise[:n], testKey)
 		got := make([]byte, n)
-		if maskLongGeneric(got, noise[:n], maskTestKey); !bytes.Equal(got, want) {
-			t.Fatalf("length %d: differs from the naive twin first at %d", n, maskDiff(got, want))
+		if mask.LongGeneric(got, noise[:n], testKey); !bytes.Equal(got, want) {
+			t.Fatalf("length %d: differs from the naive twin first at %d", n, firstDiff(got, want))
 		}
-		if maskLongGeneric(got, got, maskTestKey); !bytes.Equal(got, noise[:n]) {
-			t.Fatalf("length %d, in place: differs first at %d", n, maskDiff(got, noise))
+		if mask.LongGeneric(got, got, testKey); !bytes.Equal(got, noise[:n]) {
+			t.Fatalf("length %d, in place: differs first at %d", n, firstDiff(got, noise))
 		}
 	}
 }
 
-func maskDiff(a, b []byte) int {
+func firstDiff(a, b []byte) int {
 	for i := range min(len(a), len(b)) {
 		if a[i] != b[i] {
 			return i
@@ -127,29 +129,29 @@ func maskDiff(a, b []byte) int {
 	return min(len(a), len(b))
 }
 
-// A payload in pieces gives what it gives whole: the key carries over.
-func TestMaskCopyChunks(t *testing.T) {
-	src := maskNoise(70_001)
-	want := maskNaive(src, maskTestKey)
+// A payload masked in pieces gives the same bytes as one masked whole.
+func TestCopyChunks(t *testing.T) {
+	src := makeNoise(70_001)
+	want := naive(src, testKey)
 	for _, most := range []int{1, 3, 7, 64, 200, 5000} {
 		t.Run(fmt.Sprintf("most=%d", most), func(t *testing.T) {
 			random := rand.New(rand.NewSource(int64(most)))
 			got := make([]byte, len(src))
-			key := uint32(maskTestKey)
+			key := uint32(testKey)
 			for i := 0; i < len(src); {
 				n := min(random.Intn(most+1), len(src)-i)
-				key = maskCopy(got[i:], src[i:i+n], key)
+				key = mask.Copy(got[i:], src[i:i+n], key)
 				i += n
 			}
 			if !bytes.Equal(got, want) {
-				t.Errorf("differs first at %d: look at the key that maskCopy returns", maskDiff(got, want))
+				t.Errorf("differs first at %d: look at the key that Copy returns", firstDiff(got, want))
 			}
 		})
 	}
 }
 
-// The capacity behind a short dst may be another's memory.
-func TestMaskCopyShortDst(t *testing.T) {
+// The capacity behind a short dst may be memory that is in use for something else.
+func TestCopyShortDst(t *testing.T) {
 	for _, n := range []int{1, 5, 64, 100} {
 		t.Run(fmt.Sprintf("length=%d", n), func(t *testing.T) {
 			room := make([]byte, n)
@@ -161,35 +163,35 @@ func TestMaskCopyShortDst(t *testing.T) {
 					t.Error("dst was written before the panic")
 				}
 			}()
-			maskCopy(room[:n-1], maskNoise(n), maskTestKey)
+			mask.Copy(room[:n-1], makeNoise(n), testKey)
 		})
 	}
 }
 
-func FuzzMaskCopy(f *testing.F) {
-	f.Add([]byte("Hello"), uint32(maskTestKey), uint16(2), uint8(1))
-	f.Add(maskNoise(300), uint32(0), uint16(129), uint8(7))
-	f.Add(maskNoise(1000), uint32(0x01020304), uint16(400), uint8(13))
+func FuzzCopy(f *testing.F) {
+	f.Add([]byte("Hello"), uint32(testKey), uint16(2), uint8(1))
+	f.Add(makeNoise(300), uint32(0), uint16(129), uint8(7))
+	f.Add(makeNoise(1000), uint32(0x01020304), uint16(400), uint8(13))
 	f.Add([]byte{}, ^uint32(0), uint16(0), uint8(0))
 	f.Fuzz(func(t *testing.T, src []byte, key uint32, cut uint16, at uint8) {
-		want := maskNaive(src, key)
+		want := naive(src, key)
 		split := int(cut) % (len(src) + 1)
 		got := make([]byte, int(at)+len(src))[at:]
-		after := maskCopy(got, src[:split], key)
-		after = maskCopy(got[split:], src[split:], after)
+		after := mask.Copy(got, src[:split], key)
+		after = mask.Copy(got[split:], src[split:], after)
 		if !bytes.Equal(got, want) {
-			t.Fatalf("%d bytes cut at %d, dst at %d: differs first at %d", len(src), split, at, maskDiff(got, want))
+			t.Fatalf("%d bytes cut at %d, dst at %d: differs first at %d", len(src), split, at, firstDiff(got, want))
 		}
-		if want := maskKeyAfter(key, len(src)); after != want {
+		if want := keyAfter(key, len(src)); after != want {
 			t.Fatalf("key after %d bytes cut at %d is %08x, want %08x", len(src), split, after, want)
 		}
-		if len(src) >= maskBlock {
+		if len(src) >= mask.Block {
 			twin := make([]byte, len(src))
-			if maskLongGeneric(twin, src, key); !bytes.Equal(got, twin) {
-				t.Fatalf("%d bytes: the kernel and its twin in Go differ first at %d", len(src), maskDiff(got, twin))
+			if mask.LongGeneric(twin, src, key); !bytes.Equal(got, twin) {
+				t.Fatalf("%d bytes: the assembly and its twin in Go differ first at %d", len(src), firstDiff(got, twin))
 			}
 		}
-		maskCopy(got, got, key)
+		mask.Copy(got, got, key)
 		if !bytes.Equal(got, src) {
 			t.Fatalf("masking %d bytes twice, the second time in place, does not give them back", len(src))
 		}
@@ -197,25 +199,25 @@ func FuzzMaskCopy(f *testing.F) {
 }
 
 // The same mask never twice in 1,000 frames; chance may give one pair, hardly ever two.
-func TestMaskKeysDistinct(t *testing.T) {
+func TestKeysDistinct(t *testing.T) {
 	seen := make(map[uint32]int)
 	for range 1000 {
-		seen[newMaskKey()]++
+		seen[mask.NewKey()]++
 	}
 	if len(seen) < 999 {
-		t.Errorf("%d different keys among 1000: look at what maskKeys.next takes from its buffer", len(seen))
+		t.Errorf("%d different keys among 1000: look at what Keys.Next takes from its buffer", len(seen))
 	}
 }
 
 // Run under -race too: a store that two goroutines hold at once gives both the same keys.
-func TestMaskKeysConcurrent(t *testing.T) {
+func TestKeysConcurrent(t *testing.T) {
 	const writers, each = 8, 2000
 	keys := make([][]uint32, writers)
 	var wg sync.WaitGroup
 	for i := range keys {
 		wg.Go(func() {
 			for range each {
-				keys[i] = append(keys[i], newMaskKey())
+				keys[i] = append(keys[i], mask.NewKey())
 			}
 		})
 	}
@@ -232,21 +234,24 @@ func TestMaskKeysConcurrent(t *testing.T) {
 }
 
 // The store is drawn again when it runs out, and holds no key that was given out.
-func TestMaskKeysStore(t *testing.T) {
-	var m maskKeys
-	perDraw := len(m.buf) / maskKeySize
+func TestKeysStore(t *testing.T) {
+	var m mask.Keys
+	buf, _ := m.Store()
+	perDraw := len(buf) / mask.KeySize
 	seen := make(map[uint32]bool)
 	for i := range 3*perDraw + 1 {
-		before := m.buf
-		key := m.next()
+		before := buf
+		key := m.Next()
 		seen[key] = true
-		if want := len(m.buf) - maskKeySize*(i%perDraw+1); m.left != want {
-			t.Fatalf("key %d: %d bytes left, want %d: randomness is wasted or used twice", i, m.left, want)
+		var left int
+		buf, left = m.Store()
+		if want := len(buf) - mask.KeySize*(i%perDraw+1); left != want {
+			t.Fatalf("key %d: %d bytes left, want %d: randomness is wasted or used twice", i, left, want)
 		}
-		if i%perDraw > 0 && binary.LittleEndian.Uint32(before[m.left:]) != key {
+		if i%perDraw > 0 && binary.LittleEndian.Uint32(before[left:]) != key {
 			t.Fatalf("key %d is not the one that left the store", i)
 		}
-		if used := m.buf[m.left:]; !bytes.Equal(used, make([]byte, len(used))) {
+		if used := buf[left:]; !bytes.Equal(used, make([]byte, len(used))) {
 			t.Fatalf("key %d: the store still holds a key that was given out", i)
 		}
 	}
@@ -255,16 +260,16 @@ func TestMaskKeysStore(t *testing.T) {
 	}
 }
 
-// The average is rounded down, which is what makes the amortised store (and -race, under which a pool drops some of what
-// is put into it) count as nothing, while an allocation for each key does not.
-func TestMaskAllocs(t *testing.T) {
+// AllocsPerRun rounds the average down. So a store that is allocated now and then counts as nothing, also under -race, where
+// a pool drops some of what is put into it, and an allocation for each key counts.
+func TestAllocs(t *testing.T) {
 	p := make([]byte, 1000)
 	for _, tt := range []struct {
 		name string
 		f    func()
 	}{
-		{"maskCopy", func() { maskCopy(p, p, maskTestKey) }},
-		{"newMaskKey", func() { newMaskKey() }},
+		{"Copy", func() { mask.Copy(p, p, testKey) }},
+		{"NewKey", func() { mask.NewKey() }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if n := testing.AllocsPerRun(1000, tt.f); n != 0 {
@@ -274,9 +279,9 @@ func TestMaskAllocs(t *testing.T) {
 	}
 }
 
-func BenchmarkMaskCopy(b *testing.B) {
+func BenchmarkCopy(b *testing.B) {
 	for _, size := range []int{16, 125, 256, 512, 1024, 65536} {
-		src, dst := maskNoise(size), make([]byte, size)
+		src, dst := makeNoise(size), make([]byte, size)
 		// Each loop calls what it measures directly: a function value would cost as much as masking 16 bytes.
 		b.Run(fmt.Sprintf("size=%d/floor", size), func(b *testing.B) {
 			b.SetBytes(int64(size))
@@ -286,45 +291,45 @@ func BenchmarkMaskCopy(b *testing.B) {
 		})
 		b.Run(fmt.Sprintf("size=%d/copy", size), func(b *testing.B) {
 			b.SetBytes(int64(size))
-			for key := uint32(maskTestKey); b.Loop(); {
-				key = maskCopy(dst, src, key)
+			for key := uint32(testKey); b.Loop(); {
+				key = mask.Copy(dst, src, key)
 			}
 		})
 		b.Run(fmt.Sprintf("size=%d/inplace", size), func(b *testing.B) {
 			b.SetBytes(int64(size))
-			for key := uint32(maskTestKey); b.Loop(); {
-				key = maskCopy(dst, dst, key)
+			for key := uint32(testKey); b.Loop(); {
+				key = mask.Copy(dst, dst, key)
 			}
 		})
 		b.Run(fmt.Sprintf("size=%d/shifted", size), func(b *testing.B) { // in place, as payloads stand
 			b.SetBytes(int64(size))
 			p := make([]byte, 2+size)[2:]
-			for key := uint32(maskTestKey); b.Loop(); {
-				key = maskCopy(p, p, key)
+			for key := uint32(testKey); b.Loop(); {
+				key = mask.Copy(p, p, key)
 			}
 		})
 	}
 }
 
-func BenchmarkMaskKey(b *testing.B) {
+func BenchmarkKey(b *testing.B) {
 	b.Run("pooled", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			newMaskKey()
+			mask.NewKey()
 		}
 	})
 	b.Run("own", func(b *testing.B) {
 		b.ReportAllocs()
-		m := new(maskKeys)
+		m := new(mask.Keys)
 		for b.Loop() {
-			m.next()
+			m.Next()
 		}
 	})
 	b.Run("parallel", func(b *testing.B) {
 		b.ReportAllocs()
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
-				newMaskKey()
+				mask.NewKey()
 			}
 		})
 	})
