@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"github.com/protocol-websocket/websocket/internal/mask"
+	"github.com/protocol-websocket/websocket/internal/utf8text"
 )
 
 // decoder is the state of the way from bytes to messages. It lives in the
@@ -27,7 +28,7 @@ type decoder struct {
 	typ       MessageType
 	open      bool // begun and not ended
 	rsv       byte // of its first frame
-	utf8      utf8Checker
+	utf8      utf8text.Checker
 	size      int64
 	fragments int
 
@@ -122,11 +123,11 @@ func (d *decoder) checkInflated(p []byte) *ProtocolError {
 	if d.typ != Text {
 		return nil
 	}
-	d.utf8.reset()
-	if bad := d.utf8.check(p); bad >= 0 {
+	d.utf8.Reset()
+	if bad := d.utf8.Check(p); bad >= 0 {
 		return errBadText(p[bad])
 	}
-	if !d.utf8.complete() {
+	if !d.utf8.Complete() {
 		return errTextEnds()
 	}
 	return nil
@@ -152,12 +153,12 @@ func (d *decoder) beginFrame(h header, length int64) {
 
 func (d *decoder) beginMessage(t MessageType) {
 	d.typ, d.open, d.rsv, d.size, d.fragments = t, true, 0, 0, 0
-	d.utf8.reset()
+	d.utf8.Reset()
 }
 
 func (d *decoder) endMessage() *ProtocolError {
 	d.open = false
-	if d.checksText() && !d.utf8.complete() {
+	if d.checksText() && !d.utf8.Complete() {
 		return errTextEnds()
 	}
 	return nil
@@ -214,7 +215,7 @@ func (d *decoder) checkText(p []byte) *ProtocolError {
 	if !d.checksText() {
 		return nil
 	}
-	if bad := d.utf8.check(p); bad >= 0 {
+	if bad := d.utf8.Check(p); bad >= 0 {
 		return errBadText(p[bad])
 	}
 	return nil

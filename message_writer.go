@@ -4,6 +4,8 @@ import (
 	"errors"
 	"io"
 	"sync"
+
+	"github.com/protocol-websocket/websocket/internal/utf8text"
 )
 
 // fragmentSize is how much of a message a messageWriter gathers before it sends
@@ -18,7 +20,7 @@ type messageWriter struct {
 	buf   *outBuffer // gathered payload
 	begun bool       // a frame was sent
 	ended bool
-	text  utf8Checker // on hixie
+	text  utf8text.Checker // on hixie
 
 	compressed bool // final once begun
 }
@@ -66,7 +68,7 @@ func (m *messageWriter) Write(p []byte) (int, error) {
 		return 0, errWriterClosed
 	}
 	text := m.text
-	if m.c.version.hixie() && text.check(p) >= 0 {
+	if m.c.version.hixie() && text.Check(p) >= 0 {
 		return 0, errNotUTF8
 	}
 	if err := m.gather(p); err != nil {
@@ -123,7 +125,7 @@ func (m *messageWriter) Close() error {
 		return errWriterClosed
 	}
 	var err error
-	if m.begun || m.text.complete() {
+	if m.begun || m.text.Complete() {
 		err = m.sendRest()
 	}
 	if err == errWriteTimeout {
@@ -135,7 +137,7 @@ func (m *messageWriter) Close() error {
 		recycle(m.buf)
 		m.buf = nil
 	}
-	if err == nil && !m.text.complete() {
+	if err == nil && !m.text.Complete() {
 		return errNotUTF8
 	}
 	return err

@@ -1,4 +1,4 @@
-package websocket
+package utf8text_test
 
 import (
 	"fmt"
@@ -7,11 +7,13 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/protocol-websocket/websocket/internal/utf8text"
 )
 
-// utf8Twin says slowly, by unicode/utf8, what a utf8Checker fed with p says: the index of the first impossible byte or
+// twin says slowly, by unicode/utf8, what a Checker fed with p says: the index of the first impossible byte or
 // -1, and whether the text may end there.
-func utf8Twin(p []byte) (bad int, complete bool) {
+func twin(p []byte) (bad int, complete bool) {
 	for i := 0; i < len(p); {
 		if !utf8.FullRune(p[i:]) {
 			return -1, false
@@ -30,26 +32,26 @@ func utf8Twin(p []byte) (bad int, complete bool) {
 	return -1, true
 }
 
-// utf8CheckAgainstTwin feeds p in pieces that end at the cuts and at its end.
-func utf8CheckAgainstTwin(t *testing.T, p []byte, cuts ...int) {
+// checkAgainstTwin feeds p in pieces that end at the cuts and at its end.
+func checkAgainstTwin(t *testing.T, p []byte, cuts ...int) {
 	t.Helper()
-	wantBad, wantComplete := utf8Twin(p)
-	var c utf8Checker
+	wantBad, wantComplete := twin(p)
+	var c utf8text.Checker
 	bad, from := -1, 0
 	for _, to := range append(cuts, len(p)) {
 		// Without capacity behind it, a read past the end of the piece panics.
-		if at := c.check(p[from:to:to]); at >= 0 {
+		if at := c.Check(p[from:to:to]); at >= 0 {
 			bad = from + at
 			break
 		}
 		from = to
 	}
-	if bad != wantBad || c.complete() != wantComplete {
-		t.Fatalf("% x (%d bytes) cut at %v: failed at %d, complete %v; want %d, %v", p[:min(len(p), 80)], len(p), cuts, bad, c.complete(), wantBad, wantComplete)
+	if bad != wantBad || c.Complete() != wantComplete {
+		t.Fatalf("% x (%d bytes) cut at %v: failed at %d, complete %v; want %d, %v", p[:min(len(p), 80)], len(p), cuts, bad, c.Complete(), wantBad, wantComplete)
 	}
 }
 
-func TestUTF8Checker(t *testing.T) {
+func TestChecker(t *testing.T) {
 	for _, tt := range []struct {
 		name, in string
 		bad      int
@@ -79,63 +81,63 @@ func TestUTF8Checker(t *testing.T) {
 		{"surrogate between good words", "\xCE\xBA\xE1\xBD\xB9\xCF\x83\xCE\xBC\xCE\xB5\xED\xA0\x80edited", 12, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var c utf8Checker
-			if bad := c.check([]byte(tt.in)); bad != tt.bad {
+			var c utf8text.Checker
+			if bad := c.Check([]byte(tt.in)); bad != tt.bad {
 				t.Errorf("% x fails at %d, want %d", tt.in, bad, tt.bad)
 			}
-			if c.complete() != tt.complete {
-				t.Errorf("% x: complete is %v, want %v", tt.in, c.complete(), tt.complete)
+			if c.Complete() != tt.complete {
+				t.Errorf("% x: complete is %v, want %v", tt.in, c.Complete(), tt.complete)
 			}
 		})
 	}
 }
 
 // A text that failed stays failed, until it is another text.
-func TestUTF8CheckerSticks(t *testing.T) {
+func TestCheckerSticks(t *testing.T) {
 	for _, next := range []string{"a", "\x80", strings.Repeat("a", 600), strings.Repeat("é", 600)} {
-		var c utf8Checker
-		c.check([]byte("abc\xFF"))
-		if bad := c.check([]byte(next)); bad != 0 {
+		var c utf8text.Checker
+		c.Check([]byte("abc\xFF"))
+		if bad := c.Check([]byte(next)); bad != 0 {
 			t.Errorf("%d bytes after a failure fail at %d, want 0", len(next), bad)
 		}
-		if bad := c.check(nil); bad != -1 {
+		if bad := c.Check(nil); bad != -1 {
 			t.Errorf("nothing at all fails at %d", bad)
 		}
-		if c.complete() {
+		if c.Complete() {
 			t.Error("a text that failed is complete")
 		}
-		c.reset()
-		if bad := c.check([]byte("é")); bad != -1 || !c.complete() {
-			t.Errorf("after reset a good text fails at %d, complete %v", bad, c.complete())
+		c.Reset()
+		if bad := c.Check([]byte("é")); bad != -1 || !c.Complete() {
+			t.Errorf("after reset a good text fails at %d, complete %v", bad, c.Complete())
 		}
 	}
 }
 
-func TestUTF8CheckerSize(t *testing.T) {
-	if size := reflect.TypeFor[utf8Checker]().Size(); size > 8 {
+func TestCheckerSize(t *testing.T) {
+	if size := reflect.TypeFor[utf8text.Checker]().Size(); size > 8 {
 		t.Errorf("a checker takes %d bytes, and every connection has one: want 8 at most", size)
 	}
 }
 
 // Every input of one, two and three bytes. Those of three continue a checker fed with two, or it would take a minute.
-func TestUTF8CheckerShortInputs(t *testing.T) {
+func TestCheckerShortInputs(t *testing.T) {
 	for a := range 256 {
-		utf8CheckAgainstTwin(t, []byte{byte(a)})
+		checkAgainstTwin(t, []byte{byte(a)})
 		for b := range 256 {
 			p := []byte{byte(a), byte(b), 0}
-			utf8CheckAgainstTwin(t, p[:2])
-			var two utf8Checker
-			bad := two.check(p[:2])
+			checkAgainstTwin(t, p[:2])
+			var two utf8text.Checker
+			bad := two.Check(p[:2])
 			for x := range 256 {
 				p[2] = byte(x)
 				three, at := two, bad
-				if at < 0 && three.check(p[2:]) == 0 {
+				if at < 0 && three.Check(p[2:]) == 0 {
 					at = 2
 				}
-				if three.complete() != utf8.Valid(p) {
-					t.Fatalf("% x: complete is %v, unicode/utf8 says %v", p, three.complete(), utf8.Valid(p))
+				if three.Complete() != utf8.Valid(p) {
+					t.Fatalf("% x: complete is %v, unicode/utf8 says %v", p, three.Complete(), utf8.Valid(p))
 				}
-				if want, _ := utf8Twin(p); at != want {
+				if want, _ := twin(p); at != want {
 					t.Fatalf("% x fails at %d, want %d", p, at, want)
 				}
 			}
@@ -144,13 +146,13 @@ func TestUTF8CheckerShortInputs(t *testing.T) {
 }
 
 // Every lead and second byte of four-byte sequences, with the bytes at the edges of the ranges behind them.
-func TestUTF8CheckerFourBytes(t *testing.T) {
+func TestCheckerFourBytes(t *testing.T) {
 	edges := []byte{0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC2, 0xE0, 0xF4, 0xFF}
 	for lead := 0xE0; lead < 256; lead++ {
 		for second := range 256 {
 			for _, third := range edges {
 				for _, fourth := range edges {
-					utf8CheckAgainstTwin(t, []byte{byte(lead), byte(second), third, fourth})
+					checkAgainstTwin(t, []byte{byte(lead), byte(second), third, fourth})
 				}
 			}
 		}
@@ -158,7 +160,7 @@ func TestUTF8CheckerFourBytes(t *testing.T) {
 }
 
 // Every pair of cuts in texts good and bad.
-func TestUTF8CheckerSplits(t *testing.T) {
+func TestCheckerSplits(t *testing.T) {
 	for _, s := range []string{
 		"aé€😀z",
 		"ASCII that fills words and then é",
@@ -172,14 +174,14 @@ func TestUTF8CheckerSplits(t *testing.T) {
 		p := []byte(s)
 		for i := range len(p) + 1 {
 			for j := i; j <= len(p); j++ {
-				utf8CheckAgainstTwin(t, p, i, j)
+				checkAgainstTwin(t, p, i, j)
 			}
 		}
 	}
 }
 
-// utf8Texts are texts that take each of the fast paths, made the same in every run.
-var utf8Texts = []struct{ name, words string }{
+// texts are texts that take each of the fast paths, made the same in every run.
+var texts = []struct{ name, words string }{
 	{"ascii", "the quick brown fox jumps over a lazy dog while frames of text go by"},
 	{"rare", strings.Repeat("plain words of a long and patient english letter ", 6) + "naïve"},
 	{"latin", "où être déjà à côté français élève naïf garçon même le chat dans la maison noël"},
@@ -189,8 +191,8 @@ var utf8Texts = []struct{ name, words string }{
 	{"mixed", "hello 世界 où message 你好 déjà protocol payload 数据 the привет 😀 json frame"},
 }
 
-// utf8Text draws words until it has size bytes, and ends with a whole character.
-func utf8Text(words string, size int) []byte {
+// makeText draws words until it has size bytes, and ends with a whole character.
+func makeText(words string, size int) []byte {
 	random := rand.New(rand.NewSource(int64(size)))
 	list := strings.Fields(words)
 	var p []byte
@@ -205,19 +207,19 @@ func utf8Text(words string, size int) []byte {
 }
 
 // One wrong byte at each place of a text that is long enough for two lanes, in one piece and in two.
-func TestUTF8CheckerLongTexts(t *testing.T) {
-	for _, text := range utf8Texts {
+func TestCheckerLongTexts(t *testing.T) {
+	for _, text := range texts {
 		t.Run(text.name, func(t *testing.T) {
 			random := rand.New(rand.NewSource(1))
-			p := utf8Text(text.words, 2*utf8Lane+utf8Slack+300)
+			p := makeText(text.words, 2*utf8text.Lane+utf8text.Slack+300)
 			for i := range p {
-				utf8CheckAgainstTwin(t, p[:i])
-				utf8CheckAgainstTwin(t, p[i:])
+				checkAgainstTwin(t, p[:i])
+				checkAgainstTwin(t, p[i:])
 				right := p[i]
 				for _, wrong := range []byte{'a', 0x80, 0xBF, 0xC3, 0xE2, 0xED, 0xF0, 0xF4, 0xFF} {
 					p[i] = wrong
-					utf8CheckAgainstTwin(t, p)
-					utf8CheckAgainstTwin(t, p, random.Intn(len(p)))
+					checkAgainstTwin(t, p)
+					checkAgainstTwin(t, p, random.Intn(len(p)))
 				}
 				p[i] = right
 			}
@@ -226,49 +228,49 @@ func TestUTF8CheckerLongTexts(t *testing.T) {
 }
 
 // The place where the second lane begins, with each number of continuation bytes around it.
-func TestUTF8CheckerLaneBoundary(t *testing.T) {
+func TestCheckerLaneBoundary(t *testing.T) {
 	for _, s := range []string{"é", "€", "😀", "\x80\x80\x80\x80\x80", "\xF0\x9F\x98", "\xE2\x82", "\xF0\x9F\x98\x80\x80"} {
-		for size := 2*utf8Step + utf8Slack; size < 2*utf8Lane+40; size++ {
-			half := min(utf8Lane, (size-utf8Slack)/2&^7)
-			for at := half - len(s) - 1; at < half+utf8Slack; at++ {
+		for size := 2*utf8text.Step + utf8text.Slack; size < 2*utf8text.Lane+40; size++ {
+			half := min(utf8text.Lane, (size-utf8text.Slack)/2&^7)
+			for at := half - len(s) - 1; at < half+utf8text.Slack; at++ {
 				// é before it keeps the text from being taken for ASCII.
 				p := []byte("é" + strings.Repeat("a", size-2))
 				copy(p[max(at, 2):], s)
-				utf8CheckAgainstTwin(t, p)
+				checkAgainstTwin(t, p)
 			}
 		}
 	}
 }
 
 func FuzzUTF8(f *testing.F) {
-	for _, text := range utf8Texts {
-		f.Add(utf8Text(text.words, 300), uint16(100), uint16(7))
+	for _, text := range texts {
+		f.Add(makeText(text.words, 300), uint16(100), uint16(7))
 	}
 	f.Add([]byte("\xED\xA0\x80"), uint16(1), uint16(1))
 	f.Add([]byte("\xF4\x90"), uint16(0), uint16(1))
 	f.Fuzz(func(t *testing.T, p []byte, first, second uint16) {
 		i := int(first) % (len(p) + 1)
 		j := i + int(second)%(len(p)-i+1)
-		utf8CheckAgainstTwin(t, p)
-		utf8CheckAgainstTwin(t, p, i, j)
-		if _, complete := utf8Twin(p); complete != utf8.Valid(p) {
+		checkAgainstTwin(t, p)
+		checkAgainstTwin(t, p, i, j)
+		if _, complete := twin(p); complete != utf8.Valid(p) {
 			t.Fatalf("% x: the slow twin itself says %v, utf8.Valid does not", p, complete)
 		}
 	})
 }
 
-func TestUTF8CheckerAllocs(t *testing.T) {
-	p := utf8Text(utf8Texts[len(utf8Texts)-1].words, 4096)
-	var c utf8Checker
-	if n := testing.AllocsPerRun(100, func() { c.check(p); c.reset() }); n != 0 {
+func TestCheckerAllocs(t *testing.T) {
+	p := makeText(texts[len(texts)-1].words, 4096)
+	var c utf8text.Checker
+	if n := testing.AllocsPerRun(100, func() { c.Check(p); c.Reset() }); n != 0 {
 		t.Errorf("%v allocations per check, want 0", n)
 	}
 }
 
 func BenchmarkUTF8(b *testing.B) {
 	for _, size := range []int{125, 1024, 65536} {
-		for _, text := range utf8Texts {
-			p := utf8Text(text.words, size)
+		for _, text := range texts {
+			p := makeText(text.words, size)
 			run := func(name string, f func() bool) {
 				b.Run(fmt.Sprintf("size=%d/text=%s/%s", size, text.name, name), func(b *testing.B) {
 					b.SetBytes(int64(len(p)))
@@ -280,8 +282,8 @@ func BenchmarkUTF8(b *testing.B) {
 				})
 			}
 			run("checker", func() bool {
-				var c utf8Checker
-				return c.check(p) < 0 && c.complete()
+				var c utf8text.Checker
+				return c.Check(p) < 0 && c.Complete()
 			})
 			run("Valid", func() bool { return utf8.Valid(p) })
 		}
