@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket/internal/deflate"
 )
 
 // zipPair returns the two ends of a connection after handshakes with these
@@ -172,7 +174,7 @@ func TestCompressedReadsResume(t *testing.T) {
 				last := 0
 				for range 3 {
 					last = len(wire)
-					z1 := z.deflater.append(nil, want)
+					z1 := z.deflater.Append(nil, want)
 					half := len(z1) / 2
 					wire = append(wire, byte(Binary)|rsvCompressed<<4, byte(half))
 					wire = append(append(wire, z1[:half]...), 0x89, 0) // a Ping between
@@ -239,8 +241,8 @@ func TestCompressedWritersAtOnce(t *testing.T) {
 
 // zipBomb is a frame of 1 MiB that inflates to 1 GiB.
 func zipBomb() []byte {
-	d := deflater{bits: 15}
-	block := d.append(nil, make([]byte, 1<<20))
+	d := deflate.Compressor{WindowBits: 15}
+	block := d.Append(nil, make([]byte, 1<<20))
 	var bomb []byte
 	for len(bomb) < 1<<20-len(block)-4 {
 		bomb = append(append(bomb, block...), 0, 0, 0xff, 0xff)
@@ -345,9 +347,9 @@ func TestCompressedOrderOfWritersAtOnce(t *testing.T) {
 	var messages [writers][each][]byte
 	var group sync.WaitGroup
 	for id := range writers {
-		r := deflateRand(uint64(id))
+		r := newRand(uint64(id))
 		for i := range each {
-			messages[id][i] = append(fmt.Appendf(nil, "%d %d ", id, i), deflateJSON(r, 300+r.IntN(700))...)
+			messages[id][i] = append(fmt.Appendf(nil, "%d %d ", id, i), jsonText(r, 300+r.IntN(700))...)
 		}
 	}
 	for id := range writers {

@@ -1,6 +1,10 @@
 package websocket
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/protocol-websocket/websocket/internal/deflate"
+)
 
 // agreement is what two peers have agreed on, RFC 7692 section 7.1, with what
 // this side has decided for itself.
@@ -35,9 +39,9 @@ func (a *agreement) prepare(d *decoder) {
 		return
 	}
 	d.allowRSV = rsvCompressed
-	d.inflater = &inflater{bits: a.clientBits, takeover: !a.clientNoTakeover}
+	d.inflater = &deflate.Decompressor{WindowBits: a.clientBits, ContextTakeover: !a.clientNoTakeover}
 	if d.side == ClientSide {
-		d.inflater = &inflater{bits: a.serverBits, takeover: !a.serverNoTakeover}
+		d.inflater = &deflate.Decompressor{WindowBits: a.serverBits, ContextTakeover: !a.serverNoTakeover}
 	}
 }
 
@@ -48,9 +52,9 @@ func (a *agreement) compressor(v Version, side Side) *Compressor {
 		return z
 	}
 	z.threshold = a.threshold
-	z.deflater = deflater{bits: a.serverBits, takeover: !a.serverNoTakeover}
+	z.deflater = deflate.Compressor{WindowBits: a.serverBits, ContextTakeover: !a.serverNoTakeover}
 	if side == ClientSide {
-		z.deflater = deflater{bits: a.clientBits, takeover: !a.clientNoTakeover}
+		z.deflater = deflate.Compressor{WindowBits: a.clientBits, ContextTakeover: !a.clientNoTakeover}
 	}
 	return z
 }
@@ -65,7 +69,7 @@ const rsvCompressed = 4
 // compresses nothing. Not safe for concurrent use.
 type Compressor struct {
 	mu        sync.Mutex // for a Conn; who holds it may not wait
-	deflater  deflater
+	deflater  deflate.Compressor
 	version   Version
 	side      Side
 	threshold int // in bytes; 0 if nothing is compressed
@@ -96,7 +100,7 @@ func (z *Compressor) worth(n int) bool { return z != nil && z.threshold > 0 && n
 // end what was flushed, RFC 7692 section 7.2.1.
 func (z *Compressor) message(h header, p []byte) *outBuffer {
 	out := outBuffers.Get().(*outBuffer)
-	out.b = z.deflater.append(out.b, p)
+	out.b = z.deflater.Append(out.b, p)
 	if !h.fin {
 		out.b = append(out.b, 0, 0, 0xff, 0xff)
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket/internal/deflate"
 )
 
 // Room for the message means as little as cuts in the input do.
@@ -203,9 +205,31 @@ func TestReservedBitOfAnExtension(t *testing.T) {
 	}
 }
 
+// What a peer is told of a message that cannot be decompressed, and what the program is told.
+func TestInflateErrors(t *testing.T) {
+	zipped := deflated(strings.Repeat("a", 1001))
+	for _, tt := range []struct{ name, payload, want string }{
+		{"corrupt", "\xff", "websocket: peer broke the protocol (1007): expected a message compressed as RFC 1951 has it: block of type 3, which there is not, at byte 1 of 1"},
+		{"truncated", "\x00\x01", "websocket: peer broke the protocol (1007): expected a message compressed as RFC 1951 has it: truncated, at byte 1 of 2"},
+		{"too big", zipped, fmt.Sprintf("websocket: peer exceeded a limit (1009): message too big: %d compressed bytes inflate to more: limit is 1000", len(zipped))},
+	} {
+		p, err := NewParser(RFC6455, ServerSide, Config{MaxMessageSize: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		(&agreement{deflateParams: deflateParams{clientBits: 15}}).prepare(&p.dec)
+		p.Append(coreWire(ServerSide, coreRaw{b0: finBinary | rsv1, payload: tt.payload}))
+		_, err = p.Next()
+		var broke *ProtocolError
+		if !errors.As(err, &broke) || err.Error() != tt.want || errors.Is(err, ErrMessageTooBig) != (broke.Code == StatusMessageTooBig) {
+			t.Errorf("%s: %v; want %s", tt.name, err, tt.want)
+		}
+	}
+}
+
 func deflated(s string) string {
-	d := deflater{bits: 15}
-	return string(d.append(nil, []byte(s)))
+	d := deflate.Compressor{WindowBits: 15}
+	return string(d.Append(nil, []byte(s)))
 }
 
 func TestDecoderTrace(t *testing.T) {

@@ -45,7 +45,7 @@ func (m *Prepared) frame(v Version) ([]byte, error) {
 
 // compressedFrame returns m as a server sends it that compresses as z does.
 func (m *Prepared) compressedFrame(z *Compressor) []byte {
-	f := &m.compressed[z.deflater.bits-minWindowBits]
+	f := &m.compressed[z.deflater.WindowBits-minWindowBits]
 	f.once.Do(func() { f.b, _ = z.AppendMessage(nil, m.typ, m.payload) })
 	return f.b
 }
@@ -54,7 +54,7 @@ func (m *Prepared) compressedFrame(z *Compressor) []byte {
 // copied unless another goroutine is writing; a client masks m anew each time.
 // Its errors are those of WriteMessage.
 func (c *Conn) WritePrepared(m *Prepared) error {
-	if c.masks() || c.compressor.worth(len(m.payload)) && c.compressor.deflater.takeover {
+	if c.masks() || c.compressor.worth(len(m.payload)) && c.compressor.deflater.ContextTakeover {
 		return c.WriteMessage(m.typ, m.payload)
 	}
 	h, n := header{fin: true, op: m.typ}, len(m.payload)

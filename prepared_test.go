@@ -139,7 +139,7 @@ func TestMasksNeverRepeat(t *testing.T) {
 
 // Connections whose windows differ are each sent what they can inflate.
 func TestWritePreparedCompressedForEachWindow(t *testing.T) {
-	want := bytes.Repeat(deflateNoise(deflateRand(13), 20<<10), 2)
+	want := bytes.Repeat(randomBytes(newRand(13), 20<<10), 2)
 	m, err := Prepare(Binary, want)
 	if err != nil {
 		t.Fatal(err)

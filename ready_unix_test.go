@@ -270,7 +270,7 @@ func TestReadyThatFindsNothingHoldsNothing(t *testing.T) {
 	defer c.Close()
 	for _, large := range []int8{0, stayLarge} {
 		c.rd.large = large
-		memory := inflateMemory(func() {
+		memory := allocated(func() {
 			err := c.rd.ready.raw.Read(func(fd uintptr) bool {
 				for range tries {
 					if c.rd.tryRead(fd) {

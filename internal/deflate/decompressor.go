@@ -1,4 +1,4 @@
-package websocket
+package deflate
 
 import (
 	"encoding/binary"
@@ -9,60 +9,67 @@ import (
 	"sync"
 )
 
-// inflater inflates the messages of one direction of one connection for
-// permessage-deflate, RFC 7692. Between messages it holds nothing but the
-// window that the next message may refer to, and not even that without context
-// takeover: the memory to inflate with is shared by all connections. Not safe
-// for concurrent use.
-//
-// It is our own because what comes in and what goes out are whole slices here.
-// compress/flate reads byte by byte through an interface, into a window of its
-// own from which everything is copied once more, and allocates. For JSON that
-// takes 1.3 times as long at 512 bytes and 1.7 times at 64 KiB. Nor can it tell
-// a distance that was not negotiated, or stop at the byte that is too many.
-type inflater struct {
-	bits     int    // the peer refers back 1<<bits bytes at most, 8 to 15
-	takeover bool   // whether a message may refer to those before it
-	window   window // the end of all that was inflated
+// Decompressor decompresses the messages of one direction of one connection. It must not be used by two goroutines at once.
+type Decompressor struct {
+	WindowBits      int  // a distance longer than 1<<WindowBits bytes is an error; 8 to 15
+	ContextTakeover bool // whether a message may refer to those before it
+
+	window window
 }
 
-var inflations = sync.Pool{New: func() any { return new(inflation) }}
+// ErrTooLarge is the error of a message that decompresses to more bytes than the limit.
+var ErrTooLarge = errors.New("message decompresses to more than the limit")
 
-// append appends what the message of this payload inflates to. An error is a
-// *ProtocolError: 1009 as soon as it is more than limit bytes, 1007 if payload
-// is no proper deflate stream. What is appended then means nothing, and the
-// inflater is not to be used again.
-func (f *inflater) append(dst, payload []byte, limit int64) ([]byte, error) {
+// CorruptError is the error of a message that is not a valid deflate stream.
+type CorruptError struct {
+	Err    error // what is wrong
+	Offset int   // the byte of the payload at which decompressing stopped
+	Len    int   // the length of the payload
+}
+
+func (e *CorruptError) Error() string {
+	return fmt.Sprintf("expected a message compressed as RFC 1951 has it: %v, at byte %d of %d", e.Err, e.Offset, e.Len)
+}
+
+// Unwrap returns e.Err.
+func (e *CorruptError) Unwrap() error { return e.Err }
+
+var decompressions = sync.Pool{New: func() any { return new(decompression) }}
+
+// Append appends the decompressed payload to dst. It returns ErrTooLarge as soon as that is more than limit bytes, and a
+// *CorruptError if payload is not a valid deflate stream. After an error the appended bytes mean nothing, and d must not be
+// used again.
+func (d *Decompressor) Append(dst, payload []byte, limit int64) ([]byte, error) {
 	if len(payload) == 0 {
-		return dst, nil // what zlib gives for nothing, in place of section 7.2.3.6's 0x00
+		return dst, nil // zlib sends an empty message so, without the 0x00 of RFC 7692 section 7.2.3.6
 	}
-	s := inflations.Get().(*inflation)
-	s.begin(f, dst, payload, limit)
+	s := decompressions.Get().(*decompression)
+	s.begin(d, dst, payload, limit)
 	err := s.message()
 	n := len(dst)
 	dst = s.finish()
-	if err == nil && f.takeover {
-		f.window.slide(dst[n:], 1<<f.bits)
+	if err == nil && d.ContextTakeover {
+		d.window.slide(dst[n:], 1<<d.WindowBits)
 	}
 	return dst, err
 }
 
-// inflation is what it takes to inflate one message.
-type inflation struct {
+// decompression is the memory in which one message is decompressed.
+type decompression struct {
 	bitReader
 	out    []byte
-	start  int    // of the message in out
-	end    int    // of out: the message may not get farther
-	window []byte // what came before the message
+	start  int    // where the message begins in out
+	end    int    // the limit for the length of out
+	window []byte // the end of the messages before this one
 	reach  int    // the longest distance that was negotiated
 
-	lits, dists, lens prefixCode // of a block that brings its own codes
+	lits, dists, lens prefixCode // the codes of a block that brings its own
 	lengths           [maxLits + maxDists]uint8
 }
 
-// begin is for a message that goes on where dst ends.
-func (s *inflation) begin(f *inflater, dst, payload []byte, limit int64) {
-	s.window, s.reach = f.window, 1<<f.bits
+// begin prepares s for a message that is appended to dst.
+func (s *decompression) begin(d *Decompressor, dst, payload []byte, limit int64) {
+	s.window, s.reach = d.window, 1<<d.WindowBits
 	s.in, s.at, s.acc, s.n = payload, 0, 0, 0
 	s.out, s.start, s.end = dst, len(dst), math.MaxInt
 	if limit < int64(math.MaxInt-len(dst)) {
@@ -70,15 +77,15 @@ func (s *inflation) begin(f *inflater, dst, payload []byte, limit int64) {
 	}
 }
 
-// finish returns what was inflated.
-func (s *inflation) finish() []byte {
+// finish puts s back into the pool and returns what was decompressed.
+func (s *decompression) finish() []byte {
 	out := s.out
 	s.in, s.out, s.window = nil, nil, nil
-	inflations.Put(s)
+	decompressions.Put(s)
 	return out
 }
 
-// maxTurn is how many bits a length and its distance take at most.
+// maxTurn is how many bits a length and its distance take at most, with their extra bits.
 const maxTurn = 15 + 5 + 15 + 13
 
 var (
@@ -90,15 +97,14 @@ var (
 	errDistance  = errors.New("distance that goes beyond the window or the first byte")
 )
 
-// message inflates all blocks. The sender has flushed, which adds an empty
-// stored block, and has taken off its last four bytes, section 7.2.1: the
-// message is complete where they would begin. It may also end with a final
-// block, and even go on after one, section 7.2.3.4.
-func (s *inflation) message() error {
+// message decompresses all blocks. The sender ends a message with a flush, which is an empty stored block, and removes the last
+// four bytes of that, RFC 7692 section 7.2.1: the message is complete where those bytes would begin. It may also end with a
+// final block, and even go on after one, section 7.2.3.4.
+func (s *decompression) message() error {
 	for {
 		h, err := s.bits(3)
 		if err == nil {
-			if h>>1 == 0 && s.atEnd() { // final or not: it is what was taken off
+			if h>>1 == 0 && s.atEnd() { // the four bytes that were removed, final or not
 				return nil
 			}
 			err = s.block(h >> 1)
@@ -112,27 +118,25 @@ func (s *inflation) message() error {
 	}
 }
 
-// failed makes an error of inflating what append returns. Inlined it would take
-// 100 bytes of stack from message, which goes deep.
+// failed turns err into the error that Append returns. Inlined it would take 24 bytes of stack from message, whose calls go
+// deep.
 //
 //go:noinline
-func (s *inflation) failed(err error) error {
-	if errors.Is(err, ErrMessageTooBig) {
+func (s *decompression) failed(err error) error {
+	if err == ErrTooLarge {
 		return err
 	}
-	return &ProtocolError{
-		Code: StatusInvalidPayloadData,
-		Err:  fmt.Errorf("expected a message compressed as RFC 1951 has it: %w, at byte %d of %d", err, s.at-int(s.n>>3), len(s.in)),
-	}
+	return &CorruptError{Err: err, Offset: s.at - int(s.n>>3), Len: len(s.in)}
 }
 
-// atEnd goes on at a whole byte, and reports whether there is none.
-func (s *inflation) atEnd() bool {
+// atEnd skips the rest of the byte, and reports whether there are no more.
+func (s *decompression) atEnd() bool {
 	s.align()
 	return s.at == len(s.in)
 }
 
-func (s *inflation) block(typ uint) error {
+// block decompresses the rest of a block after its header.
+func (s *decompression) block(typ uint) error {
 	switch typ {
 	case 0:
 		return s.stored()
@@ -147,8 +151,8 @@ func (s *inflation) block(typ uint) error {
 	return errBlockType
 }
 
-// stored copies an uncompressed block, section 3.2.4 of RFC 1951.
-func (s *inflation) stored() error {
+// stored copies an uncompressed block, RFC 1951 section 3.2.4.
+func (s *decompression) stored() error {
 	s.align()
 	p := s.in[s.at:]
 	if len(p) < 4 {
@@ -161,21 +165,16 @@ func (s *inflation) stored() error {
 	case n > len(p)-4:
 		return errTruncated
 	case n > s.end-len(s.out):
-		return s.tooBig()
+		return ErrTooLarge
 	}
 	s.out = append(s.out, p[4:4+n]...)
 	s.at += 4 + n
 	return nil
 }
 
-func (s *inflation) tooBig() error {
-	return errTooBig("%d compressed bytes inflate to more: limit is %d", len(s.in), s.end-s.start)
-}
-
-// compressed inflates the rest of a block of literals, and of lengths with
-// distances, section 3.2.3. Its state is in variables while it runs, and each
-// turn begins with bits for all that a turn can take, if so many are left.
-func (s *inflation) compressed(lits, dists *prefixCode) error {
+// compressed decompresses a block of literals, and of lengths with distances, RFC 1951 section 3.2.3. Its state is in local
+// variables while it runs. Each turn of the loop begins with as many bits as a turn can take, or all that are left.
+func (s *decompression) compressed(lits, dists *prefixCode) error {
 	out, acc, n, err := s.out, s.acc, s.n, error(nil)
 	room := min(s.end, cap(out))
 	for err == nil {
@@ -227,12 +226,11 @@ func (s *inflation) compressed(lits, dists *prefixCode) error {
 	return err
 }
 
-// grow makes room in out for n bytes more, and returns how far it reaches. It
-// goes by what has come in and out: a message that inflates a thousandfold
-// takes no more than twice of what it has really inflated to.
-func (s *inflation) grow(out []byte, n int) ([]byte, int, error) {
+// grow makes room in out for n more bytes, and returns the length up to which out may grow. The room depends on how much came
+// in and out so far: a message that grows a thousandfold takes at most twice the memory that it really decompressed to.
+func (s *decompression) grow(out []byte, n int) ([]byte, int, error) {
 	if n > s.end-len(out) {
-		return out, 0, s.tooBig()
+		return out, 0, ErrTooLarge
 	}
 	if n > cap(out)-len(out) {
 		step := max(n, 256, len(s.in), len(out)-s.start)
@@ -241,9 +239,9 @@ func (s *inflation) grow(out []byte, n int) ([]byte, int, error) {
 	return out, min(s.end, cap(out)), nil
 }
 
-// copyBack copies what starts before the message, in the window, or overlaps
-// with where it is copied to. There is room.
-func (s *inflation) copyBack(out []byte, length, dist int) ([]byte, error) {
+// copyBack copies bytes that begin before the message, in the window, or that overlap the place to which they are copied. out
+// has room for them.
+func (s *decompression) copyBack(out []byte, length, dist int) ([]byte, error) {
 	if before := dist - (len(out) - s.start); before > 0 {
 		if before > len(s.window) {
 			return out, errDistance
@@ -262,8 +260,8 @@ func (s *inflation) copyBack(out []byte, length, dist int) ([]byte, error) {
 	return out, nil
 }
 
-// readCodes reads the codes of a block that brings its own, section 3.2.7.
-func (s *inflation) readCodes() error {
+// readCodes reads the codes of a block that brings its own, RFC 1951 section 3.2.7.
+func (s *decompression) readCodes() error {
 	h, err := s.bits(14)
 	if err != nil {
 		return err
@@ -294,8 +292,8 @@ func (s *inflation) readCodes() error {
 	return nil
 }
 
-// readLengths reads lengths of codes, which are coded themselves.
-func (s *inflation) readLengths(lengths []uint8) error {
+// readLengths reads the lengths of codes, which are written with a code themselves.
+func (s *decompression) readLengths(lengths []uint8) error {
 	for i := 0; i < len(lengths); {
 		s.fill()
 		e := s.lens.find(s.acc)
@@ -333,5 +331,5 @@ func (s *inflation) readLengths(lengths []uint8) error {
 	return nil
 }
 
-// lengthRuns are what the symbols 16, 17 and 18 of section 3.2.7 stand for.
+// lengthRuns are the lengths of the runs that the symbols 16, 17 and 18 stand for: base plus the extra bits.
 var lengthRuns = [3]struct{ extra, base uint }{{2, 3}, {3, 3}, {7, 11}}

@@ -1,11 +1,10 @@
-package websocket
+package deflate_test
 
 import "errors"
 
-// strictInflater inflates bit by bit, straight from the text of RFC 1951, and
-// with no code of this package. It notes how far back the stream refers.
-type strictInflater struct {
-	out      []byte // of all messages: what the next may refer to
+// strictDecompressor follows the text of RFC 1951 bit by bit, with no code of this package. It notes the longest distance.
+type strictDecompressor struct {
+	out      []byte // all messages so far
 	in       []byte
 	bit      int
 	farthest int
@@ -13,9 +12,8 @@ type strictInflater struct {
 
 var errStrict = errors.New("not a deflate stream")
 
-// message inflates a message. Whatever is wrong panics with errStrict, which is
-// what it returns.
-func (s *strictInflater) message(payload []byte) (out []byte, err error) {
+// message decompresses a message. Whatever is wrong panics, and makes it return errStrict.
+func (s *strictDecompressor) message(payload []byte) (out []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			out, err = nil, errStrict
@@ -42,7 +40,7 @@ func (s *strictInflater) message(payload []byte) (out []byte, err error) {
 	return s.out[begin:], nil
 }
 
-func (s *strictInflater) bits(n int) (v int) {
+func (s *strictDecompressor) bits(n int) (v int) {
 	for i := range n {
 		v |= int(s.in[s.bit/8]>>(s.bit%8)&1) << i
 		s.bit++
@@ -50,7 +48,7 @@ func (s *strictInflater) bits(n int) (v int) {
 	return v
 }
 
-func (s *strictInflater) stored() {
+func (s *strictDecompressor) stored() {
 	s.bit = (s.bit + 7) &^ 7
 	n := s.bits(16)
 	if s.bits(16) != n^0xffff {
@@ -61,7 +59,7 @@ func (s *strictInflater) stored() {
 	s.bit += 8 * n
 }
 
-// strictCode has the symbol for each code, written as a 1 and its bits.
+// strictCode has the symbol of each code, which is written as a 1 and then its bits.
 type strictCode map[int]int
 
 func newStrictCode(lengths []int) strictCode {
@@ -100,7 +98,7 @@ func strictFixed() (lits, dists strictCode) {
 	})
 }
 
-func (s *strictInflater) symbol(c strictCode) int {
+func (s *strictDecompressor) symbol(c strictCode) int {
 	for code := 1; code < 1<<16; {
 		code = code<<1 | s.bits(1)
 		if symbol, ok := c[code]; ok {
@@ -110,7 +108,7 @@ func (s *strictInflater) symbol(c strictCode) int {
 	panic(errStrict)
 }
 
-func (s *strictInflater) codes() (lits, dists strictCode) {
+func (s *strictDecompressor) codes() (lits, dists strictCode) {
 	nlits, ndists, nlens := s.bits(5)+257, s.bits(5)+1, s.bits(4)+4
 	lens := make([]int, 19)
 	for _, i := range []int{16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15}[:nlens] {
@@ -138,7 +136,7 @@ func (s *strictInflater) codes() (lits, dists strictCode) {
 	return newStrictCode(l[:nlits]), newStrictCode(l[nlits:])
 }
 
-// The tables of section 3.2.5.
+// The tables of RFC 1951 section 3.2.5.
 var (
 	strictLengths = []int{
 		3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99, 115, 131, 163, 195, 227, 258,
@@ -150,7 +148,7 @@ var (
 	}
 )
 
-func (s *strictInflater) block(lits, dists strictCode) {
+func (s *strictDecompressor) block(lits, dists strictCode) {
 	for {
 		v := s.symbol(lits)
 		switch {

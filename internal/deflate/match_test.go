@@ -1,13 +1,13 @@
-package websocket
+package deflate
 
 import (
 	"bytes"
 	"testing"
 )
 
-// A match may be of any length; what is written is none shorter than 3.
+// A match of any length is written as matches that are neither shorter than 3 nor longer than 258.
 func TestAddMatchOfAnyLength(t *testing.T) {
-	c := new(deflation)
+	c := new(compression)
 	for length := minMatch; length <= 3*maxMatch+3; length++ {
 		c.n = 0
 		c.addMatch(length, 1000)

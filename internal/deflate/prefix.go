@@ -1,19 +1,19 @@
-package websocket
+package deflate
 
 import (
 	"encoding/binary"
 	"math/bits"
 )
 
-// bitReader reads a deflate stream bit by bit, section 3.1.1 of RFC 1951.
+// bitReader reads a deflate stream bit by bit, RFC 1951 section 3.1.1.
 type bitReader struct {
 	in  []byte
-	at  int    // of the next byte to load
+	at  int    // the index of the next byte to load
 	acc uint64 // bits loaded, the next one lowest
-	n   uint   // how many count as loaded; those above are right, or 0
+	n   uint   // how many bits of acc count as loaded; those above are bits of the stream too, or 0
 }
 
-// fill loads until there are 56 bits or more, or all that are left.
+// fill loads bits until there are at least 56, or all that are left.
 func (r *bitReader) fill() {
 	if len(r.in)-r.at >= 8 {
 		r.acc |= binary.LittleEndian.Uint64(r.in[r.at:]) << r.n
@@ -28,7 +28,7 @@ func (r *bitReader) fill() {
 	}
 }
 
-// bits takes n bits, 14 at most.
+// bits reads n bits, at most 14.
 func (r *bitReader) bits(n uint) (uint, error) {
 	r.fill()
 	if n > r.n {
@@ -44,15 +44,15 @@ func (r *bitReader) drop(n uint) {
 	r.n -= n
 }
 
-// align goes on at a whole byte.
+// align skips the rest of the byte.
 func (r *bitReader) align() {
 	r.at -= int(r.n >> 3)
 	r.acc, r.n = 0, 0
 }
 
-// prefixEntry is what a code stands for: from the lowest bit, 4 bits are the
-// length of the code, 4 are how many extra bits follow it, 8 are the kind, and
-// 16 are the literal, or what the extra bits are added to. 0 stands for nothing.
+// prefixEntry is the meaning of a code. From the lowest bit on it has 4 bits for the length of the code, 4 for the number of
+// extra bits that follow the code, 8 for the kind, and 16 for the literal or the number to which the extra bits are added. 0
+// is the meaning of bits that are no code.
 type prefixEntry uint32
 
 const (
@@ -67,28 +67,28 @@ func (e prefixEntry) bits() uint  { return uint(e & 15) }
 func (e prefixEntry) extra() uint { return uint(e >> 4 & 15) }
 func (e prefixEntry) kind() uint  { return uint(e & kindMask) }
 
-// value adds the extra bits, which follow the code in acc.
+// value returns the length or distance: the number in e plus the extra bits, which follow the code in acc.
 func (e prefixEntry) value(acc uint64) int {
 	return int(e>>16) + int(acc>>e.bits()&(1<<e.extra()-1))
 }
 
-// What a table is indexed by. 9 bits for literals and lengths take 10 % longer
-// at 64 KiB, and no less at 512 bytes.
+// The numbers of bits by which tables are indexed. With 9 bits for literals and lengths 64 KiB take 10 % longer, and 512
+// bytes as long.
 const (
 	litBits  = 10
 	distBits = 7
 )
 
-// prefixCode finds what bits stand for: up to some length in a table, beyond it
-// length by length. Longer codes are rare: that is why they are long.
+// prefixCode finds the code at the beginning of some bits. Short codes are in a table. Long ones are found length by length,
+// which is slow, but they are long because they are rare.
 type prefixCode struct {
-	mask    uint64
+	mask    uint64 // the bits that index table
 	table   [1 << litBits]prefixEntry
-	count   [16]uint16       // codes of each length
-	symbols [288]prefixEntry // those that have one, in the order of the codes
+	count   [16]uint16       // the number of codes of each length
+	symbols [288]prefixEntry // all codes, in their order
 }
 
-// find returns 0 if the next bits of acc stand for nothing.
+// find returns the meaning of the next bits of acc, or 0 if no code begins with them.
 func (p *prefixCode) find(acc uint64) prefixEntry {
 	if e := p.table[acc&p.mask%(1<<litBits)]; e != 0 {
 		return e
@@ -96,8 +96,8 @@ func (p *prefixCode) find(acc uint64) prefixEntry {
 	return p.findLong(acc)
 }
 
-// findLong goes through the codes in their order: those of each length are
-// consecutive numbers that begin where those of the length before left off.
+// findLong goes through the codes in their order. The codes of one length are consecutive numbers, which begin after those of
+// the length before.
 //
 //go:noinline
 func (p *prefixCode) findLong(acc uint64) prefixEntry {
@@ -115,10 +115,9 @@ func (p *prefixCode) findLong(acc uint64) prefixEntry {
 	return 0
 }
 
-// build makes the code in which each entry has the length given, 0 if it is
-// not used, section 3.2.2. It reports whether there is such a code. One that
-// leaves bits without a meaning is none, unless it has a single symbol, of one
-// bit, or none at all.
+// build makes the code in which entries[i] has a code of lengths[i] bits, or none if that is 0, RFC 1951 section 3.2.2. It
+// reports whether the lengths make a code. A code that leaves bits without a meaning is accepted only if it has a single
+// symbol, of one bit, or none at all.
 func (p *prefixCode) build(lengths []uint8, entries []prefixEntry, size uint) bool {
 	p.count = [16]uint16{}
 	used, longest := 0, uint8(1)
@@ -168,8 +167,8 @@ var (
 	fixedLitCode, fixedDistCode = fixedPrefixCodes()
 )
 
-// prefixEntries are what literals and lengths, and distances, are, section
-// 3.2.5, with the length of their codes left out.
+// prefixEntries returns the meanings of all symbols for literals and lengths, and for distances, RFC 1951 section 3.2.5. The
+// lengths of their codes are 0.
 func prefixEntries() (lits [288]prefixEntry, dists [32]prefixEntry) {
 	for i := range 256 {
 		lits[i] = prefixEntry(i<<16 | kindLiteral)
@@ -186,6 +185,7 @@ func prefixEntries() (lits [288]prefixEntry, dists [32]prefixEntry) {
 	return
 }
 
+// fixedPrefixCodes returns the codes of blocks that bring none, RFC 1951 section 3.2.6.
 func fixedPrefixCodes() (lits, dists prefixCode) {
 	l, d := fixedLengths()
 	lits.build(l[:], litEntries[:], litBits)

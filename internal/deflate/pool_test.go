@@ -1,0 +1,48 @@
+package deflate
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+)
+
+// Positions start again before they overflow, and then the table is cleared: what it holds would seem to be near.
+func TestPositionsStartAgain(t *testing.T) {
+	var p []byte
+	for i := range 150 {
+		p = fmt.Appendf(p, `{"id":%d,"square":%d},`, i, i*i)
+	}
+	for _, base := range []uint32{0, 1<<30 - 1000, 1 << 30, 1<<30 + 1, 1 << 31, 1<<32 - 1} {
+		c, d := &compression{base: base, reach: 1 << 15}, Decompressor{WindowBits: 15}
+		if base > 1<<30 {
+			for i := range c.table {
+				c.table[i] = stale - 1
+			}
+		}
+		for range 3 {
+			if got, err := d.Append(nil, c.message(nil, p), 1<<20); err != nil || !bytes.Equal(got, p) {
+				t.Errorf("from position %#x on: decompressed to something else: %v", base, err)
+			}
+			if c.base > 1<<30+stale+uint32(len(p)) {
+				t.Fatalf("positions went from %#x to %#x", base, c.base)
+			}
+		}
+	}
+}
+
+// The shared memory keeps no message, and no window, of a connection.
+func TestPoolHoldsNoMessage(t *testing.T) {
+	d := Decompressor{WindowBits: 15, ContextTakeover: true, window: make([]byte, 100)}
+	for _, message := range []string{"\xf2\x48\xcd\xc9\xc9\x07\x00", "\x07"} {
+		d.Append(nil, []byte(message), 10)
+		s := decompressions.Get().(*decompression)
+		if s.in != nil || s.out != nil || s.window != nil {
+			t.Errorf("after %q the pool holds %q, %q and a window of %d bytes", message, s.in, s.out, len(s.window))
+		}
+	}
+	c := Compressor{WindowBits: 15, ContextTakeover: true, window: make([]byte, 100)}
+	c.Append(nil, []byte("Hello"))
+	if m := compressions.Get().(*compression); m.window != nil {
+		t.Errorf("the pool holds a window of %d bytes", len(m.window))
+	}
+}
