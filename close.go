@@ -6,6 +6,8 @@ import (
 	"net"
 	"strings"
 	"time"
+
+	"github.com/protocol-websocket/websocket/internal/netx"
 )
 
 const (
@@ -101,7 +103,7 @@ func (c *Conn) sayClose() {
 		return
 	}
 	time.AfterFunc(closeLinger, func() { c.end(errClosed) })
-	if !closeWrite(c.nc) {
+	if !netx.CloseWrite(c.nc) {
 		c.end(errClosed)
 	}
 }
@@ -261,10 +263,10 @@ func (c *Conn) endIdle(cause error) bool {
 func (c *Conn) linger(cause error) {
 	var peer *CloseError
 	serverEnds := c.side == ClientSide && c.version.traits().control
-	if !serverEnds && !closeWrite(c.nc) && errors.As(cause, &peer) {
+	if !serverEnds && !netx.CloseWrite(c.nc) && errors.As(cause, &peer) {
 		return // there is no other way to end our side, and nothing left to come
 	}
-	awaitEOF(c.nc, closeLinger)
+	netx.AwaitEOF(c.nc, closeLinger)
 }
 
 // end ends the connection, once. The first cause counts, but any is better than
@@ -287,7 +289,7 @@ func (c *Conn) end(cause error) error {
 	cause, onDone := w.result, w.onDone
 	w.unlock()
 	c.keep.stop()
-	err := closeNow(c.nc)
+	err := netx.CloseNow(c.nc)
 	w.setOver()
 	if c.trace != nil && c.trace.Closed != nil {
 		c.trace.Closed(c, cause)

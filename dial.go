@@ -13,6 +13,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/protocol-websocket/websocket/internal/netx"
 )
 
 // Dialer makes connections to servers. The zero Dialer speaks [RFC6455] and
@@ -94,7 +96,7 @@ func (d *Dialer) Handshake(ctx context.Context, nc net.Conn, url string) (*Conn,
 func (d *Dialer) handshake(ctx context.Context, nc net.Conn, url string) (*Conn, error) {
 	h, err := NewClientHandshake(d, url)
 	if err != nil {
-		closeNow(nc)
+		netx.CloseNow(nc)
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.handshakeTimeout())
@@ -141,7 +143,7 @@ func (d *Dialer) secure(ctx context.Context, nc net.Conn, u *URL) (net.Conn, err
 	}
 	tc := tls.Client(nc, config)
 	if err := tc.HandshakeContext(ctx); err != nil {
-		closeNow(nc)
+		netx.CloseNow(nc)
 		return nil, fmt.Errorf("websocket: TLS handshake with %s: %w", u.Host, err)
 	}
 	return tc, nil
@@ -149,10 +151,9 @@ func (d *Dialer) secure(ctx context.Context, nc net.Conn, u *URL) (net.Conn, err
 
 // run does the handshake on nc.
 func (h *ClientHandshake) run(ctx context.Context, nc net.Conn) (*Conn, error) {
-	c, err := interruptible(ctx, nc, func() (*Conn, error) { return h.exchange(nc) })
-	var refused *HandshakeError
+	c, err := netx.Interruptible(ctx, nc, isHandshakeError, func() (*Conn, error) { return h.exchange(nc) })
 	switch {
-	case errors.As(err, &refused):
+	case isHandshakeError(err):
 		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("websocket: handshake with %s: %w", h.url.Host, err)

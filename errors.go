@@ -112,6 +112,12 @@ func (e *HandshakeError) Error() string {
 // Unwrap returns Err.
 func (e *HandshakeError) Unwrap() error { return e.Err }
 
+// isHandshakeError reports whether err is or wraps a HandshakeError.
+func isHandshakeError(err error) bool {
+	var he *HandshakeError
+	return errors.As(err, &he)
+}
+
 // refusef is a refusal by the server, with the status it answers.
 func refusef(status int, format string, args ...any) *HandshakeError {
 	return &HandshakeError{Status: status, Err: fmt.Errorf(format, args...), public: true}

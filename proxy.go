@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,6 +16,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/protocol-websocket/websocket/internal/netx"
 	"golang.org/x/net/http/httpguts"
 	"golang.org/x/net/proxy"
 )
@@ -90,7 +90,7 @@ func dialProxy(ctx context.Context, dial dialFunc, proxyURL *url.URL, addr strin
 	if err != nil {
 		return nil, fmt.Errorf("websocket: cannot reach proxy %s: %w", p.addr, err)
 	}
-	conn, err := interruptible(ctx, raw, func() (net.Conn, error) {
+	conn, err := netx.Interruptible(ctx, raw, isHandshakeError, func() (net.Conn, error) {
 		return p.tunnel(ctx, raw, addr, tlsConfig)
 	})
 	if err != nil {
@@ -147,8 +147,7 @@ func (p *proxyServer) socks() bool { return strings.HasPrefix(p.scheme, "socks")
 
 // failure prefixes err with the proxy's name, unless its type says it all.
 func (p *proxyServer) failure(err error) error {
-	var refused *HandshakeError
-	if errors.As(err, &refused) {
+	if isHandshakeError(err) {
 		return err
 	}
 	return fmt.Errorf("websocket: proxy %s: %w", p.addr, err)
@@ -242,7 +241,7 @@ func (p *proxyServer) connect(conn net.Conn, addr string) (net.Conn, error) {
 			}
 			return nil, p.refusal(resp, addr)
 		case len(rest) > 0:
-			return &prefixedConn{Conn: conn, rest: rest}, nil
+			return netx.NewPrefixedConn(conn, rest), nil
 		}
 		return conn, nil
 	}

@@ -115,54 +115,6 @@ func TestDialProxyRefusalOutlivesContext(t *testing.T) {
 	})
 }
 
-// deadlineLog is a connection that notes its deadlines.
-type deadlineLog struct {
-	net.Conn
-	set []time.Time
-}
-
-func (l *deadlineLog) SetDeadline(at time.Time) error {
-	l.set = append(l.set, at)
-	return l.Conn.SetDeadline(at)
-}
-
-// The deadline of the context is also that of the connection, so that I/O ends
-// in time on conns that linger in Close, and is gone afterwards.
-func TestInterruptibleDeadlines(t *testing.T) {
-	client, server := net.Pipe()
-	defer server.Close()
-	raw := &deadlineLog{Conn: client}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-	defer cancel()
-	conn, err := interruptible(ctx, raw, func() (net.Conn, error) { return raw, nil })
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	want, _ := ctx.Deadline()
-	if len(raw.set) != 2 || !raw.set[0].Equal(want) || !raw.set[1].IsZero() {
-		t.Errorf("deadlines set: %v; want %v, then none", raw.set, want)
-	}
-}
-
-// A context that ends at the last moment has closed the connection, or is about
-// to, so success would be a lie.
-func TestInterruptibleTooLate(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		link := &proxyLink{serve: func(c net.Conn) { io.Copy(io.Discard, c) }}
-		raw, _ := link.dial(t.Context(), "tcp", "p.test:80")
-		ctx, cancel := context.WithCancel(t.Context())
-		conn, err := interruptible(ctx, raw, func() (net.Conn, error) {
-			cancel()
-			return raw, nil
-		})
-		if conn != nil || err != context.Canceled {
-			t.Errorf("got %v, %v; want no connection and context.Canceled", conn, err)
-		}
-		link.checkClosed(t)
-	})
-}
-
 // The context is about dialing alone, as that of net.Dialer is.
 func TestDialProxyOutlivesContext(t *testing.T) {
 	for _, scheme := range []string{"http", "socks5"} {

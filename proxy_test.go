@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/url"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -159,20 +158,6 @@ func TestDialProxyConnect(t *testing.T) {
 				}
 			})
 		})
-	}
-}
-
-// Whoever found one of these on the wrapper would miss the leftover bytes.
-func TestTunnelConnHidesShortcuts(t *testing.T) {
-	var conn net.Conn = &prefixedConn{Conn: &net.TCPConn{}, rest: []byte("x")}
-	if _, ok := conn.(interface{ CloseWrite() error }); ok {
-		t.Error("prefixedConn has CloseWrite")
-	}
-	if _, ok := conn.(syscall.Conn); ok {
-		t.Error("prefixedConn has SyscallConn")
-	}
-	if _, ok := conn.(io.WriterTo); ok {
-		t.Error("prefixedConn has WriteTo")
 	}
 }
 

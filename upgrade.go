@@ -4,12 +4,13 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/protocol-websocket/websocket/internal/netx"
 )
 
 // Upgrader makes connections of requests. The zero Upgrader takes every
@@ -131,7 +132,7 @@ func (u *Upgrader) upgrade(ctx context.Context, w http.ResponseWriter, r *http.R
 	}
 	rest, err := h.finish(ctx, nc, buffered.Reader, header)
 	if err != nil {
-		closeNow(nc)
+		netx.CloseNow(nc)
 		return nil, fmt.Errorf("websocket: handshake: %w", err)
 	}
 	c := h.conn(nc, rest)
@@ -222,7 +223,7 @@ func (h *ServerHandshake) answerKey3(ctx context.Context, nc net.Conn, in io.Rea
 func (h *ServerHandshake) timed(ctx context.Context, nc net.Conn, do func(context.Context) ([]byte, error)) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.up.handshakeTimeout())
 	defer cancel()
-	return interruptible(ctx, nc, func() ([]byte, error) { return do(ctx) })
+	return netx.Interruptible(ctx, nc, isHandshakeError, func() ([]byte, error) { return do(ctx) })
 }
 
 // conn makes the connection after the handshake. rest was read behind it.
@@ -262,9 +263,8 @@ func (u *Upgrader) accept(ctx context.Context, nc net.Conn, check func(*http.Req
 	if err == nil && !h.Done() {
 		rest, err = h.timed(ctx, nc, func(context.Context) ([]byte, error) { return h.serve(nc, nil) })
 	}
-	var refused *HandshakeError
 	switch {
-	case errors.As(err, &refused):
+	case isHandshakeError(err):
 		return nil, err
 	case err != nil:
 		return nil, fmt.Errorf("websocket: handshake: %w", err)
@@ -347,7 +347,7 @@ const refusalLinger = 500 * time.Millisecond
 func drainRefused(nc net.Conn, d time.Duration) {
 	// A tls.Conn says that it ends, and waits 5 seconds for a peer that does
 	// not read.
-	defer time.AfterFunc(d, func() { closeNow(nc) }).Stop()
-	closeWrite(nc)
-	awaitEOF(nc, d)
+	defer time.AfterFunc(d, func() { netx.CloseNow(nc) }).Stop()
+	netx.CloseWrite(nc)
+	netx.AwaitEOF(nc, d)
 }

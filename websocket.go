@@ -6,6 +6,8 @@ import (
 	"net"
 	"net/http"
 	"time"
+
+	"github.com/protocol-websocket/websocket/internal/netx"
 )
 
 // Conn is a WebSocket connection, of either side and any version. It is made
@@ -35,7 +37,7 @@ type Conn struct {
 // that arrived behind it; they belong to the first frame.
 func newConn(nc net.Conn, v Version, side Side, cfg *Config, rest []byte) *Conn {
 	if len(rest) > readBufferSize {
-		nc = &prefixedConn{Conn: nc, rest: bytes.Clone(rest[readBufferSize:])}
+		nc = netx.NewPrefixedConn(nc, bytes.Clone(rest[readBufferSize:]))
 		rest = rest[:readBufferSize]
 	}
 	c := &Conn{nc: nc, version: v, side: side, trace: cfg.Trace}

@@ -1,0 +1,43 @@
+// Package netx has what package websocket needs from any [net.Conn] and
+// package net does not offer: ending a connection at once or only halfway,
+// making a context interrupt a negotiation, and giving back bytes that were
+// read too early. It knows nothing of WebSocket.
+package netx
+
+import (
+	"crypto/tls"
+	"io"
+	"net"
+	"time"
+)
+
+// CloseNow closes nc at once. Close of a tls.Conn first tells the peer, and
+// waits up to 5 seconds for a peer that does not read.
+func CloseNow(nc net.Conn) error {
+	for {
+		switch outer := nc.(type) {
+		case *tls.Conn:
+			nc = outer.NetConn()
+		case *PrefixedConn:
+			nc = outer.Conn
+		default:
+			return nc.Close()
+		}
+	}
+}
+
+// CloseWrite ends the sending side of nc and reports whether that is possible.
+func CloseWrite(nc net.Conn) bool {
+	half, ok := nc.(interface{ CloseWrite() error })
+	if ok {
+		half.CloseWrite()
+	}
+	return ok
+}
+
+// AwaitEOF discards what the peer still sends, until the peer ends its side or
+// d has passed.
+func AwaitEOF(nc net.Conn, d time.Duration) {
+	nc.SetReadDeadline(time.Now().Add(d))
+	io.Copy(io.Discard, nc)
+}

@@ -1,0 +1,134 @@
+package netx_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/protocol-websocket/websocket/internal/netx"
+)
+
+// openTLS does the handshake of TLS on both ends of a pipe and returns the
+// server's.
+func openTLS(t *testing.T, client, server net.Conn) *tls.Conn {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	certificate := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+	tc := tls.Server(server, &tls.Config{Certificates: []tls.Certificate{certificate}, SessionTicketsDisabled: true})
+	go tls.Client(client, &tls.Config{InsecureSkipVerify: true}).Handshake()
+	if err := tc.Handshake(); err != nil {
+		t.Fatal(err)
+	}
+	return tc
+}
+
+// Nobody reads at the other end of these pipes, so that a Close that first told
+// the peer would take time.
+func TestCloseNow(t *testing.T) {
+	prefixed := func(nc net.Conn) net.Conn { return netx.NewPrefixedConn(nc, []byte("x")) }
+	tests := []struct {
+		name string
+		wrap func(t *testing.T, client, server net.Conn) net.Conn
+	}{
+		{"plain", func(_ *testing.T, _, server net.Conn) net.Conn { return server }},
+		{"TLS", func(t *testing.T, client, server net.Conn) net.Conn { return openTLS(t, client, server) }},
+		{"prefixed", func(_ *testing.T, _, server net.Conn) net.Conn { return prefixed(server) }},
+		{"TLS on prefixed", func(t *testing.T, client, server net.Conn) net.Conn {
+			return openTLS(t, client, netx.NewPrefixedConn(server, nil))
+		}},
+		{"prefixed on TLS", func(t *testing.T, client, server net.Conn) net.Conn {
+			return prefixed(openTLS(t, client, server))
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server := net.Pipe()
+				nc := tt.wrap(t, client, server)
+				synctest.Wait()
+				start := time.Now()
+				if err := netx.CloseNow(nc); err != nil {
+					t.Errorf("CloseNow: %v", err)
+				}
+				if took := time.Since(start); took != 0 {
+					t.Errorf("took %v, want no time", took)
+				}
+				if n, err := client.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+					t.Errorf("peer read %d bytes, %v; want none, EOF", n, err)
+				}
+			})
+		})
+	}
+}
+
+// halfConn is a connection of which one side can be ended.
+type halfConn struct {
+	net.Conn
+	ended bool
+}
+
+func (c *halfConn) CloseWrite() error {
+	c.ended = true
+	return errors.New("reported to nobody")
+}
+
+func TestCloseWrite(t *testing.T) {
+	client, server := net.Pipe()
+	defer server.Close()
+	defer client.Close()
+	if netx.CloseWrite(client) {
+		t.Error("a pipe cannot be closed halfway, but CloseWrite reports that it can")
+	}
+	half := &halfConn{Conn: client}
+	if !netx.CloseWrite(half) || !half.ended {
+		t.Errorf("the connection's CloseWrite was called: %v; want that, and true", half.ended)
+	}
+}
+
+func TestAwaitEOF(t *testing.T) {
+	tests := []struct {
+		name string
+		peer func(net.Conn)
+		want time.Duration
+	}{
+		{"peer ends", func(c net.Conn) { io.WriteString(c, "some more"); c.Close() }, 0},
+		{"peer says nothing", func(net.Conn) {}, time.Minute},
+		{"peer goes on", func(c net.Conn) {
+			io.WriteString(c, "more")
+			<-time.After(time.Minute / 2)
+			io.WriteString(c, "more") // which buys it no time
+		}, time.Minute},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server := net.Pipe()
+				defer server.Close()
+				defer client.Close()
+				go tt.peer(server)
+				start := time.Now()
+				netx.AwaitEOF(client, time.Minute)
+				if took := time.Since(start); took != tt.want {
+					t.Errorf("took %v, want %v", took, tt.want)
+				}
+			})
+		})
+	}
+}
