@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/protocol-websocket/websocket/internal/origin"
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -350,18 +351,18 @@ func (h *ClientHandshake) isLocation(location string) bool {
 	case strings.EqualFold(rest[:slash], h.host):
 		return true
 	}
-	theirs, err := parseHostPort(rest[:slash])
-	ours, ourErr := parseHostPort(h.host)
-	if err != nil || ourErr != nil || !theirs.sameHost(ours) {
+	theirs, err := origin.ParseHostHeader(rest[:slash])
+	ours, ourErr := origin.ParseHostHeader(h.host)
+	if err != nil || ourErr != nil || !theirs.SameHost(ours) {
 		return false
 	}
-	if ours.port == 0 {
-		ours.port = defaultPort(h.url.Secure)
+	if ours.Port == 0 {
+		ours.Port = origin.DefaultPort(h.url.Secure)
 	}
-	if theirs.port == 0 {
-		return ours.port == defaultPort(h.url.Secure) || ours.port == defaultPort(secure)
+	if theirs.Port == 0 {
+		return ours.Port == origin.DefaultPort(h.url.Secure) || ours.Port == origin.DefaultPort(secure)
 	}
-	return theirs.port == ours.port
+	return theirs.Port == ours.Port
 }
 
 func (h *ClientHandshake) takeSubprotocol() error {

@@ -142,6 +142,10 @@ func TestServerMisconfigured(t *testing.T) {
 			if handshakeStatus(err) != 500 || !strings.HasPrefix(response, "HTTP/1.1 500 ") || !strings.HasSuffix(response, "\r\n\r\nInternal Server Error\n") {
 				t.Errorf("%s: %v, response %q; want 500 without the reason", name, err, response)
 			}
+			var refused *HandshakeError
+			if !errors.As(err, &refused) || !strings.HasPrefix(refused.Err.Error(), "websocket: ") {
+				t.Errorf("%s: error %v, want one that wraps one with the prefix \"websocket: \"", name, err)
+			}
 		}
 	}
 }

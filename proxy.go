@@ -9,15 +9,13 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 
 	"github.com/protocol-websocket/websocket/internal/netx"
-	"golang.org/x/net/http/httpguts"
+	"github.com/protocol-websocket/websocket/internal/origin"
 	"golang.org/x/net/proxy"
 )
 
@@ -79,7 +77,7 @@ func (e *proxyChoiceError) Unwrap() error { return e.err }
 // A proxy that answers CONNECT with another status than 2xx makes for a
 // *HandshakeError. No error shows the user or password of proxyURL.
 func dialProxy(ctx context.Context, dial dialFunc, proxyURL *url.URL, addr string, tlsConfig *tls.Config) (net.Conn, error) {
-	if !validHostPort(addr) || strings.Contains(addr, "%") {
+	if target, err := origin.ParseHostHeader(addr); err != nil || target.Port == 0 {
 		return nil, fmt.Errorf("websocket: a proxy needs a target of the form host:port, in ASCII, without an IPv6 zone, port 1 to 65535; the caller gave %q", addr)
 	}
 	p, err := newProxyServer(proxyURL)
@@ -121,7 +119,7 @@ func newProxyServer(u *url.URL) (*proxyServer, error) {
 		port = u.Port()
 	}
 	p := &proxyServer{scheme, u.Hostname(), net.JoinHostPort(u.Hostname(), port), u.User}
-	if !validHostPort(p.addr) {
+	if h, err := origin.ParseHostPort(p.addr); err != nil || h.Port == 0 {
 		// A URL that was not parsed may have its user in the wrong field.
 		host := u.Host[strings.LastIndexByte(u.Host, '@')+1:]
 		return nil, fmt.Errorf("websocket: proxy URL has host %q, want an ASCII name or address, and a port from 1 to 65535 if any", host)
@@ -319,21 +317,4 @@ func proxyHeadEnd(b []byte, from int) int {
 			return from + 2
 		}
 	}
-}
-
-// validHostPort reports whether addr is host:port with nothing in it that
-// could end a header or mislead its parser.
-func validHostPort(addr string) bool {
-	host, port, err := net.SplitHostPort(addr)
-	if err != nil || host == "" || !httpguts.ValidHostHeader(addr) {
-		return false
-	}
-	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
-		return false
-	}
-	if !strings.ContainsAny(host, ":%") {
-		return true
-	}
-	_, err = netip.ParseAddr(host)
-	return err == nil
 }

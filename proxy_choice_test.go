@@ -66,6 +66,7 @@ func TestDialProxyRejectsInput(t *testing.T) {
 		{"target without host", p, ":80", "caller gave"},
 		{"empty target", p, "", "caller gave"},
 		{"colons that are no address", p, "[a:b]:80", "caller gave"},
+		{"name in target longer than DNS and SOCKS can carry", p, strings.Repeat("a", 256) + ":80", "caller gave"},
 		{"zone in target", p, "[fe80::1%eth0]:80", "zone"},
 	}
 	for _, tt := range tests {

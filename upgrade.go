@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/protocol-websocket/websocket/internal/netx"
+	"github.com/protocol-websocket/websocket/internal/origin"
 )
 
 // Upgrader makes connections of requests. The zero Upgrader takes every
@@ -76,22 +77,24 @@ func (u *Upgrader) check() error {
 	if len(u.Origins) == 0 {
 		return nil // nothing to be parsed for each request
 	}
-	_, err := originAllowed(u.Origins, "null")
-	return err
+	if _, err := origin.Allowed(u.Origins, "null"); err != nil {
+		return fmt.Errorf("websocket: %w", err)
+	}
+	return nil
 }
 
-func (u *Upgrader) checkOrigin(r *http.Request, origin string) error {
+func (u *Upgrader) checkOrigin(r *http.Request, from string) error {
 	if u.CheckOrigin != nil {
-		return u.CheckOrigin(r, origin)
+		return u.CheckOrigin(r, from)
 	}
-	if origin == "" { // no browser: those always send one
+	if from == "" { // no browser: those always send one
 		return nil
 	}
-	err := sameOrigin(origin, r.Host, u.secure(r))
+	err := origin.Same(from, r.Host, u.secure(r))
 	if err == nil {
 		return nil
 	}
-	if ok, _ := originAllowed(u.Origins, origin); ok {
+	if ok, _ := origin.Allowed(u.Origins, from); ok {
 		return nil
 	}
 	return refusef(http.StatusForbidden, "%w", err)

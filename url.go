@@ -4,12 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/protocol-websocket/websocket/internal/origin"
 	"golang.org/x/net/idna"
 )
 
@@ -63,7 +63,7 @@ type URL struct {
 func ParseURL(s string) (*URL, error) {
 	u, err := parseURL(s)
 	if err != nil {
-		return nil, fmt.Errorf("websocket: the caller's URL %s is unusable: %w", shown(s), err)
+		return nil, fmt.Errorf("websocket: the caller's URL %s is unusable: %w", origin.Quote(s), err)
 	}
 	return u, nil
 }
@@ -135,21 +135,24 @@ func basicUser(u *url.Userinfo) (*url.Userinfo, error) {
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
-// setHost fills in Host and Zone.
-func (u *URL) setHost(p *url.URL) (err error) {
-	if strings.HasPrefix(p.Host, "[") {
-		u.Host, u.Zone, err = parseIPv6(p.Hostname())
-	} else {
-		u.Host, err = asciiName(p.Hostname())
-	}
-	if err != nil || p.Port() == "" {
+// setHost fills in Host and Zone from the host of p, with port if it has one.
+func (u *URL) setHost(p *url.URL) error {
+	ascii, err := asciiHost(p.Host)
+	if err != nil {
 		return err
 	}
-	port, err := parsePort(p.Port())
-	if err == nil && port != defaultPort(u.Secure) {
-		u.Host += ":" + strconv.Itoa(int(port))
+	h, err := origin.ParseHostPort(ascii)
+	if err != nil {
+		return err
 	}
-	return err
+	u.Host = strings.ToLower(h.Name)
+	if h.IP.IsValid() {
+		u.Host, u.Zone = "["+h.IP.WithZone("").String()+"]", h.IP.Zone()
+	}
+	if h.Port != 0 && h.Port != origin.DefaultPort(u.Secure) {
+		u.Host += ":" + strconv.Itoa(int(h.Port))
+	}
+	return nil
 }
 
 // setResource fills in Path and RawQuery.
@@ -200,124 +203,44 @@ func (u URL) ResourceName() string {
 
 // Hostname is Host without port and brackets, the name to find in the server's
 // certificate.
-func (u URL) Hostname() string { return u.split().Hostname() }
-
-// split lends net/url's eye for ports and brackets.
-func (u URL) split() *url.URL { return &url.URL{Host: u.Host} }
+func (u URL) Hostname() string {
+	name, _, _ := origin.SplitHostPort(u.Host)
+	return name
+}
 
 // Addr is the address to dial, in the form host:port of package net. It always
 // has a port, and the zone if there is one.
 func (u URL) Addr() string {
-	name, port := u.Hostname(), u.split().Port()
+	name, port, _ := origin.SplitHostPort(u.Host)
 	if u.Zone != "" {
 		name += "%" + u.Zone
 	}
 	if port == "" {
-		port = strconv.Itoa(int(defaultPort(u.Secure)))
+		port = strconv.Itoa(int(origin.DefaultPort(u.Secure)))
 	}
 	return net.JoinHostPort(name, port)
 }
 
-// parseIPv6 splits an address without brackets into host, with brackets and in
-// canonical form, and zone.
-func parseIPv6(s string) (host, zone string, err error) {
-	// Older releases of net/url let any text stand between brackets.
-	ip, err := netip.ParseAddr(s)
-	if err != nil || !ip.Is6() {
-		return "", "", errors.New("expected an IPv6 address between the brackets")
+// asciiHost returns host, or host:port, with the host in the form that DNS and
+// the Host header take.
+func asciiHost(host string) (string, error) {
+	if strings.HasPrefix(host, "[") || !strings.ContainsFunc(host, isNotASCII) {
+		return host, nil
 	}
-	if strings.ContainsFunc(ip.Zone(), isNotUnreserved) {
-		return "", "", errors.New("expected a zone of letters, digits and -._~ (RFC 6874 section 2)")
+	name, port, _ := strings.Cut(host, ":")
+	// Punycode takes quadratic time, so it gets nothing that could not be a name:
+	// four bytes a character at most.
+	if len(name) > utf8.UTFMax*origin.MaxName {
+		return "", origin.CheckName(name)
 	}
-	return "[" + ip.WithZone("").String() + "]", ip.Zone(), nil
-}
-
-func isNotUnreserved(r rune) bool {
-	return r >= utf8.RuneSelf || !isAlnum(byte(r)) && !strings.ContainsRune("-._~", r)
-}
-
-// maxName is the length of the longest name that DNS can carry, in characters
-// and without a final dot; maxLabel is that of the longest label (RFC 1035
-// section 2.3.4).
-const (
-	maxName  = 253
-	maxLabel = 63
-)
-
-// asciiName is the form of a host name that DNS and the Host header take.
-func asciiName(name string) (string, error) {
-	if strings.ContainsFunc(name, isNotASCII) {
-		// Punycode takes quadratic time, so it gets nothing that could not be a
-		// name: four bytes a character at most.
-		if len(name) > utf8.UTFMax*maxName {
-			return "", errLongName
-		}
-		ascii, err := idna.Lookup.ToASCII(name)
-		if err != nil {
-			return "", errors.New("expected a host that IDNA allows (RFC 5891)")
-		}
-		name = ascii
+	ascii, err := idna.Lookup.ToASCII(name)
+	if err != nil {
+		return "", errors.New("expected a host that IDNA allows (RFC 5891)")
 	}
-	return strings.ToLower(name), checkName(name)
+	return ascii + ":" + port, nil
 }
 
 func isNotASCII(r rune) bool { return r >= utf8.RuneSelf }
-
-var (
-	errNoHost    = errors.New("expected a host")
-	errLongName  = errors.New("expected a host of at most 253 characters, at most 63 between dots (RFC 1035 section 2.3.4)")
-	errNameBytes = errors.New("expected a host of letters, digits, hyphens, underscores and single dots")
-)
-
-// checkName refuses what is not a host name. It is stricter than RFC 3986,
-// which would let commas and quotes into the Host header, and laxer than RFC
-// 1123: underscores are not rare inside networks.
-func checkName(name string) error {
-	if name == "" {
-		return errNoHost
-	}
-	name = strings.TrimSuffix(name, ".")
-	if len(name) > maxName {
-		return errLongName
-	}
-	start := 0
-	for i := range len(name) {
-		switch c := name[i]; {
-		case c == '.' && i > start:
-			start = i + 1
-		case !isAlnum(c) && c != '-' && c != '_':
-			return errNameBytes
-		case i-start == maxLabel:
-			return errLongName
-		}
-	}
-	if start == len(name) {
-		return errNameBytes
-	}
-	return nil
-}
-
-func isAlnum(c byte) bool {
-	lower := c | 0x20
-	return '0' <= c && c <= '9' || 'a' <= lower && lower <= 'z'
-}
-
-// parsePort takes digits only; leading zeros are harmless, as RFC 3986 section
-// 3.2.3 allows any number of digits.
-func parsePort(s string) (uint16, error) {
-	n, err := strconv.ParseUint(s, 10, 16)
-	if err != nil || n == 0 {
-		return 0, errors.New("expected a port from 1 to 65535")
-	}
-	return uint16(n), nil
-}
-
-func defaultPort(secure bool) uint16 {
-	if secure {
-		return 443
-	}
-	return 80
-}
 
 // percentEncode encodes the bytes that RFC 3986 allows neither in a path nor
 // in a query, and leaves escapes alone.
@@ -336,27 +259,14 @@ func percentEncode(s string) (string, error) {
 	return b.String(), nil
 }
 
+func isAlnum(c byte) bool {
+	lower := c | 0x20
+	return '0' <= c && c <= '9' || 'a' <= lower && lower <= 'z'
+}
+
 func isEscape(s string) bool { return len(s) >= 3 && isHex(s[1]) && isHex(s[2]) }
 
 func isHex(c byte) bool {
 	lower := c | 0x20
 	return '0' <= c && c <= '9' || 'a' <= lower && lower <= 'f'
-}
-
-// shown quotes a URL or an origin for an error message: its beginning, without
-// the query, which may carry a token, and not at all if there might be a user
-// and a password in it.
-func shown(s string) string {
-	const most = 100
-	if strings.Contains(s, "@") {
-		return "(not shown, as it may hold a password)"
-	}
-	end := strings.IndexAny(s, "?#")
-	if end < 0 {
-		end = len(s)
-	}
-	if end = min(end, most); end < len(s) {
-		return strconv.Quote(s[:end]) + "…"
-	}
-	return strconv.Quote(s)
 }

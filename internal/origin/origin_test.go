@@ -1,14 +1,15 @@
-package websocket
+package origin_test
 
 import (
 	"net/netip"
 	"net/url"
-	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket/internal/origin"
 )
 
-func TestSameOrigin(t *testing.T) {
+func TestSame(t *testing.T) {
 	for _, tt := range []struct {
 		name, origin, host string
 		secure             bool
@@ -130,18 +131,18 @@ func TestSameOrigin(t *testing.T) {
 		{name: "a megabyte of zeros", origin: "http://a:" + strings.Repeat("0", 1<<20) + "x", host: "a", reason: "1 to 65535"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			err := sameOrigin(tt.origin, tt.host, tt.secure)
+			err := origin.Same(tt.origin, tt.host, tt.secure)
 			if tt.reason == "" {
 				if err != nil {
-					t.Errorf("sameOrigin(%.100q, %.100q, %t): %v; want a match", tt.origin, tt.host, tt.secure, err)
+					t.Errorf("Same(%.100q, %.100q, %t): %v; want a match", tt.origin, tt.host, tt.secure, err)
 				}
 				return
 			}
 			if err == nil {
-				t.Fatalf("sameOrigin(%.100q, %.100q, %t) = nil, want an error that says %q", tt.origin, tt.host, tt.secure, tt.reason)
+				t.Fatalf("Same(%.100q, %.100q, %t) = nil, want an error that says %q", tt.origin, tt.host, tt.secure, tt.reason)
 			}
 			if !strings.HasPrefix(err.Error(), "the client's Origin ") || !strings.Contains(err.Error(), tt.reason) {
-				t.Errorf("sameOrigin(%.100q, %.100q, %t): %v; want the beginning \"the client's Origin\" and the words %q",
+				t.Errorf("Same(%.100q, %.100q, %t): %v; want the beginning \"the client's Origin\" and the words %q",
 					tt.origin, tt.host, tt.secure, err, tt.reason)
 			}
 			if len(err.Error()) > 1000 {
@@ -151,166 +152,10 @@ func TestSameOrigin(t *testing.T) {
 	}
 }
 
-func TestSameOriginHidesPasswords(t *testing.T) {
-	err := sameOrigin("http://user:hunter2@a", "user:hunter2@a", false)
+func TestSameHidesPasswords(t *testing.T) {
+	err := origin.Same("http://user:hunter2@a", "user:hunter2@a", false)
 	if err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("got %v, want an error without the password", err)
-	}
-}
-
-func TestOriginAllowed(t *testing.T) {
-	for _, tt := range []struct {
-		name, patterns, origin string // patterns are separated by spaces
-		want                   bool
-	}{
-		{"no patterns", "", "https://a.example", false},
-		{"exact", "https://a.example", "https://a.example", true},
-		{"second of two", "https://b.example https://a.example", "https://a.example", true},
-		{"first of two", "https://a.example https://b.example", "https://a.example", true},
-		{"neither", "https://b.example https://c.example", "https://a.example", false},
-		{"other scheme", "https://a.example", "http://a.example", false},
-		{"other scheme on the same port", "https://a.example:8443", "http://a.example:8443", false},
-		{"other host", "https://a.example", "https://b.example", false},
-		{"subdomain of an exact one", "https://a.example", "https://x.a.example", false},
-		{"pattern is a prefix", "https://a.example", "https://a.example.evil", false},
-		{"case of the origin", "https://a.example", "HTTPS://A.Example", true},
-		{"case of the pattern", "HTTPS://A.Example", "https://a.example", true},
-		{"final dot", "https://a.example", "https://a.example.", false},
-		{"port", "https://a.example:8443", "https://a.example:8443", true},
-		{"other port", "https://a.example:8443", "https://a.example:8444", false},
-		{"port missing from the origin", "https://a.example:8443", "https://a.example", false},
-		{"port missing from the pattern", "https://a.example", "https://a.example:8443", false},
-		{"default port in the pattern", "https://a.example:443", "https://a.example", true},
-		{"default port in the origin", "http://a.example", "http://a.example:80", true},
-		{"default port of the other scheme", "http://a.example", "http://a.example:443", false},
-		{"IPv6", "http://[::1]:81", "http://[0::1]:81", true},
-		{"other IPv6", "http://[::1]", "http://[::2]", false},
-		{"user", "https://a.example", "https://a.example@evil", false},
-		{"path", "https://a.example", "https://a.example/", false},
-		{"list", "https://a.example", "https://a.example https://evil", false},
-		{"list with comma", "https://a.example", "https://a.example, https://evil", false},
-		{"missing", "https://a.example null file://", "", false},
-
-		{"null", "null", "null", true},
-		{"null without pattern", "https://null", "null", false},
-		{"null in upper case", "null", "NULL", false},
-		{"null for others", "null", "https://a.example", false},
-
-		{"star, web", "*", "https://a.example", true},
-		{"star, null", "*", "null", true},
-		{"star, extension", "*", "chrome-extension://abc", true},
-		{"star, anything", "*", "undefined", true},
-		{"star, missing", "*", "", false},
-
-		{"wildcard", "https://*.example.com", "https://a.example.com", true},
-		{"wildcard, deeper", "https://*.example.com", "https://b.a.example.com", true},
-		{"wildcard, case", "https://*.Example.com", "https://A.eXample.com", true},
-		{"wildcard, bare domain", "https://*.example.com", "https://example.com", false},
-		{"wildcard, empty label", "https://*.example.com", "https://.example.com", false},
-		{"wildcard, other domain", "https://*.example.com", "https://a.example.org", false},
-		{"wildcard, other scheme on the same port", "https://*.example.com:81", "http://a.example.com:81", false},
-		{"wildcard, partial label", "https://*.example.com", "https://evilexample.com", false},
-		{"wildcard, one character for the dot", "https://*.example.com", "https://a-example.com", false},
-		{"wildcard, longer", "https://*.example.com", "https://example.com.evil", false},
-		{"wildcard, in the middle", "https://*.example.com", "https://a.example.com.evil", false},
-		{"wildcard, as user", "https://*.example.com", "https://a.example.com@evil", false},
-		{"wildcard, as password", "https://*.example.com", "https://evil@a.example.com", false},
-		{"wildcard, as path", "https://*.example.com", "https://evil/.example.com", false},
-		{"wildcard, as query", "https://*.example.com", "https://evil?.example.com", false},
-		{"wildcard, as fragment", "https://*.example.com", "https://evil#.example.com", false},
-		{"wildcard, after backslash", "https://*.example.com", `https://evil\.example.com`, false},
-		{"wildcard, after port", "https://*.example.com", "https://evil:80.example.com", false},
-		{"wildcard, itself as origin", "https://*.example.com", "https://*.example.com", false},
-		{"wildcard, final dot", "https://*.example.com", "https://a.example.com.", false},
-		{"wildcard, other scheme", "https://*.example.com", "http://a.example.com", false},
-		{"wildcard, other port", "https://*.example.com", "https://a.example.com:8443", false},
-		{"wildcard, port", "https://*.example.com:8443", "https://a.example.com:8443", true},
-		{"wildcard, port missing", "https://*.example.com:8443", "https://a.example.com", false},
-		{"wildcard, default port", "https://*.example.com:443", "https://a.example.com", true},
-		{"wildcard, shorter than the base", "https://*.example.com", "https://com", false},
-		{"wildcard, IPv6", "https://*.example.com", "https://[::1]", false},
-
-		{"extension", "chrome-extension://abc", "chrome-extension://abc", true},
-		{"extension, other", "chrome-extension://abc", "chrome-extension://abd", false},
-		{"extension, longer", "chrome-extension://abc", "chrome-extension://abcd", false},
-		{"extension, case", "chrome-extension://abc", "chrome-extension://ABC", false},
-		{"app", "tauri+v2.x-1://localhost", "tauri+v2.x-1://localhost", true},
-		{"file", "file://", "file://", true},
-		{"file, longer", "file://", "file:///etc/passwd", false},
-		{"file, for others", "file://", "https://a.example", false},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			got, err := originAllowed(strings.Fields(tt.patterns), tt.origin)
-			if err != nil || got != tt.want {
-				t.Errorf("originAllowed([%s], %q) = %t, %v; want %t, nil", tt.patterns, tt.origin, got, err, tt.want)
-			}
-		})
-	}
-}
-
-func TestOriginAllowedMalformedPattern(t *testing.T) {
-	for _, tt := range []struct{ name, pattern string }{
-		{"empty", ""},
-		{"space", " "},
-		{"host alone", "example.com"},
-		{"host and port", "example.com:8443"},
-		{"wildcard without scheme", "*.example.com"},
-		{"scheme-relative", "//example.com"},
-		{"no scheme before the slashes", "://example.com"},
-		{"scheme with a digit first", "1a://b"},
-		{"scheme with an underscore", "my_app://b"},
-		{"scheme with a tilde", "my~app://b"},
-		{"scheme with an asterisk", "*://example.com"},
-		{"scheme in other letters", "http\u017f://example.com"},
-		{"no host", "https://"},
-		{"no host but a port", "https://:443"},
-		{"slash", "https://example.com/"},
-		{"path", "https://example.com/x"},
-		{"query", "https://example.com?x"},
-		{"fragment", "https://example.com#x"},
-		{"user", "https://u@example.com"},
-		{"two at once", "https://example.com,https://example.org"},
-		{"two with a space", "https://example.com https://example.org"},
-		{"space at the end", "https://example.com "},
-		{"line break", "https://example.com\n"},
-		{"port 0", "https://example.com:0"},
-		{"port too high", "https://example.com:65536"},
-		{"any port", "https://example.com:*"},
-		{"empty port", "https://example.com:"},
-		{"non-ASCII", "https://bücher.example"},
-		{"star for a host", "https://*"},
-		{"star and dot", "https://*."},
-		{"star and port", "https://*:443"},
-		{"star in a label", "https://a*.example.com"},
-		{"star without dot", "https://*example.com"},
-		{"star in the middle", "https://a.*.com"},
-		{"star at the end", "https://example.*"},
-		{"two stars", "https://*.*.example.com"},
-		{"star and IPv6", "https://*.[::1]"},
-		{"zone", "http://[fe80::1%25eth0]"},
-		{"websocket scheme", "wss://example.com"},
-		{"websocket scheme in upper case", "WS://example.com"},
-		{"extension with star", "chrome-extension://*"},
-		{"extension in other letters", "chrome-extension://é"},
-		{"extension with a tab", "chrome-extension://a\tb"},
-		{"extension with slash", "chrome-extension://abc/"},
-		{"file with path", "file:///"},
-		{"null in upper case", "NULL"},
-		{"undefined", "undefined"},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			// Neither a pattern before it that matches nor an origin equal to the
-			// text may hide the mistake.
-			for _, origin := range []string{"https://example.com", tt.pattern, ""} {
-				ok, err := originAllowed([]string{"*", tt.pattern}, origin)
-				if ok || err == nil {
-					t.Fatalf("originAllowed([* %q], %q) = %t, %v; want false and an error", tt.pattern, origin, ok, err)
-				}
-				if !strings.HasPrefix(err.Error(), "websocket: ") || !strings.Contains(err.Error(), strconv.Quote(tt.pattern)) {
-					t.Errorf("originAllowed([* %q], %q): %v; want the prefix \"websocket: \" and the pattern", tt.pattern, origin, err)
-				}
-			}
-		})
 	}
 }
 
@@ -321,10 +166,10 @@ func TestOriginAllocs(t *testing.T) {
 		name string
 		f    func() bool
 	}{
-		{"sameOrigin, name", func() bool { return sameOrigin("https://App.example.com:443", "app.example.com", true) == nil }},
-		{"sameOrigin, address", func() bool { return sameOrigin("http://[::1]:81", "[::1]:81", false) == nil }},
-		{"originAllowed", func() bool {
-			ok, err := originAllowed(patterns, "https://a.b.example.com:8443")
+		{"Same, name", func() bool { return origin.Same("https://App.example.com:443", "app.example.com", true) == nil }},
+		{"Same, address", func() bool { return origin.Same("http://[::1]:81", "[::1]:81", false) == nil }},
+		{"Allowed", func() bool {
+			ok, err := origin.Allowed(patterns, "https://a.b.example.com:8443")
 			return ok && err == nil
 		}},
 	} {
@@ -348,24 +193,24 @@ func FuzzOrigin(f *testing.F) {
 		f.Add(s[0], s[1], s[2], false)
 		f.Add(s[0], s[1], s[2], true)
 	}
-	f.Fuzz(func(t *testing.T, origin, host, pattern string, secure bool) {
-		if sameOrigin(origin, host, secure) == nil {
-			if a, b := hostname(t, origin), hostname(t, "http://"+host); a != b {
-				t.Errorf("sameOrigin(%q, %q) = nil, but net/url reads the hosts %q and %q", origin, host, a, b)
+	f.Fuzz(func(t *testing.T, page, host, pattern string, secure bool) {
+		if origin.Same(page, host, secure) == nil {
+			if a, b := hostname(t, page), hostname(t, "http://"+host); a != b {
+				t.Errorf("Same(%q, %q) = nil, but net/url reads the hosts %q and %q", page, host, a, b)
 			}
-			if secure && !strings.HasPrefix(strings.ToLower(origin), "https:") {
-				t.Errorf("sameOrigin(%q, %q, true) = nil, want https only", origin, host)
+			if secure && !strings.HasPrefix(strings.ToLower(page), "https:") {
+				t.Errorf("Same(%q, %q, true) = nil, want https only", page, host)
 			}
 		}
-		ok, err := originAllowed([]string{pattern}, origin)
-		if err != nil || !ok || pattern == "*" || pattern == origin {
+		ok, err := origin.Allowed([]string{pattern}, page)
+		if err != nil || !ok || pattern == "*" || pattern == page {
 			return
 		}
 		// What matches without being equal is a page's origin: the hosts are the
 		// same, or one is below the other.
-		got, want := hostname(t, origin), hostname(t, pattern)
+		got, want := hostname(t, page), hostname(t, pattern)
 		if base, wild := strings.CutPrefix(want, "*"); wild && !strings.HasSuffix(got, base) || !wild && got != want {
-			t.Errorf("originAllowed([%q], %q) = true, but net/url reads the hosts %q and %q", pattern, origin, want, got)
+			t.Errorf("Allowed([%q], %q) = true, but net/url reads the hosts %q and %q", pattern, page, want, got)
 		}
 	})
 }
@@ -385,29 +230,4 @@ func hostname(t *testing.T, s string) string {
 		return ip.String()
 	}
 	return strings.ToLower(u.Hostname())
-}
-
-// The short way gives what the long way gives.
-func TestPlainlySame(t *testing.T) {
-	taken := 0
-	for _, scheme := range []string{"", "http://", "https://", "HTTPS://", "ws://", "https:"} {
-		for _, host := range []string{
-			"", "a", "a.example", "a-b.example.", "A.example", "10.0.0.1", "[::1]", "[::1]:80", "a:80", "a:443", "a:8080", "a..b",
-			"a:", "a:0", "a:99999", "a:+80", ":80", "a:80:80", "u@a", "a/", "a?", "a#", "a,a", "a b", "é.example", "a_b",
-		} {
-			for _, origin := range []string{scheme + host, scheme + host + "x", scheme + "x" + host} {
-				for _, secure := range []bool{false, true} {
-					if plainlySame(origin, host, secure) {
-						taken++
-						if err := compareOrigin(origin, host, secure); err != nil {
-							t.Errorf("Origin %q, Host %q, secure %v: taken for the same though %v", origin, host, secure, err)
-						}
-					}
-				}
-			}
-		}
-	}
-	if want := 9 * 3; taken != want {
-		t.Errorf("%d pairs of Origin and Host were the same, want %d", taken, want)
-	}
 }

@@ -1,0 +1,115 @@
+package origin
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Allowed reports whether any of the patterns matches the value of an
+// Origin header. A pattern is one of
+//
+//	null                           just that
+//	*                              every origin, null included, but not a missing one
+//	https://app.example.com:8443   this scheme, host and port; the port may be left out if it is the default
+//	https://*.example.com          all that end in .example.com, at any depth, but not example.com
+//	chrome-extension://abcdef      exactly this, for schemes other than http and https
+//
+// The error is for a pattern that could never match or probably means something
+// else: a mistake of the program. All patterns are checked at every call, so that
+// a mistake does not stay hidden until a request gets as far as that pattern.
+func Allowed(patterns []string, origin string) (bool, error) {
+	// An origin that is not that of a page is the zero webOrigin, whose port no
+	// pattern has. It may still be in the list as it is.
+	o, _ := parseOrigin(origin)
+	allowed := false
+	for _, pattern := range patterns {
+		p, err := parsePattern(pattern)
+		if err != nil {
+			return false, fmt.Errorf("the program's origin pattern %q is malformed: %w", pattern, err)
+		}
+		allowed = allowed || p.matches(origin, o)
+	}
+	return allowed, nil
+}
+
+// originPattern is one entry of a list of allowed origins.
+type originPattern struct {
+	text       string
+	isWeb      bool      // the scheme is http or https, so web holds all of it
+	web        webOrigin // of a wildcard, what follows "*."
+	subdomains bool      // matches the names below that of web, but not that name itself
+}
+
+func parsePattern(s string) (originPattern, error) {
+	p := originPattern{text: s}
+	if s == "*" || s == "null" {
+		return p, nil
+	}
+	if strings.ContainsFunc(s, isNotVisible) {
+		return p, errNotVisible
+	}
+	scheme, rest, found := strings.Cut(s, "://")
+	switch {
+	case !found || !isScheme(scheme):
+		return p, errors.New("expected scheme://host, null or *")
+	case isWebScheme(scheme):
+		return p, p.setWeb(scheme, rest)
+	}
+	return p, checkOther(scheme, rest)
+}
+
+func (p *originPattern) setWeb(scheme, rest string) (err error) {
+	p.isWeb = true
+	rest, p.subdomains = strings.CutPrefix(rest, "*.")
+	p.web, err = newOrigin(scheme, rest)
+	if err == nil && p.subdomains && p.web.IP.IsValid() {
+		return errors.New("expected a name after the wildcard, got an address")
+	}
+	return err
+}
+
+// checkOther checks a pattern whose scheme is neither http nor https, which
+// has no structure known here.
+func checkOther(scheme, rest string) error {
+	if strings.EqualFold(scheme, "ws") || strings.EqualFold(scheme, "wss") {
+		return errors.New("expected the scheme of the page, http or https, not that of its WebSocket")
+	}
+	if strings.Contains(rest, "*") {
+		return errors.New("expected no wildcard with this scheme")
+	}
+	return checkNoExtras(rest)
+}
+
+// isScheme is the syntax of RFC 3986 section 3.1.
+func isScheme(s string) bool {
+	if s == "" || !isAlnum(s[0]) || s[0] <= '9' {
+		return false
+	}
+	return !strings.ContainsFunc(s, func(r rune) bool {
+		return isNotUnreserved(r) && r != '+' || r == '_' || r == '~'
+	})
+}
+
+// matches is given the origin as it came and as it was parsed.
+func (p originPattern) matches(origin string, o webOrigin) bool {
+	switch {
+	case p.text == "*":
+		return origin != ""
+	case !p.isWeb:
+		return p.text == origin
+	case p.web.secure != o.secure || p.web.Port != o.Port:
+		return false
+	case p.subdomains:
+		return isSubdomain(o.Name, p.web.Name)
+	}
+	return p.web.SameHost(o.HostPort)
+}
+
+// isSubdomain reports whether name is below parent. The dot is part of the
+// comparison, so that evilexample.com is not below example.com. Both have passed
+// CheckName, so the label before the dot is not empty.
+func isSubdomain(name, parent string) bool {
+	dot := len(name) - len(parent) - 1
+	return dot > 0 && name[dot] == '.' && strings.EqualFold(name[dot+1:], parent)
+}
