@@ -108,12 +108,12 @@ func TestPassedWriteDeadlineBoundsPongs(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		c.wr.lock()
+		c.send.lock()
 		queued := 0
-		if c.wr.queue != nil {
-			queued = len(c.wr.queue.b)
+		if c.send.queue != nil {
+			queued = len(c.send.queue.b)
 		}
-		c.wr.unlock()
+		c.send.unlock()
 		if queued > maxQueue {
 			t.Errorf("%d bytes of Pongs are queued; want at most %d", queued, maxQueue)
 		}
@@ -125,7 +125,7 @@ func TestPassedWriteDeadlineBoundsPongs(t *testing.T) {
 func TestKeepaliveAfterPassedWriteDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := closePipe(t, RFC6455, ServerSide, Config{PingInterval: time.Minute})
-		c.start()
+		c.start(nil)
 		c.SetWriteDeadline(time.Now().Add(time.Second))
 		ended := c.Discard(t.Context())
 		in := bufio.NewReader(peer)

@@ -40,7 +40,7 @@ func TestAppendMessageAndWriteMessageDoNotAllocate(t *testing.T) {
 	connAllocs(t, 0, func(t *testing.T, c *Conn, typ MessageType, p []byte) float64 {
 		buf := make([]byte, 0, len(p))
 		return testing.AllocsPerRun(connAllocRuns(p), func() {
-			_, got, err := c.AppendMessage(buf)
+			_, got, err := c.ReadAppend(buf)
 			if err == nil {
 				err = c.WriteMessage(typ, got)
 			}

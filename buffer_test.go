@@ -25,7 +25,7 @@ func TestPartOfMessageIsNotInCallersBuffer(t *testing.T) {
 						wire := coreWire(ServerSide, frames...)
 						go peer.Write(wire[:600])
 						c.SetReadDeadline(time.Now().Add(time.Second))
-						if _, _, err := c.AppendMessage(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
+						if _, _, err := c.ReadAppend(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
 							t.Fatalf("AppendMessage of a part: %v, want the deadline", err)
 						}
 						mine := bytes.Repeat([]byte("!"), cap(buf))

@@ -62,7 +62,7 @@ func TestCloseCodes(t *testing.T) {
 						if v != Hixie75 && (!errors.As(err, &ce) || *ce != want) || !errors.Is(err, net.ErrClosed) {
 							t.Errorf("side that closed reads %v, want %v as the answer, and net.ErrClosed", err, &want)
 						}
-						<-b.done()
+						<-b.life.over()
 						if took := time.Since(start); took > 0 {
 							t.Errorf("took %v though nobody had to be waited for", took)
 						}
@@ -193,12 +193,12 @@ func TestCloseServerFirst(t *testing.T) {
 				t.Errorf("after both Close frames the client reads %v, want the server's end", err)
 			}
 			select {
-			case <-c.done():
+			case <-c.life.over():
 				t.Error("server did not wait for the client's end")
 			default:
 			}
 			peer.Close()
-			<-c.done()
+			<-c.life.over()
 		})
 		for name, serverEnds := range map[string]bool{"server ends": true, "server does not end": false} {
 			t.Run(v.String()+"/client/"+name, func(t *testing.T) {
@@ -209,7 +209,7 @@ func TestCloseServerFirst(t *testing.T) {
 					closeReadFrame(t, peer, v)
 					synctest.Wait()
 					select {
-					case <-c.done():
+					case <-c.life.over():
 						t.Error("client did not wait for the server's end")
 					default:
 					}
@@ -217,7 +217,7 @@ func TestCloseServerFirst(t *testing.T) {
 					if serverEnds {
 						peer.Close()
 					}
-					<-c.done()
+					<-c.life.over()
 					if took := time.Since(start); serverEnds != (took == 0) || took > closeLinger {
 						t.Errorf("client ended after %v", took)
 					}
@@ -266,7 +266,7 @@ func TestCloseWhilePeerDoesNotRead(t *testing.T) {
 // closeStuff writes until the peer, who does not read, would have to.
 func closeStuff(t *testing.T, c *Conn) {
 	t.Helper()
-	nc := c.nc
+	nc := c.send.nc
 	if nc.LocalAddr().Network() == "pipe" {
 		return // it holds nothing
 	}
@@ -347,7 +347,7 @@ func TestCloseFrameIsLast(t *testing.T) {
 		if err := c.BufferMessage(Text, []byte("buffered")); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.sendPing(); err != nil {
+		if _, err := sharedPings(&c.rcv.pings).send(&c.send, false); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := c.ReadMessage(); !closeIs(err, 4000) {
@@ -359,7 +359,7 @@ func TestCloseFrameIsLast(t *testing.T) {
 		if err := <-first; err != nil {
 			t.Error(err)
 		}
-		<-c.done()
+		<-c.life.over()
 	})
 }
 
@@ -414,14 +414,14 @@ func TestCloseTrace(t *testing.T) {
 			cfg := &Config{Trace: &Trace{Closed: func(_ *Conn, err error) { told <- err }}}
 			c := newConn(&connScript{in: bytes.Clone(tt.wire)}, RFC6455, ServerSide, cfg, nil)
 			ended := make(chan bool, 10)
-			c.onEnd(func() { ended <- true })
+			c.life.onEnd(func() { ended <- true })
 			tt.end(c)
 			if err := <-told; !tt.is(err) {
 				t.Errorf("told %v", err)
 			}
 			<-ended
 			late := false
-			c.onEnd(func() { late = true })
+			c.life.onEnd(func() { late = true })
 			if !late || len(told) > 0 || len(ended) > 0 {
 				t.Errorf("onEnd after the end was called: %v; told %d times too often", late, len(told)+len(ended))
 			}

@@ -30,7 +30,7 @@ func TestCompressedAllocs(t *testing.T) {
 			}()
 			n := testing.AllocsPerRun(200, func() {
 				request <- struct{}{}
-				_, got, err := server.AppendMessage(buf[:0])
+				_, got, err := server.ReadAppend(buf[:0])
 				if err != nil || len(got) != size || <-back != nil {
 					t.Errorf("read %d bytes, %v", len(got), err)
 				}

@@ -82,13 +82,13 @@ func zipRead(c *Conn, i int) ([]byte, error) {
 		_, p, err := c.ReadMessage()
 		return p, err
 	case 1:
-		_, p, err := c.AppendMessage([]byte("prefix"))
+		_, p, err := c.ReadAppend([]byte("prefix"))
 		return bytes.TrimPrefix(p, []byte("prefix")), err
 	case 2:
-		_, p, err := c.AppendMessage(make([]byte, 0, 100_000))
+		_, p, err := c.ReadAppend(make([]byte, 0, 100_000))
 		return p, err
 	case 3:
-		return nil, c.discardMessage()
+		return nil, c.rcv.discard()
 	}
 	_, r, err := c.NextReader()
 	if err != nil {
@@ -169,12 +169,12 @@ func TestCompressedReadsResume(t *testing.T) {
 				a := &agreement{deflateParams: deflateParams{serverBits: 12, clientBits: 12}}
 				c.compress(a)
 				defer c.Close()
-				z := a.compressor(RFC6455, ServerSide)
+				z := a.deflate(ServerSide)
 				var wire []byte
 				last := 0
 				for range 3 {
 					last = len(wire)
-					z1 := z.deflater.Append(nil, want)
+					z1 := z.Append(nil, want)
 					half := len(z1) / 2
 					wire = append(wire, byte(Binary)|rsvCompressed<<4, byte(half))
 					wire = append(append(wire, z1[:half]...), 0x89, 0) // a Ping between
@@ -308,7 +308,8 @@ func TestCompressedTrace(t *testing.T) {
 // A message is compressed once for all that have the same window.
 func TestCompressedPrepared(t *testing.T) {
 	m, _ := Prepare(Text, bytes.Repeat([]byte("prepared "), 100))
-	z := (&agreement{deflateParams{serverBits: 10, serverNoTakeover: true}, 1}).compressor(RFC6455, ServerSide)
+	var z encoder
+	z.useCompression(&agreement{deflateParams{serverBits: 10, serverNoTakeover: true}, 1})
 	if a, b := m.compressedFrame(z), m.compressedFrame(z); len(a) > 100 || &a[0] != &b[0] {
 		t.Errorf("%d bytes; the second time they are made anew: %t", len(a), &a[0] != &b[0])
 	}
@@ -383,15 +384,15 @@ func TestCompressedOrderOfWritersAtOnce(t *testing.T) {
 func TestCompressedWriterWaitsOutsideTheGate(t *testing.T) {
 	c, script := readConn(RFC6455, ServerSide, nil)
 	c.compress(&agreement{deflateParams{serverBits: 15, clientBits: 15}, 1})
-	c.compressor.mu.Lock()
+	c.send.enc.compressor.mu.Lock()
 	wrote := writeLater(writeText(c, "text"))
-	for c.wr.gate.Load() == gateOpen && len(wrote) == 0 {
+	for c.send.direct.Load() == directIdle && len(wrote) == 0 {
 		runtime.Gosched()
 	}
-	if c.wr.gate.Load() == gateTaken || len(wrote) > 0 {
+	if c.send.direct.Load() == directBusy || len(wrote) > 0 {
 		t.Error("a writer waits within the gate, or does not wait")
 	}
-	c.compressor.mu.Unlock()
+	c.send.enc.compressor.mu.Unlock()
 	if err := <-wrote; err != nil || script.out.Len() == 0 {
 		t.Errorf("%d bytes were sent, %v", script.out.Len(), err)
 	}

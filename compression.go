@@ -1,6 +1,10 @@
 package websocket
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/protocol-websocket/websocket/internal/deflate"
+)
 
 // Compression turns on permessage-deflate, RFC 7692, with which messages are
 // compressed one by one. It is used only with peers that want it too; with all
@@ -81,3 +85,46 @@ func (c *Compression) windowBits() int {
 
 // peerWindowBits is the window that the peer is asked to use.
 func (c *Compression) peerWindowBits() int { return max(minPeerWindowBits, c.windowBits()) }
+
+// agreement is what two peers have agreed on, RFC 7692 section 7.1, with what
+// this side has decided for itself.
+type agreement struct {
+	deflateParams
+	threshold int
+}
+
+// agree answers a client's offers, if there is one that can be accepted. Its
+// nil agreement means no compression.
+func (c *Compression) agree(offers []string) (*agreement, string) {
+	p, response, ok := c.accept(offers)
+	if !ok {
+		return nil, ""
+	}
+	return &agreement{p, c.threshold()}, response
+}
+
+// agreed is what a server has answered to the offer of c, which was not made if
+// c is nil.
+func (c *Compression) agreed(response []string) (*agreement, error) {
+	p, ok, err := c.check(response)
+	if !ok || err != nil {
+		return nil, err
+	}
+	return &agreement{p, c.threshold()}, nil
+}
+
+// inflate returns the decompressor for what side receives.
+func (a *agreement) inflate(side Side) *deflate.Decompressor {
+	if side == ClientSide {
+		return &deflate.Decompressor{WindowBits: a.serverBits, ContextTakeover: !a.serverNoTakeover}
+	}
+	return &deflate.Decompressor{WindowBits: a.clientBits, ContextTakeover: !a.clientNoTakeover}
+}
+
+// deflate returns the compressor for what side sends.
+func (a *agreement) deflate(side Side) deflate.Compressor {
+	if side == ClientSide {
+		return deflate.Compressor{WindowBits: a.clientBits, ContextTakeover: !a.clientNoTakeover}
+	}
+	return deflate.Compressor{WindowBits: a.serverBits, ContextTakeover: !a.serverNoTakeover}
+}

@@ -1,8 +1,6 @@
 package websocket
 
 import (
-	"errors"
-	"fmt"
 	"math"
 
 	"github.com/protocol-websocket/websocket/internal/deflate"
@@ -10,20 +8,18 @@ import (
 	"github.com/protocol-websocket/websocket/internal/utf8text"
 )
 
-// decoder is the state of the way from bytes to messages. It lives in the
-// value that owns the bytes, a [Parser] or a [Conn], and not on a stack, so
-// reading can stop at any byte and go on later. Not safe for concurrent use.
-//
-// Its owner calls codec.decode, which takes bytes and reports an event.
+// decoder holds the state of parsing: which message and which frame are in
+// progress. It lives in the value that owns the bytes, a [Parser] or a [Conn],
+// and not on a stack, so that reading can stop at any byte and go on later. It is
+// the twin of encoder, and neither knows the other. Not safe for concurrent use.
 type decoder struct {
-	codec        codec
 	maxSize      int64
 	maxFragments int
-	inflater     *deflate.Decompressor // of messages that have RSV1 set; nil if there are none
+	inflater     *deflate.Decompressor // for messages that have RSV1 set; nil if none may
 	trace        func(FrameInfo)
 	version      Version
 	side         Side // the side that decodes
-	allowRSV     byte // the reserved bits that an extension has given a meaning
+	allowRSV     byte // the reserved bits to which an extension gives a meaning
 
 	// The message that is being read.
 	typ       MessageType
@@ -33,38 +29,113 @@ type decoder struct {
 	size      int64
 	fragments int
 
-	// The frame that is being read.
-	left    int64 // bytes still to come
-	key     uint32
-	inFrame bool
-	fin     bool
-	masked  bool
-	hixie   hixieState
+	frame frameState
 
-	// The last control frame, valid until the bytes it came in are overwritten.
+	// The last control frame. It is valid until the bytes it came in are
+	// overwritten.
 	control   []byte
 	controlOp MessageType
 }
 
-// event is what decode stopped for.
-type event uint8
-
-const (
-	needInput  event = iota // all that can be understood of src has been taken
-	needRoom                // dst is full and more payload is there
-	gotMessage              // dst holds the rest of a message of decoder.typ
-	gotControl              // decoder.control holds a frame of decoder.controlOp
-)
-
+// newDecoder returns a decoder for what side receives.
 func newDecoder(v Version, side Side, cfg *Config) decoder {
-	return decoder{
-		codec: codecFor(v), version: v, side: side,
-		maxSize: cfg.maxMessageSize(), maxFragments: cfg.maxFragments(),
+	return decoder{version: v, side: side, maxSize: cfg.maxMessageSize(), maxFragments: cfg.maxFragments()}
+}
+
+// useCompression makes d accept compressed messages, if that was agreed on.
+func (d *decoder) useCompression(p *agreement) {
+	if p != nil {
+		d.allowRSV, d.inflater = rsvCompressed, p.inflate(d.side)
 	}
 }
 
-func errTooBig(format string, args ...any) *ProtocolError {
-	return &ProtocolError{Code: StatusMessageTooBig, Err: fmt.Errorf("%w: %s", ErrMessageTooBig, fmt.Sprintf(format, args...))}
+// decode takes n bytes from src until there is something to report, and appends
+// message payload to dst within its capacity. It may change the bytes it takes.
+// After gotMessage the message is of type decoder.typ; after gotControl
+// decoder.control holds a frame of decoder.controlOp.
+func (d *decoder) decode(dst, src []byte) (out []byte, n int, ev event, err *ProtocolError) {
+	if d.version.hixie() {
+		return d.decodeHixie(dst, src)
+	}
+	for {
+		if d.frame.open {
+			at := len(dst)
+			var k int
+			dst, k = d.frame.payload(dst, src[n:])
+			if err := d.checkText(dst[at:]); err != nil {
+				return dst, n, needInput, err
+			}
+			n += k
+			switch {
+			case d.frame.left > 0 && n == len(src):
+				return dst, n, needInput, nil
+			case d.frame.left > 0:
+				return dst, n, needRoom, nil
+			}
+			d.frame.open = false
+			if d.frame.fin {
+				return dst, n, gotMessage, d.endMessage()
+			}
+		}
+		// The header is parsed here and not in beginFrame, where it would be the
+		// deepest on the stack.
+		h, length, k, err := parseHybiHeader(src[n:])
+		if err == nil && k > 0 {
+			err = d.checkFrame(h, length)
+		}
+		if err != nil || k == 0 {
+			return dst, n, needInput, err
+		}
+		k, ev := d.beginFrame(h, length, src[n:], k)
+		n += k
+		if k == 0 || ev != needInput {
+			return dst, n, ev, nil
+		}
+	}
+}
+
+// beginFrame takes the header of a data frame, n bytes, or the whole of a control
+// frame. It takes nothing if src holds less than that.
+func (d *decoder) beginFrame(h header, length int64, src []byte, n int) (int, event) {
+	switch {
+	case !h.op.isControl():
+		d.beginData(h, length)
+		return n, needInput
+	case int64(len(src)-n) < length:
+		return 0, needInput
+	}
+	p := src[n : n+int(length)]
+	if h.masked {
+		mask.Copy(p, p, h.key)
+	}
+	d.setControl(h.op, p)
+	return n + len(p), gotControl
+}
+
+// decodeHixie is decode for the versions in which a frame is a message.
+func (d *decoder) decodeHixie(dst, src []byte) ([]byte, int, event, *ProtocolError) {
+	n := 0
+	for {
+		out, k, ev, err := decodeHixie(&d.frame, dst, src[n:], d.maxSize)
+		n += k
+		d.size += int64(len(out) - len(dst))
+		dst = out
+		switch {
+		case err != nil:
+			return dst, n, needInput, err
+		case ev == gotStart:
+			d.beginMessage(Text)
+			d.traceFrame(FrameInfo{Opcode: Text, Fin: true, Length: -1})
+			continue
+		case d.open && d.size > d.maxSize:
+			return dst, n, needInput, errTooBig("text of more than %d bytes", d.maxSize)
+		case ev == gotMessage:
+			return dst, n, gotMessage, d.endMessage()
+		case ev == gotControl:
+			d.setControl(Close, nil)
+		}
+		return dst, n, ev, nil
+	}
 }
 
 // checkFrame holds a frame against what may come at this point, RFC 6455
@@ -120,8 +191,9 @@ func (d *decoder) inflate(dst, payload []byte) ([]byte, *ProtocolError) {
 	return dst, d.checkInflated(dst[n:])
 }
 
-// errInflate turns err, with which decompressing n bytes failed, into the error for the peer. Inlined it would take 48 bytes
-// of stack from inflate, whose calls go deep.
+// errInflate returns the error for the peer after decompressing n bytes has failed
+// with err. Inlined it would add 48 bytes to the stack of inflate, whose calls go
+// deep.
 //
 //go:noinline
 func (d *decoder) errInflate(err error, n int) *ProtocolError {
@@ -152,15 +224,16 @@ func (d *decoder) errTooLong(size, length int64) *ProtocolError {
 	return errTooBig("%d bytes, and a frame of %d more: limit is %d", size, length, d.maxSize)
 }
 
-func (d *decoder) beginFrame(h header, length int64) {
+// beginData takes note of the header of a data frame.
+func (d *decoder) beginData(h header, length int64) {
 	if h.op != Continuation {
 		d.beginMessage(h.op)
 		d.rsv = h.rsv
 	}
-	d.inFrame, d.fin, d.masked, d.key, d.left = true, h.fin, h.masked, h.key, length
+	d.frame = frameState{open: true, fin: h.fin, masked: h.masked, key: h.key, left: length}
 	d.size += length
 	d.fragments++
-	d.traceFrame(FrameInfo{Type: h.op, Fin: h.fin, RSV: h.rsv, Length: length})
+	d.traceFrame(FrameInfo{Opcode: h.op, Fin: h.fin, RSV: h.rsv, Length: length})
 }
 
 func (d *decoder) beginMessage(t MessageType) {
@@ -178,7 +251,7 @@ func (d *decoder) endMessage() *ProtocolError {
 
 func (d *decoder) setControl(op MessageType, payload []byte) {
 	d.controlOp, d.control = op, payload
-	d.traceFrame(FrameInfo{Type: op, Fin: true, Length: int64(len(payload))})
+	d.traceFrame(FrameInfo{Opcode: op, Fin: true, Length: int64(len(payload))})
 }
 
 func (d *decoder) traceFrame(f FrameInfo) {
@@ -187,35 +260,18 @@ func (d *decoder) traceFrame(f FrameInfo) {
 	}
 }
 
-// payload moves what it can of the current frame's payload from src to dst,
-// unmasking on the way.
-func (d *decoder) payload(dst, src []byte) ([]byte, int) {
-	n := int(min(d.left, int64(min(len(src), cap(dst)-len(dst)))))
-	at := len(dst)
-	dst = dst[:at+n]
-	if d.masked {
-		d.key = mask.Copy(dst[at:], src[:n], d.key)
-	} else {
-		copy(dst[at:], src[:n])
-	}
-	d.left -= int64(n)
-	return dst, n
-}
-
-// direct reports how many bytes of the current frame's payload are to come:
-// so many may be read past the decoder into the message, if directRead is told.
+// direct returns how many bytes of payload of the current frame are still to
+// come. Up to so many may be read straight into the message, past the decoder,
+// if directRead is told.
 func (d *decoder) direct() int64 {
-	if !d.inFrame {
+	if !d.frame.open {
 		return 0
 	}
-	return d.left
+	return d.frame.left
 }
 
 func (d *decoder) directRead(p []byte) *ProtocolError {
-	if d.masked {
-		d.key = mask.Copy(p, p, d.key)
-	}
-	d.left -= int64(len(p))
+	d.frame.took(p)
 	return d.checkText(p)
 }
 
@@ -231,15 +287,4 @@ func (d *decoder) checkText(p []byte) *ProtocolError {
 		return errBadText(p[bad])
 	}
 	return nil
-}
-
-func errTextEnds() *ProtocolError {
-	return &ProtocolError{Code: StatusInvalidPayloadData, Err: errors.New("text message ends within a UTF-8 sequence")}
-}
-
-func errBadText(b byte) *ProtocolError {
-	return &ProtocolError{
-		Code: StatusInvalidPayloadData,
-		Err:  fmt.Errorf("text message is not valid UTF-8: unexpected byte %#02x", b),
-	}
 }

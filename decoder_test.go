@@ -74,7 +74,7 @@ func TestDecodeEvents(t *testing.T) {
 			d := newDecoder(tt.v, ClientSide, &Config{})
 			wire := coreHex(t, tt.wire)
 			for i, want := range tt.stops {
-				out, n, ev, err := d.codec.decode(&d, make([]byte, 0, tt.room), wire)
+				out, n, ev, err := d.decode(make([]byte, 0, tt.room), wire)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -93,7 +93,7 @@ func TestDecodeAppends(t *testing.T) {
 		room := []byte("before---------after")
 		wire := coreMessage(t, v, ServerSide, "Hello")
 		d := newDecoder(v, ServerSide, &Config{})
-		out, n, ev, err := d.codec.decode(&d, room[:6:15], wire)
+		out, n, ev, err := d.decode(room[:6:15], wire)
 		if string(out) != "beforeHello" || n != len(wire) || ev != gotMessage || err != nil {
 			t.Errorf("%v: %q, n %d of %d, event %d, error %v", v, out, n, len(wire), ev, err)
 		}
@@ -113,7 +113,7 @@ func TestDirectRead(t *testing.T) {
 			header := len(wire) - len(text)
 			for buffered := 0; buffered < len(text); buffered += 7 {
 				d := newDecoder(v, side, &Config{})
-				msg, n, ev, err := d.codec.decode(&d, make([]byte, 0, len(text)), bytes.Clone(wire[:header+buffered]))
+				msg, n, ev, err := d.decode(make([]byte, 0, len(text)), bytes.Clone(wire[:header+buffered]))
 				if err != nil || ev != needInput || n != header+buffered || d.direct() != int64(len(text)-buffered) {
 					t.Fatalf("%v: event %d, %d taken of %d, %d to come, error %v", v, ev, n, header+buffered, d.direct(), err)
 				}
@@ -125,7 +125,7 @@ func TestDirectRead(t *testing.T) {
 					}
 					rest = rest[k:]
 				}
-				out, n, ev, err := d.codec.decode(&d, msg, nil)
+				out, n, ev, err := d.decode(msg, nil)
 				if string(out) != text || n != 0 || ev != gotMessage || err != nil {
 					t.Fatalf("%v, %d bytes through the buffer: %.40q, event %d, error %v", v, buffered, out, ev, err)
 				}
@@ -138,7 +138,7 @@ func TestDirectReadChecksText(t *testing.T) {
 	for _, v := range coreHybi {
 		d := newDecoder(v, ClientSide, &Config{})
 		wire := coreWire(ClientSide, coreRaw{b0: finText, form: 16, length: 1000, payload: "ok"})
-		if _, _, _, err := d.codec.decode(&d, make([]byte, 0, 1000), wire); err != nil {
+		if _, _, _, err := d.decode(make([]byte, 0, 1000), wire); err != nil {
 			t.Fatal(err)
 		}
 		if err := d.directRead([]byte("still ok\xc0")); err == nil || err.Code != StatusInvalidPayloadData {
@@ -154,7 +154,7 @@ func TestDirectReadIsForPayloadOnly(t *testing.T) {
 		wire string
 	}{{RFC6455, ""}, {RFC6455, "8101 61"}, {RFC6455, "8905 61"}, {Hybi00, "8005 61"}, {Hybi00, "00 61"}, {Hixie75, "01 61"}} {
 		d := newDecoder(tt.v, ClientSide, &Config{})
-		if _, _, _, err := d.codec.decode(&d, make([]byte, 0, 9), coreHex(t, tt.wire)); err != nil {
+		if _, _, _, err := d.decode(make([]byte, 0, 9), coreHex(t, tt.wire)); err != nil {
 			t.Fatal(err)
 		}
 		if got := d.direct(); got != 0 {
@@ -190,7 +190,7 @@ func TestReservedBitOfAnExtension(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p, _ := NewParser(RFC6455, ServerSide, Config{})
-			(&agreement{deflateParams: deflateParams{clientBits: 15}}).prepare(&p.dec)
+			p.dec.useCompression(&agreement{deflateParams: deflateParams{clientBits: 15}})
 			var heard []string
 			p.Append(coreWire(ServerSide, tt.frames...))
 			m, err := p.Next()
@@ -217,7 +217,7 @@ func TestInflateErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		(&agreement{deflateParams: deflateParams{clientBits: 15}}).prepare(&p.dec)
+		p.dec.useCompression(&agreement{deflateParams: deflateParams{clientBits: 15}})
 		p.Append(coreWire(ServerSide, coreRaw{b0: finBinary | rsv1, payload: tt.payload}))
 		_, err = p.Next()
 		var broke *ProtocolError
@@ -240,9 +240,9 @@ func TestDecoderTrace(t *testing.T) {
 		want []FrameInfo
 	}{
 		{"hybi", RFC6455, "0101 61 8901 70 8002 6263 8802 03e8", []FrameInfo{
-			{Type: Text, Length: 1}, {Type: Ping, Fin: true, Length: 1}, {Type: Continuation, Fin: true, Length: 2}, {Type: Close, Fin: true, Length: 2},
+			{Opcode: Text, Length: 1}, {Opcode: Ping, Fin: true, Length: 1}, {Opcode: Continuation, Fin: true, Length: 2}, {Opcode: Close, Fin: true, Length: 2},
 		}},
-		{"hixie", Hybi00, "0061ff 80026162 ff00", []FrameInfo{{Type: Text, Fin: true, Length: -1}, {Type: Close, Fin: true}}},
+		{"hixie", Hybi00, "0061ff 80026162 ff00", []FrameInfo{{Opcode: Text, Fin: true, Length: -1}, {Opcode: Close, Fin: true}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, n := range []int{1, 100} {

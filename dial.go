@@ -158,7 +158,7 @@ func (h *ClientHandshake) run(ctx context.Context, nc net.Conn) (*Conn, error) {
 	case err != nil:
 		return nil, fmt.Errorf("websocket: handshake with %s: %w", h.url.Host, err)
 	}
-	c.start()
+	c.start(h.dialer.Trace)
 	return c, nil
 }
 

@@ -91,7 +91,7 @@ func TestDiscardHoldsNothingWhileItWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if each := (heap() - before) / conns; each > pieceSize/2 {
+	if each := (heap() - before) / conns; each > chunkSize/2 {
 		t.Errorf("a connection on which Discard waits has %d bytes of heap", each)
 	}
 }

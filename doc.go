@@ -49,20 +49,20 @@
 // # Data messages
 //
 // A message is [Text], which must be UTF-8, or [Binary]. [Conn.ReadMessage],
-// [Conn.AppendMessage] and [Conn.Messages] read whole messages,
+// [Conn.ReadAppend] and [Conn.Messages] read whole messages,
 // [Conn.WriteMessage] and [Conn.BufferMessage] write them. With
 // [Conn.NextReader] and [Conn.NextWriter] a message need not be in memory
 // whole. [ReadJSON] and [WriteJSON] carry JSON, [Stream] makes a [net.Conn] of
 // a connection, and [Prepare] makes a message that is sent to many connections
 // at little cost.
 //
-// A server that answers what it reads is fastest with AppendMessage, which does
+// A server that answers what it reads is fastest with ReadAppend, which does
 // not allocate once its buffer has grown, and BufferMessage, which sends the
 // answers to all that has arrived at once:
 //
 //	var buf []byte
 //	for {
-//		t, p, err := c.AppendMessage(buf[:0])
+//		t, p, err := c.ReadAppend(buf[:0])
 //		if err != nil {
 //			return err
 //		}
@@ -109,7 +109,7 @@
 //
 // Options must not be changed while they are in use. [Upgrader], [Server],
 // [Dialer] and [Prepared] may be used by many goroutines at once; [Parser],
-// [Compressor], [ServerHandshake] and [ClientHandshake] by one at a time.
+// [Encoder], [ServerHandshake] and [ClientHandshake] by one at a time.
 //
 // # Deadlines
 //
@@ -170,7 +170,7 @@
 //		...
 //	}
 //
-// The [Compressor] of the handshake, or where there is no compression
+// The [Encoder] of the handshake, or where there is no compression
 // [AppendMessage], makes the messages that are sent, [AppendClose] the last one;
 // [AppendFrame] and [ParseFrame] are for single frames. Conn is made of the same
 // parts.

@@ -85,6 +85,21 @@ func protocolErrorf(format string, args ...any) *ProtocolError {
 	return &ProtocolError{Code: StatusProtocolError, Err: fmt.Errorf(format, args...)}
 }
 
+func errTooBig(format string, args ...any) *ProtocolError {
+	return &ProtocolError{Code: StatusMessageTooBig, Err: fmt.Errorf("%w: %s", ErrMessageTooBig, fmt.Sprintf(format, args...))}
+}
+
+func errTextEnds() *ProtocolError {
+	return &ProtocolError{Code: StatusInvalidPayloadData, Err: errors.New("text message ends within a UTF-8 sequence")}
+}
+
+func errBadText(b byte) *ProtocolError {
+	return &ProtocolError{
+		Code: StatusInvalidPayloadData,
+		Err:  fmt.Errorf("text message is not valid UTF-8: unexpected byte %#02x", b),
+	}
+}
+
 // HandshakeError is a failed opening handshake, on either side.
 //
 // On a server Status is the HTTP status of the refusal that the client was

@@ -125,7 +125,7 @@ func ExampleConn_BufferMessage() {
 	s := httptest.NewServer(websocket.Handler(func(ctx context.Context, c *websocket.Conn) error {
 		var buf []byte
 		for {
-			t, p, err := c.AppendMessage(buf[:0])
+			t, p, err := c.ReadAppend(buf[:0])
 			if err != nil {
 				return err
 			}
@@ -355,10 +355,10 @@ func ExampleTrace() {
 	d := websocket.Dialer{Config: websocket.Config{Trace: &websocket.Trace{
 		Opened: func(c *websocket.Conn) { fmt.Println("opened", c.Version()) },
 		FrameRead: func(_ *websocket.Conn, f websocket.FrameInfo) {
-			fmt.Println("read", f.Type, f.Length)
+			fmt.Println("read", f.Opcode, f.Length)
 		},
 		FrameWritten: func(_ *websocket.Conn, f websocket.FrameInfo) {
-			fmt.Println("wrote", f.Type, f.Length)
+			fmt.Println("wrote", f.Opcode, f.Length)
 		},
 	}}}
 	c, err := d.Dial(context.Background(), wsURL(s))

@@ -105,10 +105,11 @@ func AppendFrame(dst []byte, v Version, f Frame) ([]byte, error) {
 		fin: f.Fin, rsv: f.RSV, op: f.Opcode,
 		masked: f.Masked, key: binary.LittleEndian.Uint32(f.MaskKey[:]),
 	}
-	if err := codecFor(v).check(h, f.Payload); err != nil {
+	framing := framingOf(v)
+	if err := framing.check(h, f.Payload); err != nil {
 		return dst, err
 	}
-	return appendFrame(dst, v, h, f.Payload), nil
+	return appendFrame(dst, framing, h, f.Payload), nil
 }
 
 // ParseFrame reads the first frame in src and reports its length n. If src
@@ -120,76 +121,29 @@ func ParseFrame(src []byte, v Version) (f Frame, n int, err error) {
 	if err := v.check(); err != nil {
 		return Frame{}, 0, err
 	}
-	return codecFor(v).parseFrame(src)
+	return framingOf(v).parseFrame(src)
 }
 
-// AppendMessage appends a whole message, or a Ping or Pong, as one frame to
-// dst, masked with a new key if side is [ClientSide]. It errs, appending
-// nothing, as [AppendFrame] does. p and dst must not overlap.
-func AppendMessage(dst []byte, v Version, side Side, t MessageType, p []byte) ([]byte, error) {
-	if err := v.check(); err != nil {
-		return dst, err
-	}
-	h := header{fin: true, op: t, masked: side == ClientSide && !v.hixie()}
-	if t == Close || t == Continuation {
-		return dst, fmt.Errorf("websocket: AppendMessage of type %v: expected Text, Binary, Ping or Pong", t)
-	}
-	if err := codecFor(v).check(h, p); err != nil {
-		return dst, err
-	}
-	if h.masked {
-		h.key = mask.NewKey()
-	}
-	return appendFrame(dst, v, h, p), nil
-}
-
-// AppendClose appends the frame that begins or answers the closing handshake.
-// Code [StatusNoStatusReceived] with no reason makes a frame without a code.
-// [Hybi00] has a closing frame without code and reason, [Hixie75] has none:
-// there nothing is appended and the connection is simply ended. It errs on
-// codes that may not be sent and on reasons over 123 bytes or not UTF-8.
-func AppendClose(dst []byte, v Version, side Side, code StatusCode, reason string) ([]byte, error) {
-	if err := v.check(); err != nil {
-		return dst, err
-	}
-	var payload [maxControlPayload]byte
-	p, err := appendClosePayload(payload[:0], code, reason)
-	if err != nil || !v.traits().closeFrame {
-		return dst, err
-	}
-	h := header{fin: true, op: Close, masked: side == ClientSide && !v.hixie()}
-	if h.masked {
-		h.key = mask.NewKey()
-	}
-	if v.hixie() {
-		p = nil
-	}
-	return appendFrame(dst, v, h, p), nil
-}
-
-// codec is the framing of one family of versions. It holds no state: what
-// lasts from one call to the next is in the decoder. Its methods are those of
-// pointers, since values would be called through wrappers that take stack.
-type codec interface {
+// framing is how the versions of one family write single frames. It has no
+// state, and knows nothing of messages. Its methods have pointer receivers: an
+// interface calls those of values through wrappers that take stack.
+type framing interface {
 	// check reports why a frame cannot be sent.
 	check(h header, payload []byte) error
 	// appendHeader and appendTrailer append what stands before and after a
 	// payload of n bytes.
 	appendHeader(dst []byte, h header, n int) []byte
 	appendTrailer(dst []byte, h header) []byte
+	// parseFrame is ParseFrame.
 	parseFrame(src []byte) (Frame, int, error)
-	// decode takes bytes from src, n of them, until something is to be told,
-	// and appends message payload to dst within its capacity. It may change
-	// the bytes it takes.
-	decode(d *decoder, dst, src []byte) (out []byte, n int, ev event, err *ProtocolError)
 }
 
-func codecFor(v Version) codec {
+func framingOf(v Version) framing {
 	switch v {
 	case Hybi00, Hixie75:
-		return &hixieCodec{}
+		return &hixieFraming{}
 	default:
-		return &hybiCodec{}
+		return &hybiFraming{}
 	}
 }
 
@@ -206,16 +160,22 @@ type header struct {
 // of mask.
 const maxHeader = 14
 
-func appendFrame(dst []byte, v Version, h header, payload []byte) []byte {
-	if !v.hixie() {
-		return appendHybi(dst, h, payload)
-	}
-	dst = append((&hixieCodec{}).appendHeader(dst, h, len(payload)), payload...)
-	return (&hixieCodec{}).appendTrailer(dst, h)
+// rsvCompressed is RSV1, which says that a message is compressed, RFC 7692
+// section 6.
+const rsvCompressed = 4
+
+func appendFrame(dst []byte, f framing, h header, payload []byte) []byte {
+	dst = f.appendHeader(dst, h, len(payload))
+	dst = appendMasked(dst, h, payload)
+	return f.appendTrailer(dst, h)
 }
 
 func appendHybi(dst []byte, h header, payload []byte) []byte {
-	dst = (&hybiCodec{}).appendHeader(dst, h, len(payload))
+	return appendMasked((&hybiFraming{}).appendHeader(dst, h, len(payload)), h, payload)
+}
+
+// appendMasked appends payload, masked if h says so.
+func appendMasked(dst []byte, h header, payload []byte) []byte {
 	if !h.masked {
 		return append(dst, payload...)
 	}
@@ -225,10 +185,54 @@ func appendHybi(dst []byte, h header, payload []byte) []byte {
 	return dst
 }
 
-// hybiCodec is the framing of hybi-07 to RFC 6455, section 5.2.
-type hybiCodec struct{}
+// event is why taking bytes apart has stopped.
+type event uint8
 
-func (*hybiCodec) check(h header, payload []byte) error {
+const (
+	needInput  event = iota // everything in src that can be understood was taken
+	needRoom                // dst is full, and src has more payload
+	gotStart                // a message begins; decodeHixie alone reports this
+	gotMessage              // dst holds the rest of a message
+	gotControl              // a control frame is complete
+)
+
+// frameState holds the frame that is being read.
+type frameState struct {
+	left   int64  // bytes of payload still to come
+	key    uint32 // for the next of them
+	open   bool   // between the header and the end of the payload
+	fin    bool
+	masked bool
+	hixie  hixieState
+}
+
+// payload moves as much of the payload as it can from src to dst, within the
+// capacity of dst, and unmasks it on the way.
+func (f *frameState) payload(dst, src []byte) ([]byte, int) {
+	n := int(min(f.left, int64(min(len(src), cap(dst)-len(dst)))))
+	at := len(dst)
+	dst = dst[:at+n]
+	if f.masked {
+		f.key = mask.Copy(dst[at:], src[:n], f.key)
+	} else {
+		copy(dst[at:], src[:n])
+	}
+	f.left -= int64(n)
+	return dst, n
+}
+
+// took counts and unmasks payload that was read straight into its place.
+func (f *frameState) took(p []byte) {
+	if f.masked {
+		f.key = mask.Copy(p, p, f.key)
+	}
+	f.left -= int64(len(p))
+}
+
+// hybiFraming is the framing of hybi-07 to RFC 6455, section 5.2.
+type hybiFraming struct{}
+
+func (*hybiFraming) check(h header, payload []byte) error {
 	switch {
 	case !h.op.known():
 		return fmt.Errorf("websocket: frame of %v: expected Continuation, Text, Binary, Close, Ping or Pong", h.op)
@@ -242,22 +246,22 @@ func (*hybiCodec) check(h header, payload []byte) error {
 	return nil
 }
 
-func (*hybiCodec) appendHeader(dst []byte, h header, n int) []byte {
+func (*hybiFraming) appendHeader(dst []byte, h header, n int) []byte {
 	b0 := byte(h.op) | h.rsv<<4
 	if h.fin {
 		b0 |= 0x80
 	}
-	var maskBit byte
+	var mask byte
 	if h.masked {
-		maskBit = 0x80
+		mask = 0x80
 	}
 	switch {
 	case n < 126:
-		dst = append(dst, b0, maskBit|byte(n))
+		dst = append(dst, b0, mask|byte(n))
 	case n < 1<<16:
-		dst = append(dst, b0, maskBit|126, byte(n>>8), byte(n))
+		dst = append(dst, b0, mask|126, byte(n>>8), byte(n))
 	default:
-		dst = append(dst, b0, maskBit|127)
+		dst = append(dst, b0, mask|127)
 		dst = binary.BigEndian.AppendUint64(dst, uint64(n))
 	}
 	if h.masked {
@@ -266,9 +270,9 @@ func (*hybiCodec) appendHeader(dst []byte, h header, n int) []byte {
 	return dst
 }
 
-func (*hybiCodec) appendTrailer(dst []byte, _ header) []byte { return dst }
+func (*hybiFraming) appendTrailer(dst []byte, _ header) []byte { return dst }
 
-func (*hybiCodec) parseFrame(src []byte) (Frame, int, error) {
+func (*hybiFraming) parseFrame(src []byte) (Frame, int, error) {
 	h, length, n, perr := parseHybiHeader(src)
 	if perr != nil {
 		return Frame{}, 0, perr
@@ -349,60 +353,4 @@ func parseHybiLength(src []byte) (length int64, n int, err *ProtocolError) {
 		return 0, 0, protocolErrorf("frame length %d written in 64 bits: expected 16 or 7", u)
 	}
 	return int64(u), 10, nil
-}
-
-func (*hybiCodec) decode(d *decoder, dst, src []byte) ([]byte, int, event, *ProtocolError) {
-	n := 0
-	for {
-		if d.inFrame {
-			at := len(dst)
-			var k int
-			dst, k = d.payload(dst, src[n:])
-			if err := d.checkText(dst[at:]); err != nil {
-				return dst, n, needInput, err
-			}
-			n += k
-			switch {
-			case d.left > 0 && n == len(src):
-				return dst, n, needInput, nil
-			case d.left > 0:
-				return dst, n, needRoom, nil
-			}
-			d.inFrame = false
-			if d.fin {
-				return dst, n, gotMessage, d.endMessage()
-			}
-		}
-		// Here and not in beginHybi, where it would be the deepest on the stack.
-		h, length, k, err := parseHybiHeader(src[n:])
-		if err == nil && k > 0 {
-			err = d.checkFrame(h, length)
-		}
-		if err != nil || k == 0 {
-			return dst, n, needInput, err
-		}
-		k, ev := d.beginHybi(h, length, src[n:], k)
-		n += k
-		if k == 0 || ev != needInput {
-			return dst, n, ev, nil
-		}
-	}
-}
-
-// beginHybi takes the header of a data frame, which has n bytes, or the whole of
-// a control frame. It takes nothing if less is there.
-func (d *decoder) beginHybi(h header, length int64, src []byte, n int) (int, event) {
-	switch {
-	case !h.op.isControl():
-		d.beginFrame(h, length)
-		return n, needInput
-	case int64(len(src)-n) < length:
-		return 0, needInput
-	}
-	p := src[n : n+int(length)]
-	if h.masked {
-		mask.Copy(p, p, h.key)
-	}
-	d.setControl(h.op, p)
-	return n + len(p), gotControl
 }

@@ -10,10 +10,10 @@ import (
 	"unicode/utf8"
 )
 
-// hixieCodec is the framing of hixie-75 and hixie-76 (= hybi-00), section 4.2
+// hixieFraming is the framing of hixie-75 and hixie-76 (= hybi-00), section 4.2
 // of the latter: text stands between 0x00 and 0xFF, and a frame whose type has
 // the high bit set has a length in base 128 and is skipped.
-type hixieCodec struct{}
+type hixieFraming struct{}
 
 const (
 	hixieTextStart = 0x00
@@ -22,15 +22,15 @@ const (
 	hixieLength    = 0x80 // set in the types of frames that have a length
 )
 
-// errHixie is what is answered to a wish for what these versions lack.
+// errHixie refuses what the hixie versions lack.
 func errHixie(what string) error {
 	return fmt.Errorf("websocket: %s on draft-ietf-hybi-00 or draft-hixie-75, which have only text: %w", what, errors.ErrUnsupported)
 }
 
-func (*hixieCodec) check(h header, payload []byte) error {
+func (*hixieFraming) check(h header, payload []byte) error {
 	switch {
 	case h.op != Text && h.op != Close:
-		return errHixie(h.op.String())
+		return errHixie(fmt.Sprint(h.op))
 	case !h.fin || h.rsv != 0 || h.masked:
 		return errHixie("fragmented, masked or extended frame")
 	case h.op == Close && len(payload) > 0:
@@ -41,32 +41,30 @@ func (*hixieCodec) check(h header, payload []byte) error {
 	return nil
 }
 
-// errNotUTF8 is a writer's fault. It is checked on these versions only because
-// only here a wrong byte, 0xFF, would change where the message ends.
+// errNotUTF8 is the fault of the writer. Only these versions check for it, because
+// only here can a wrong byte, 0xFF, change where the message ends.
 var errNotUTF8 = errors.New("websocket: text message is not valid UTF-8, which draft-ietf-hybi-00 and draft-hixie-75 cannot carry")
 
-func (*hixieCodec) appendHeader(dst []byte, h header, _ int) []byte {
+func (*hixieFraming) appendHeader(dst []byte, h header, _ int) []byte {
 	if h.op == Close {
 		return append(dst, hixieClose)
 	}
 	return append(dst, hixieTextStart)
 }
 
-func (*hixieCodec) appendTrailer(dst []byte, h header) []byte {
+func (*hixieFraming) appendTrailer(dst []byte, h header) []byte {
 	if h.op == Close {
 		return append(dst, 0x00)
 	}
 	return append(dst, hixieTextEnd)
 }
 
-func (c *hixieCodec) parseFrame(src []byte) (Frame, int, error) {
-	d := decoder{version: Hybi00, maxSize: math.MaxInt64}
-	payload := []byte{} // not of len(src), which may hold many frames after this
+func (*hixieFraming) parseFrame(src []byte) (Frame, int, error) {
+	var f frameState
+	payload := []byte{} // not of len(src), which may hold many frames after this one
 	for n := 0; ; {
-		var k int
-		var ev event
-		var err *ProtocolError
-		payload, k, ev, err = c.decode(&d, payload, src[n:])
+		out, k, ev, err := decodeHixie(&f, payload, src[n:], math.MaxInt64)
+		payload = out
 		n += k
 		switch {
 		case err != nil:
@@ -77,7 +75,7 @@ func (c *hixieCodec) parseFrame(src []byte) (Frame, int, error) {
 			return Frame{Fin: true, Opcode: Text, Payload: payload}, n, nil
 		case ev == gotControl:
 			return Frame{Fin: true, Opcode: Close}, n, nil
-		default:
+		case ev == needInput:
 			return Frame{}, 0, io.ErrUnexpectedEOF
 		}
 	}
@@ -92,78 +90,73 @@ func hixieRoom(rest []byte) int {
 	return len(rest) + utf8.UTFMax
 }
 
-// hixieState is where in the stream a hixie decoder is.
+// hixieState is where in the stream of bytes a frameState is.
 type hixieState uint8
 
 const (
-	hixieBetween   hixieState = iota // the next byte is a frame's type
+	hixieBetween   hixieState = iota // the next byte is the type of a frame
 	hixieInText                      // between 0x00 and 0xFF
-	hixieSkipText                    // the same behind a type without meaning
-	hixieSkipBytes                   // in a frame with a length, decoder.left to go
+	hixieSkipText                    // the same after a type without a meaning
+	hixieSkipBytes                   // in a frame that has a length; frameState.left bytes are left
 )
 
-func (*hixieCodec) decode(d *decoder, dst, src []byte) ([]byte, int, event, *ProtocolError) {
-	n := 0
+// decodeHixie takes n bytes from src, until there is something to report, and
+// appends text to dst within its capacity. limit bounds the length of a frame
+// that is skipped.
+func decodeHixie(f *frameState, dst, src []byte, limit int64) (out []byte, n int, ev event, err *ProtocolError) {
 	for n < len(src) {
-		switch d.hixie {
+		switch f.hixie {
 		case hixieBetween:
-			k, err := d.beginHixie(src[n:])
-			if err != nil || k == 0 {
-				return dst, n, needInput, err
-			}
+			k, ev, err := f.beginHixie(src[n:], limit)
 			n += k
-			if d.hixie == hixieBetween && d.controlOp == Close {
-				return dst, n, gotControl, nil
-			}
-		case hixieInText:
-			out, k, ev, err := d.hixieText(dst, src[n:])
-			dst, n = out, n+k
-			if err != nil || ev != gotMessage {
+			if err != nil || k == 0 || ev != needInput {
 				return dst, n, ev, err
 			}
-			d.hixie = hixieBetween
-			return dst, n, gotMessage, d.endMessage()
+		case hixieInText:
+			out, k, ev := hixieText(dst, src[n:])
+			if ev == gotMessage {
+				f.hixie = hixieBetween
+			}
+			return out, n + k, ev, nil
 		case hixieSkipText:
 			end := bytes.IndexByte(src[n:], hixieTextEnd)
 			if end < 0 {
 				return dst, len(src), needInput, nil
 			}
 			n += end + 1
-			d.hixie = hixieBetween
+			f.hixie = hixieBetween
 		case hixieSkipBytes:
-			k := int(min(d.left, int64(len(src)-n)))
+			k := int(min(f.left, int64(len(src)-n)))
 			n += k
-			if d.left -= int64(k); d.left == 0 {
-				d.hixie = hixieBetween
+			if f.left -= int64(k); f.left == 0 {
+				f.hixie = hixieBetween
 			}
 		}
 	}
 	return dst, n, needInput, nil
 }
 
-// beginHixie reads the type of a frame, and its length if it has one, and
-// reports how long they were, 0 if not all of it is in src.
-func (d *decoder) beginHixie(src []byte) (int, *ProtocolError) {
+// beginHixie reads the type of a frame, and its length if it has one. It
+// returns how many bytes they take, or 0 if src does not hold all of them.
+func (f *frameState) beginHixie(src []byte, limit int64) (n int, ev event, err *ProtocolError) {
 	switch kind := src[0]; {
 	case kind == hixieTextStart:
-		d.hixie = hixieInText
-		d.beginMessage(Text)
-		d.traceFrame(FrameInfo{Type: Text, Fin: true, Length: -1})
-		return 1, nil
+		f.hixie = hixieInText
+		return 1, gotStart, nil
 	case kind&hixieLength == 0:
-		d.hixie = hixieSkipText
-		return 1, nil
+		f.hixie = hixieSkipText
+		return 1, needInput, nil
 	default:
-		length, n, err := parseHixieLength(src, d.maxSize)
+		length, n, err := parseHixieLength(src, limit)
 		switch {
 		case err != nil || n == 0:
-			return 0, err
+			return 0, needInput, err
 		case length > 0:
-			d.hixie, d.left = hixieSkipBytes, length
+			f.hixie, f.left = hixieSkipBytes, length
 		case kind == hixieClose:
-			d.setControl(Close, nil)
+			return n, gotControl, nil
 		}
-		return n, nil
+		return n, needInput, nil
 	}
 }
 
@@ -189,10 +182,10 @@ func parseHixieLength(src []byte, limit int64) (length int64, n int, err *Protoc
 	return 0, 0, nil
 }
 
-// hixieText moves text from src to dst up to the end of the frame, as far as
-// dst has room. What is not UTF-8 becomes U+FFFD, hixie-76 section 4.2; a
-// sequence of which the end has not arrived stays in src.
-func (d *decoder) hixieText(dst, src []byte) (out []byte, n int, ev event, err *ProtocolError) {
+// hixieText moves text from src to dst, up to the end of the frame and within
+// the capacity of dst. Each byte that is not UTF-8 becomes U+FFFD, hixie-76
+// section 4.2. A character whose end has not arrived stays in src.
+func hixieText(dst, src []byte) (out []byte, n int, ev event) {
 	room := cap(dst) - len(dst)
 	window := src[:min(len(src), room+1)] // one more: the end needs no room
 	end := bytes.IndexByte(window, hixieTextEnd)
@@ -207,18 +200,14 @@ func (d *decoder) hixieText(dst, src []byte) (out []byte, n int, ev event, err *
 	if ev != gotMessage {
 		text = text[:len(text)-incompleteTail(text)]
 	}
-	before := len(dst)
 	dst, n = appendValid(dst, text)
-	if d.size += int64(len(dst) - before); d.size > d.maxSize {
-		return dst, n, needInput, errTooBig("text of more than %d bytes", d.maxSize)
-	}
 	switch {
 	case n < len(text):
-		return dst, n, needRoom, nil
+		return dst, n, needRoom
 	case ev == gotMessage:
 		n++
 	}
-	return dst, n, ev, nil
+	return dst, n, ev
 }
 
 // incompleteTail reports how many bytes at the end of p begin a sequence that

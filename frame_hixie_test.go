@@ -100,7 +100,7 @@ func coreDecodeInSteps(t *testing.T, v Version, wire []byte, room int) (text str
 	t.Helper()
 	d := newDecoder(v, ClientSide, &Config{})
 	for range 10 * len(wire) {
-		out, n, ev, err := d.codec.decode(&d, make([]byte, 0, room), wire)
+		out, n, ev, err := d.decode(make([]byte, 0, room), wire)
 		if err != nil {
 			t.Fatalf("room for %d at a time: %v", room, err)
 		}

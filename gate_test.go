@@ -32,16 +32,16 @@ func TestGateMeanwhile(t *testing.T) {
 			}
 			return errors.Join(writeString(w, "b"), w.Close())
 		}, nil, "\x81\x01b"},
-		{"pong", func(c *Conn) error { c.queuePong([]byte("p")); return nil }, nil, "\x8a\x01p"},
-		{"closing", func(c *Conn) error { c.beginClosing(errClosed, []byte{}); return nil }, nil, "\x88\x00"},
+		{"pong", func(c *Conn) error { c.send.queuePong([]byte("p")); return nil }, nil, "\x8a\x01p"},
+		{"closing", func(c *Conn) error { c.life.beginClosing(errClosed, []byte{}); return nil }, nil, "\x88\x00"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, peer := closePipe(t, RFC6455, ServerSide, Config{})
 				wrote := writeLater(func() error { return c.WriteMessage(Text, []byte("a")) })
 				synctest.Wait()
-				if got := c.wr.gate.Load(); got != gateTaken {
-					t.Fatalf("gate is %d while a lone message is written, want %d", got, gateTaken)
+				if got := c.send.direct.Load(); got != directBusy {
+					t.Fatalf("gate is %d while a lone message is written, want %d", got, directBusy)
 				}
 				if err := test.meanwhile(c); err != nil {
 					t.Fatalf("meanwhile: %v", err)
@@ -98,7 +98,7 @@ func TestGateOpensAgain(t *testing.T) {
 		"write":  writeTextOn("a"),
 		"buffer": func(c *Conn) error { return errors.Join(c.BufferMessage(Text, nil), c.Flush()) },
 		"writer": func(c *Conn) error { w, _ := c.NextWriter(Text); return w.Close() },
-		"pong":   func(c *Conn) error { c.queuePong(nil); return c.Flush() },
+		"pong":   func(c *Conn) error { c.send.queuePong(nil); return c.Flush() },
 		"deadline": func(c *Conn) error {
 			return errors.Join(c.SetWriteDeadline(time.Now().Add(time.Hour)), c.WriteMessage(Text, nil),
 				c.SetWriteDeadline(time.Time{}), c.WriteMessage(Text, nil))
@@ -111,8 +111,8 @@ func TestGateOpensAgain(t *testing.T) {
 				if err := f(c); err != nil {
 					t.Error(err)
 				}
-				if got := c.wr.gate.Load(); got != gateOpen {
-					t.Errorf("gate is %d, want %d: all writes take the lock from here on", got, gateOpen)
+				if got := c.send.direct.Load(); got != directIdle {
+					t.Errorf("gate is %d, want %d: all writes take the lock from here on", got, directIdle)
 				}
 				c.Close()
 			})
@@ -185,7 +185,7 @@ func TestGateIsShutWhileThereIsALine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
 		go io.Copy(io.Discard, peer)
-		w, first := &c.wr, &waiter{wake: make(chan struct{}, 1), since: time.Now()}
+		w, first := &c.send, &waiter{wake: make(chan struct{}, 1), since: time.Now()}
 		w.lock()
 		w.line = append(w.line, first)
 		w.unlock()

@@ -277,17 +277,18 @@ func asHandshakeError(err error, status int) *HandshakeError {
 }
 
 // opened is what a handshake leaves behind. It is made once: of two Parsers, or
-// two Compressors, each would know half of the messages that later ones refer to.
+// two Encoders, each would know half of the messages that later ones refer to.
 type opened struct {
-	parser     *Parser
-	compressor *Compressor
+	parser  *Parser
+	encoder *Encoder
 }
 
 func (o *opened) settle(v Version, side Side, cfg *Config, a *agreement) *opened {
 	if o.parser == nil {
 		o.parser = &Parser{dec: newDecoder(v, side, cfg)}
-		a.prepare(&o.parser.dec)
-		o.compressor = a.compressor(v, side)
+		o.parser.dec.useCompression(a)
+		o.encoder = &Encoder{enc: encoder{version: v, side: side}}
+		o.encoder.enc.useCompression(a)
 	}
 	return o
 }

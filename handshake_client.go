@@ -404,14 +404,14 @@ func (h *ClientHandshake) Parser() *Parser {
 	return h.opened.settle(h.version, ClientSide, &h.dialer.Config, h.agreed).parser
 }
 
-// Compressor returns what makes the messages that follow the handshake: it
+// Encoder returns the Encoder for the messages that follow the handshake, which
 // compresses them if that was agreed on. It is the same at each call, and nil
 // before Done.
-func (h *ClientHandshake) Compressor() *Compressor {
+func (h *ClientHandshake) Encoder() *Encoder {
 	if !h.Done() {
 		return nil
 	}
-	return h.opened.settle(h.version, ClientSide, &h.dialer.Config, h.agreed).compressor
+	return h.opened.settle(h.version, ClientSide, &h.dialer.Config, h.agreed).encoder
 }
 
 // offersCompression reports whether the server is asked for compression. Those

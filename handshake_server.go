@@ -139,14 +139,14 @@ func (h *ServerHandshake) Parser() *Parser {
 	return h.opened.settle(h.version, ServerSide, &h.up.Config, h.agreed).parser
 }
 
-// Compressor returns what makes the messages that follow the handshake: it
+// Encoder returns the Encoder for the messages that follow the handshake, which
 // compresses them if that was agreed on. It is the same at each call, and nil
 // before Done.
-func (h *ServerHandshake) Compressor() *Compressor {
+func (h *ServerHandshake) Encoder() *Encoder {
 	if !h.Done() {
 		return nil
 	}
-	return h.opened.settle(h.version, ServerSide, &h.up.Config, h.agreed).compressor
+	return h.opened.settle(h.version, ServerSide, &h.up.Config, h.agreed).encoder
 }
 
 // begin checks the options, which any request may be the first to use, and

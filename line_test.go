@@ -11,9 +11,9 @@ import (
 // lineExpect looks how many stand in line.
 func lineExpect(t *testing.T, c *Conn, want int) {
 	t.Helper()
-	c.wr.lock()
-	defer c.wr.unlock()
-	if n := len(c.wr.line); n != want {
+	c.send.lock()
+	defer c.send.unlock()
+	if n := len(c.send.line); n != want {
 		t.Errorf("%d stand in line, want %d", n, want)
 	}
 }
@@ -27,7 +27,7 @@ func TestLineBeginsWithTheStream(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.sendPing(); err != nil {
+		if _, err := sharedPings(&c.rcv.pings).send(&c.send, false); err != nil {
 			t.Fatal(err)
 		}
 		<-g.writes
@@ -70,9 +70,9 @@ func TestLineMovesWhenTheFirstGivesUp(t *testing.T) {
 		large := writeLater(writeText(c, strings.Repeat("L", 100<<10)))
 		synctest.Wait()
 		time.Sleep(maxOvertaken)
-		c.wr.lock()
-		c.wr.deadline = time.Time{} // as if it was moved when that of the large one had just passed
-		c.wr.unlock()
+		c.send.lock()
+		c.send.deadline = time.Time{} // as if it was moved when that of the large one had just passed
+		c.send.unlock()
 		small := writeLater(writeText(c, "small")) // for which there is room
 		synctest.Wait()
 		lineExpect(t, c, 2)
@@ -138,11 +138,11 @@ func TestLineTurnThatComesTooLate(t *testing.T) {
 		}
 		late := writeLater(writeText(c, "late"))
 		synctest.Wait()
-		c.wr.lock()
-		c.wr.stream = nil
-		c.wr.deadline = time.Now()
-		c.wr.wakeNext()
-		c.wr.unlock()
+		c.send.lock()
+		c.send.stream = nil
+		c.send.deadline = time.Now()
+		c.send.wakeNext()
+		c.send.unlock()
 		if err := <-late; err != errWriteTimeout || script.out.Len() > 0 {
 			t.Errorf("%v, want the deadline; % x was sent", err, script.out.Bytes())
 		}

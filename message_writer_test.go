@@ -129,7 +129,7 @@ func TestWriterThatNeverFinishes(t *testing.T) {
 				}
 				server.SetWriteDeadline(time.Time{})
 				closed := client.Discard(t.Context())
-				if v.traits().control {
+				if v.traits().ping {
 					if _, err := server.Ping(t.Context()); err != nil {
 						t.Errorf("Ping: %v", err)
 					}
@@ -139,7 +139,7 @@ func TestWriterThatNeverFinishes(t *testing.T) {
 				defer cancel()
 				start := time.Now()
 				err = server.Shutdown(ctx, StatusGoingAway, "")
-				if v.traits().control && err != nil || time.Since(start) > 2*time.Second {
+				if v.traits().ping && err != nil || time.Since(start) > 2*time.Second {
 					t.Errorf("Shutdown: %v after %v", err, time.Since(start))
 				}
 				if err := <-waiting; !errors.Is(err, net.ErrClosed) {
@@ -263,7 +263,7 @@ func TestHundredWriters(t *testing.T) {
 					t.Errorf("reading ended with %v, want the Close", last)
 				}
 				writers.Wait()
-				if v.traits().control && int64(got) != told.Load() {
+				if v.traits().ping && int64(got) != told.Load() {
 					t.Errorf("%d messages came, %d were said to have been sent", got, told.Load())
 				}
 			})
@@ -289,7 +289,7 @@ func writerHammer(t *testing.T, c *Conn, i int) (told int64) {
 		case 3:
 			err = c.WritePrepared(prepared)
 		case 4:
-			if c.version.hixie() {
+			if c.Version().hixie() {
 				return told
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)

@@ -5,25 +5,6 @@ import (
 	"slices"
 )
 
-// Message is a message, or a control frame, that came from the peer.
-type Message struct {
-	Type MessageType // Text, Binary, Close, Ping or Pong
-	Data []byte      // the payload; of a Close, see [Message.CloseError]
-}
-
-// CloseError returns code and reason of a message of type [Close], as reads of
-// a [Conn] return them, and nil for all other types.
-func (m Message) CloseError() *CloseError {
-	if m.Type != Close {
-		return nil
-	}
-	ce, err := parseClosePayload(Hybi10, m.Data) // the most tolerant: Parser has checked
-	if err != nil {
-		return &CloseError{Code: StatusNoStatusReceived}
-	}
-	return ce
-}
-
 // Parser turns the bytes that a peer sent after the handshake into messages,
 // without I/O, for programs that have an event loop of their own. It joins
 // fragments, delivers control frames that stand between them, and checks all
@@ -84,7 +65,7 @@ func (p *Parser) Next() (Message, error) {
 		p.msg, p.inflated = emptied(p.msg), emptied(p.inflated)
 	}
 	for {
-		out, n, ev, err := p.dec.codec.decode(&p.dec, p.msg, p.in[p.pos:])
+		out, n, ev, err := p.dec.decode(p.msg, p.in[p.pos:])
 		p.msg = out
 		p.pos += n
 		switch {
@@ -132,7 +113,7 @@ func (p *Parser) grow() {
 	switch {
 	case left == 0: // hixie text, whose length nobody knows
 		p.msg = slices.Grow(p.msg, hixieRoom(p.in[p.pos:]))
-	case p.dec.fin:
+	case p.dec.frame.fin:
 		p.msg = append(make([]byte, 0, len(p.msg)+n), p.msg...)
 	default: // slices.Grow adds what many small fragments need
 		p.msg = slices.Grow(p.msg, n)

@@ -27,7 +27,7 @@ func pingServer(t *testing.T, v Version, cfg *Config, answer func(p []byte) []by
 	c := newConn(sn, v, ServerSide, cfg, nil)
 	peer := &pingPeer{Conn: cn, t: t, answer: answer}
 	go peer.run(v, time.Now())
-	c.start()
+	c.start(cfg.Trace)
 	t.Cleanup(func() { c.Close(); cn.Close() })
 	return c, peer
 }
@@ -138,7 +138,7 @@ func TestPingContext(t *testing.T) {
 		if _, err := c.Ping(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
 			t.Errorf("Ping: %v after %v, want the end of its context after 1s", err, time.Since(start))
 		}
-		if len(c.wr.pings) > 0 {
+		if len(c.rcv.pings.Load().waiting) > 0 {
 			t.Error("a Ping that nobody waits for is remembered")
 		}
 		peer.mu.Lock()
@@ -173,7 +173,7 @@ func TestPingAndTheEnd(t *testing.T) {
 				if err := <-result; !tt.is(err) {
 					t.Errorf("waiting Ping: %v", err)
 				}
-				<-c.done()
+				<-c.life.over()
 				if _, err := c.Ping(t.Context()); !errors.Is(err, net.ErrClosed) {
 					t.Errorf("Ping after it: %v, want net.ErrClosed", err)
 				}
@@ -353,9 +353,9 @@ func TestKeepaliveAndClose(t *testing.T) {
 			c.Close()
 			<-ctx.Done()
 			time.Sleep(time.Hour)
-			c.keep.mu.Lock()
-			defer c.keep.mu.Unlock()
-			if c.keep.timer.Stop() {
+			c.rcv.keep.mu.Lock()
+			defer c.rcv.keep.mu.Unlock()
+			if c.rcv.keep.timer.Stop() {
 				t.Error("the timer is still running")
 			}
 		})

@@ -7,16 +7,16 @@ import (
 	"github.com/protocol-websocket/websocket/internal/mask"
 )
 
-// The memory that connections share. None holds any of it while it is idle.
+// Connections share this memory. An idle connection holds none of it.
 
 const (
-	// readBufferSize is what one read(2) takes at most, except of large
+	// readBufferSize is the most that one read(2) takes, except for large
 	// payloads. Only connections that have something to do hold a buffer.
 	readBufferSize = 16 << 10
 
-	// largeBufferSize is the same once a read has filled its buffer: a message of
-	// 64 KiB, or as many small ones, comes in one read(2) in place of five. For
-	// messages of 64 KiB that saves a quarter of the CPU of an echo.
+	// largeBufferSize is used after a read has filled its buffer. A message of
+	// 64 KiB, or as many bytes of small ones, then takes one read(2) instead of
+	// five. For messages of 64 KiB this saves a quarter of the CPU time of an echo.
 	largeBufferSize = 72 << 10
 )
 
@@ -46,38 +46,55 @@ func returnBuffer(b []byte) {
 	readBuffers.Put((*readBuffer)(b))
 }
 
-// pieceSize makes a piece as large as a size that the allocator has.
-const pieceSize = 32<<10 - 16
+// chunkSize makes a chunk exactly as large as a size class of the allocator.
+const chunkSize = 32<<10 - 16
 
-// piece is a part of a message of which it is not yet known how long it is.
-type piece struct {
-	next *piece
+// chunk holds a part of a message whose length is not known yet.
+type chunk struct {
+	next *chunk
 	n    int // bytes in b, once there is a next
-	b    [pieceSize]byte
+	b    [chunkSize]byte
 }
 
-var pieces = sync.Pool{New: func() any { return new(piece) }}
+var chunks = sync.Pool{New: func() any { return new(chunk) }}
 
-// outBuffer holds frames on their way out.
-type outBuffer struct {
+// sendBuffer holds frames that are to be sent.
+type sendBuffer struct {
 	b    []byte
-	keys mask.Keys // to mask what is appended to b
+	keys mask.Keys // for the frames that are appended to b
 
-	// Of a large frame: what stands before, in and after it.
+	// The parts of a large frame: the header and what is queued before it, the
+	// payload, and the trailer.
 	trailer [1]byte
 	parts   [3][]byte
-	bufs    net.Buffers // parts, as writev wants them
+	bufs    net.Buffers // parts, in the form that writev wants
 }
 
-var outBuffers = sync.Pool{New: func() any { return new(outBuffer) }}
+var sendBuffers = sync.Pool{New: func() any { return new(sendBuffer) }}
 
-func recycle(out *outBuffer) {
-	if out == nil {
-		return
+// recycle gives out back, which may be nil.
+func (out *sendBuffer) recycle() {
+	if out != nil {
+		out.b = reusable(out.b)
+		sendBuffers.Put(out)
 	}
-	if cap(out.b) > 3*maxQueue { // a queue, a frame, and what append adds of its own
-		out.b = nil
+}
+
+// scratch holds bytes for the time of a call.
+type scratch struct{ b []byte }
+
+var scratches = sync.Pool{New: func() any { return new(scratch) }}
+
+func (s *scratch) recycle() {
+	s.b = reusable(s.b)
+	scratches.Put(s)
+}
+
+// reusable empties b, and drops memory that is too large to keep: more than a
+// queue, a frame, and what append adds.
+func reusable(b []byte) []byte {
+	if cap(b) > 3*maxQueue {
+		return nil
 	}
-	out.b = out.b[:0]
-	outBuffers.Put(out)
+	return b[:0]
 }

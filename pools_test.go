@@ -15,28 +15,28 @@ var poolsBad = bytes.Repeat([]byte{0xee}, 64<<10)
 // poolsPoison fills what the pools hold with bytes that no test sends.
 func poolsPoison() {
 	for range 4 {
-		b, p, out := new(readBuffer), new(piece), &outBuffer{b: bytes.Clone(poolsBad)[:0]}
+		b, p, out := new(readBuffer), new(chunk), &sendBuffer{b: bytes.Clone(poolsBad)[:0]}
 		copy(b[:], poolsBad)
 		copy(p.b[:], poolsBad)
 		readBuffers.Put(b)
-		pieces.Put(p)
-		outBuffers.Put(out)
+		chunks.Put(p)
+		sendBuffers.Put(out)
 	}
 }
 
 // poolsOverwrite overwrites what has come back to the pools.
 func poolsOverwrite() {
 	var bs []*readBuffer
-	var ps []*piece
+	var ps []*chunk
 	for range 4 {
-		b, p := readBuffers.Get().(*readBuffer), pieces.Get().(*piece)
+		b, p := readBuffers.Get().(*readBuffer), chunks.Get().(*chunk)
 		copy(b[:], poolsBad)
 		copy(p.b[:], poolsBad)
 		bs, ps = append(bs, b), append(ps, p)
 	}
 	for i := range bs {
 		readBuffers.Put(bs[i])
-		pieces.Put(ps[i])
+		chunks.Put(ps[i])
 	}
 }
 
@@ -59,7 +59,7 @@ func TestPoolsLeakNothing(t *testing.T) {
 						}
 						return typ, p, err
 					}, want)
-					<-c.done()
+					<-c.life.over()
 					poolsLookAtOutput(t, v, side, script.out.Bytes(), len(want))
 				})
 			}
@@ -105,7 +105,7 @@ func poolsLookAtOutput(t *testing.T, v Version, side Side, out []byte, messages 
 	if v.traits().closeFrame {
 		closes = 1
 	}
-	if got["Text"] != messages || got["Close"] != closes || v.traits().control != (got["Pong"] > 0) {
+	if got["Text"] != messages || got["Close"] != closes || v.traits().ping != (got["Pong"] > 0) {
 		t.Errorf("sent %v; want %d messages, %d Close, and Pongs if the version has them", got, messages, closes)
 	}
 }
@@ -124,7 +124,7 @@ func TestPoolsDoNotShareWithCaller(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, second, err := c.AppendMessage(nil)
+		_, second, err := c.ReadAppend(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -193,7 +193,7 @@ func TestPoolsHoldNothingBetweenFrames(t *testing.T) {
 				if _, _, err := c.ReadMessage(); err != nil {
 					t.Fatal(err)
 				}
-				if c.rd.buf != nil {
+				if c.rcv.buf != nil {
 					t.Error("a buffer is held after all that came was read")
 				}
 			}
@@ -236,8 +236,8 @@ func poolsEchoOnce(t *testing.T, server, client *Conn, held <-chan bool) {
 // is needed again and again.
 func TestPoolsKeepNothingLarge(t *testing.T) {
 	for size, kept := range map[int]bool{0: true, maxQueue: true, 2*maxQueue + maxHeader: true, 3*maxQueue + 1: false, 10 << 20: false} {
-		out := &outBuffer{b: make([]byte, size)}
-		recycle(out)
+		out := &sendBuffer{b: make([]byte, size)}
+		out.recycle()
 		if got := cap(out.b); len(out.b) > 0 || (got == size) != kept || !kept && got > 0 {
 			t.Errorf("of a buffer of %d bytes %d are kept, %d of them in use; want it kept: %v", size, got, len(out.b), kept)
 		}

@@ -42,10 +42,10 @@ func (s *readStutter) Read(p []byte) (int, error) {
 // when it gives up at a deadline, which is nothing but for a reader.
 var readWays = map[string]func(c *Conn) func() (MessageType, []byte, error){
 	"ReadMessage": func(c *Conn) func() (MessageType, []byte, error) { return c.ReadMessage },
-	"AppendMessage": func(c *Conn) func() (MessageType, []byte, error) {
+	"ReadAppend": func(c *Conn) func() (MessageType, []byte, error) {
 		return func() (MessageType, []byte, error) {
 			prefix := append(make([]byte, 0, 40), "before"...)
-			typ, b, err := c.AppendMessage(prefix)
+			typ, b, err := c.ReadAppend(prefix)
 			rest, ok := bytes.CutPrefix(b, []byte("before"))
 			if !ok || err != nil && len(rest) > 0 {
 				return 0, nil, fmt.Errorf("AppendMessage(before) gave %q, error %v", b, err)
@@ -116,7 +116,7 @@ func readInTurns(c *Conn) func() (MessageType, []byte, error) {
 		case 0:
 			return c.ReadMessage()
 		case 1:
-			typ, b, err := c.AppendMessage(buf[:0])
+			typ, b, err := c.ReadAppend(buf[:0])
 			buf = b
 			return typ, bytes.Clone(b), err
 		case 2:
@@ -222,7 +222,7 @@ func TestDeadlineAtEveryByte(t *testing.T) {
 					if expired < readStutterBytes {
 						t.Errorf("gave up %d times, want at least once for each of %d bytes", expired, readStutterBytes)
 					}
-					<-c.done()
+					<-c.life.over()
 					readLookAtAnswers(t, v, side, script.out.Bytes())
 				})
 			}
@@ -262,8 +262,8 @@ func TestDeadlineAtEveryByteOverTLS(t *testing.T) {
 				wrapServer: func(nc net.Conn) net.Conn { return &readStutter{Conn: nc, on: on} },
 			})
 			on.Store(true)
-			if _, ok := server.nc.(*tls.Conn); !ok {
-				t.Fatalf("server's connection is %T, want TLS", server.nc)
+			if _, ok := server.send.nc.(*tls.Conn); !ok {
+				t.Fatalf("server's connection is %T, want TLS", server.send.nc)
 			}
 			want := []connFrame{{Text, connPayload(Text, 10)}, {Text, connPayload(Text, 3000)}}
 			done := make(chan error, 1)
@@ -289,7 +289,7 @@ func TestDeadlineAtEveryByteOverTCP(t *testing.T) {
 				want := connPayload(Text, 20)
 				wire := connFrames(t, v, ServerSide, connFrame{Text, want})
 				for i := range wire {
-					if _, err := client.nc.Write(wire[i : i+1]); err != nil {
+					if _, err := client.send.nc.Write(wire[i : i+1]); err != nil {
 						t.Fatal(err)
 					}
 					if i == len(wire)-1 {
@@ -327,7 +327,7 @@ func TestDeadlineWhileSkipping(t *testing.T) {
 			},
 			"Discard": func(c *Conn) error {
 				for range 10 {
-					if err := c.discardMessage(); !errors.Is(err, os.ErrDeadlineExceeded) {
+					if err := c.rcv.discard(); !errors.Is(err, os.ErrDeadlineExceeded) {
 						return fmt.Errorf("discardMessage: %w, want the deadline", err)
 					}
 				}
@@ -339,7 +339,7 @@ func TestDeadlineWhileSkipping(t *testing.T) {
 						return fmt.Errorf("ReadMessage: %w, want the deadline", err)
 					}
 				}
-				if err := c.discardMessage(); !errors.Is(err, os.ErrDeadlineExceeded) {
+				if err := c.rcv.discard(); !errors.Is(err, os.ErrDeadlineExceeded) {
 					return fmt.Errorf("discardMessage: %w, want the deadline", err)
 				}
 				return nil

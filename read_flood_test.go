@@ -130,16 +130,17 @@ func TestFloodOfOwnPings(t *testing.T) {
 	c := newConn(sn, RFC6455, ServerSide, &Config{}, nil)
 	defer c.Close()
 	for range 10_000 {
-		p, err := c.sendPing()
+		pings := sharedPings(&c.rcv.pings)
+		p, err := pings.send(&c.send, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.forgetPing(p)
+		pings.forget(p)
 	}
-	c.wr.lock()
-	defer c.wr.unlock()
-	if w := &c.wr; w.queue != nil && len(w.queue.b) > 1000 || len(w.pings) > 0 {
-		t.Errorf("%d bytes of Pings wait to be sent, %d for an answer", len(w.queue.b), len(w.pings))
+	c.send.lock()
+	defer c.send.unlock()
+	if n, waiting := len(c.send.queued().b), c.rcv.pings.Load().waiting; n > 1000 || len(waiting) > 0 {
+		t.Errorf("%d bytes of Pings wait to be sent, %d for an answer", n, len(waiting))
 	}
 }
 
@@ -164,7 +165,7 @@ func TestFloodOfFragments(t *testing.T) {
 			if n := readAllocated() - before; n > 256<<10 {
 				t.Errorf("%d bytes were allocated", n)
 			}
-			<-c.done()
+			<-c.life.over()
 			if want := []byte{0x88, 2, 1009 >> 8, 1009 & 0xff}; !bytes.Equal(flood.out.Bytes(), want) {
 				t.Errorf("sent % x, want % x", flood.out.Bytes(), want)
 			}
@@ -187,7 +188,7 @@ func TestFloodAfterTheEnd(t *testing.T) {
 		}
 	}()
 	c.ReadMessage()
-	<-c.done()
+	<-c.life.over()
 	if took := time.Since(start); took > closeTimeout {
 		t.Errorf("took %v to get rid of a peer that never stops, want about %v", took, closeLinger)
 	}

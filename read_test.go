@@ -121,13 +121,13 @@ func TestReadError(t *testing.T) {
 				}
 				_, _, err := c.ReadMessage()
 				readExpectError(t, err, tt.is, tt.closed, tt.code)
-				if _, _, again := c.AppendMessage(nil); again != err {
+				if _, _, again := c.ReadAppend(nil); again != err {
 					t.Errorf("next read: %v, want the same error as before, %v", again, err)
 				}
 				if _, _, again := c.NextReader(); again != err {
 					t.Errorf("NextReader: %v, want the same error as before, %v", again, err)
 				}
-				<-c.done()
+				<-c.life.over()
 				want, _ := AppendClose(nil, v, ServerSide, max(tt.code, 1), "")
 				if tt.closed != nil && tt.code != 0 {
 					want, _ = AppendClose(nil, v, ServerSide, tt.closed.Code, tt.closed.Reason)
@@ -270,7 +270,7 @@ func TestInterruptsOverlap(t *testing.T) {
 		c := newConn(sn, RFC6455, ServerSide, &Config{}, nil)
 		defer c.Close()
 		ctx, cancel := context.WithCancel(t.Context())
-		first, second := c.interruptReads(ctx), c.interruptReads(ctx)
+		first, second := c.rcv.interruptAt(ctx), c.rcv.interruptAt(ctx)
 		cancel()
 		synctest.Wait()
 		c.SetReadDeadline(time.Now().Add(time.Hour))
@@ -325,7 +325,7 @@ func readEcho(t *testing.T, v Version) *net.TCPConn {
 	go func() {
 		var buf []byte
 		for {
-			typ, p, err := c.AppendMessage(buf[:0])
+			typ, p, err := c.ReadAppend(buf[:0])
 			if err != nil {
 				return
 			}
@@ -395,8 +395,8 @@ func TestPongLeavesBeforeProgramGoesOn(t *testing.T) {
 func TestDeclaredLengthCostsNothing(t *testing.T) {
 	wire := []byte{0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4}
 	for name, read := range map[string]func(c *Conn) error{
-		"ReadMessage":   func(c *Conn) error { _, _, err := c.ReadMessage(); return err },
-		"AppendMessage": func(c *Conn) error { _, _, err := c.AppendMessage(nil); return err },
+		"ReadMessage": func(c *Conn) error { _, _, err := c.ReadMessage(); return err },
+		"ReadAppend":  func(c *Conn) error { _, _, err := c.ReadAppend(nil); return err },
 		"NextReader": func(c *Conn) error {
 			_, r, err := c.NextReader()
 			if err == nil {

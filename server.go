@@ -116,7 +116,7 @@ func (s *Server) logRefusal(r *http.Request, err error) {
 func (s *Server) serve(c *Conn) {
 	ctx, cancel := context.WithCancel(c.request.Context())
 	late := s.add(c, cancel)
-	c.onEnd(cancel)
+	c.life.onEnd(cancel)
 	if late { // Shutdown began meanwhile and does not know of c
 		go s.end(c, cancel, StatusGoingAway, "")
 		return
@@ -149,7 +149,7 @@ func (s *Server) end(c *Conn, cancel context.CancelFunc, code StatusCode, reason
 
 // verdict tells with what the connection ends whose handler has returned err.
 func (s *Server) verdict(ctx context.Context, c *Conn, err error) (StatusCode, string) {
-	over := ctx.Err() != nil || c.failed()
+	over := ctx.Err() != nil || c.life.failed()
 	var chosen *CloseError
 	switch {
 	case over:

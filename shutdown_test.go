@@ -447,7 +447,7 @@ func shutdownEndAll(t *testing.T) {
 			if err := server.Shutdown(t.Context(), StatusGoingAway, ""); err != nil {
 				t.Errorf("%v over %s: Shutdown: %v", v, transport, err)
 			}
-			<-client.done()
+			<-client.life.over()
 
 			server, client = connPair(t, v, transport, connOptions{})
 			closeStuff(t, server)
@@ -455,8 +455,8 @@ func shutdownEndAll(t *testing.T) {
 			server.Close()
 			client.Close()
 			<-stuck
-			<-server.done()
-			<-client.done()
+			<-server.life.over()
+			<-client.life.over()
 		}
 	}
 }

@@ -30,10 +30,10 @@ func TestIdleHandlerKeepsItsFirstStack(t *testing.T) {
 	frame := connFrames(t, RFC6455, ServerSide, connFrame{Text, connPayload(Text, 125)})
 	answer := connFrames(t, RFC6455, ClientSide, connFrame{Text, connPayload(Text, 125)})
 	for name, handler := range map[string]func(context.Context, *Conn) error{
-		"AppendMessage, BufferMessage": func(_ context.Context, c *Conn) error {
+		"ReadAppend, BufferMessage": func(_ context.Context, c *Conn) error {
 			var b []byte
 			for {
-				typ, p, err := c.AppendMessage(b[:0])
+				typ, p, err := c.ReadAppend(b[:0])
 				if err == nil {
 					err = c.BufferMessage(typ, p)
 				}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"sync"
 	"sync/atomic"
 	"unicode/utf8"
 )
@@ -23,10 +22,10 @@ type streamConn struct {
 	typ    MessageType
 	closed atomic.Bool
 
-	readMu  sync.Mutex // held by whoever reads
-	message io.Reader  // the rest of it is to be read next; nil if none is begun
+	readMu  parkMutex // held by whoever reads
+	message io.Reader // the rest of it is to be read next; nil if none is begun
 
-	writeMu sync.Mutex // held by whoever writes, so that writes do not mix
+	writeMu parkMutex // held by whoever writes, so that writes do not mix
 }
 
 // Stream returns a [net.Conn] that carries a stream of bytes in messages of
@@ -87,9 +86,7 @@ func (s *streamConn) readSome(p []byte) (int, error) {
 }
 
 func (s *streamConn) refuse(t MessageType) error {
-	s.rd.mu.Lock()
-	defer s.rd.mu.Unlock()
-	return s.failPeer(&ProtocolError{
+	return s.rcv.refuse(&ProtocolError{
 		Code: StatusUnsupportedData,
 		Err:  fmt.Errorf("%v message in a stream of %v messages", t, s.typ),
 	})

@@ -28,7 +28,7 @@ func (l *traceLog) add(format string, args ...any) {
 }
 
 func (l *traceLog) trace() *Trace {
-	frame := func(f FrameInfo) string { return fmt.Sprintf("%v fin=%v %d", f.Type, f.Fin, f.Length) }
+	frame := func(f FrameInfo) string { return fmt.Sprintf("%v fin=%v %d", f.Opcode, f.Fin, f.Length) }
 	return &Trace{
 		Opened:          func(c *Conn) { l.add("opened %v", c.Version()) },
 		HandshakeFailed: func(err error) { l.add("failed %T", err) },

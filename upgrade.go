@@ -139,7 +139,7 @@ func (u *Upgrader) upgrade(ctx context.Context, w http.ResponseWriter, r *http.R
 		return nil, fmt.Errorf("websocket: handshake: %w", err)
 	}
 	c := h.conn(nc, rest)
-	c.start()
+	c.start(u.Trace)
 	return c, nil
 }
 
@@ -188,12 +188,12 @@ func (h *ServerHandshake) refuseHTTP(w http.ResponseWriter, r *http.Request, err
 // request.
 func (h *ServerHandshake) finish(ctx context.Context, nc net.Conn, in *bufio.Reader, header http.Header) (rest []byte, err error) {
 	nc.SetDeadline(time.Now().Add(h.up.handshakeTimeout()))
-	out := outBuffers.Get().(*outBuffer)
+	out := scratches.Get().(*scratch)
 	out.b, err = h.AppendResponse(out.b, header)
 	if err == nil {
 		_, err = nc.Write(out.b)
 	}
-	recycle(out)
+	out.recycle()
 	if err == nil && h.wantsKey3() {
 		err = h.answerKey3(ctx, nc, in)
 	}
@@ -273,7 +273,7 @@ func (u *Upgrader) accept(ctx context.Context, nc net.Conn, check func(*http.Req
 		return nil, fmt.Errorf("websocket: handshake: %w", err)
 	}
 	c := h.conn(nc, rest)
-	c.start()
+	c.start(u.Trace)
 	return c, nil
 }
 

@@ -47,27 +47,33 @@ type traits struct {
 	protocolHeader string // in both directions
 	// headerPrefix begins the Origin and Location headers of a hixie response.
 	headerPrefix string
-	closeFrame   bool // there is a closing handshake
-	control      bool // there are Ping, Pong, binary messages, fragments and close codes
-	code1004     bool // 1004 meant "too large" before it became reserved
-	keyBytes     int  // exact length of Sec-WebSocket-Key's nonce; 0: not insisted on
+	keyBytes     int // exact length of Sec-WebSocket-Key's nonce; 0: not insisted on
+
+	masks      bool // clients mask their frames
+	fragments  bool // a message may have several frames
+	ping       bool // there are Ping and Pong
+	closeFrame bool // there is a closing handshake
+	closeCodes bool // a Close frame may have a code and a reason
+	code1004   bool // 1004 meant "too large" before it became reserved
+	serverEnds bool // after the closing handshake the server ends the connection first
 }
 
 var traitsOf = [versions]traits{
 	RFC6455: {
 		name: "rfc6455", number: "13", reason: "Switching Protocols", upgrade: "websocket",
 		originHeader: "Origin", protocolHeader: "Sec-Websocket-Protocol",
-		closeFrame: true, control: true, keyBytes: 16,
+		keyBytes: 16,
+		masks:    true, fragments: true, ping: true, closeFrame: true, closeCodes: true, serverEnds: true,
 	},
 	Hybi10: {
 		name: "draft-ietf-hybi-10", number: "8", reason: "Switching Protocols", upgrade: "websocket",
 		originHeader: "Sec-Websocket-Origin", protocolHeader: "Sec-Websocket-Protocol",
-		closeFrame: true, control: true, code1004: true,
+		masks: true, fragments: true, ping: true, closeFrame: true, closeCodes: true, code1004: true, serverEnds: true,
 	},
 	Hybi07: {
 		name: "draft-ietf-hybi-07", number: "7", reason: "Switching Protocols", upgrade: "websocket",
 		originHeader: "Sec-Websocket-Origin", protocolHeader: "Sec-Websocket-Protocol",
-		closeFrame: true, control: true, code1004: true,
+		masks: true, fragments: true, ping: true, closeFrame: true, closeCodes: true, code1004: true, serverEnds: true,
 	},
 	Hybi00: {
 		name: "draft-ietf-hybi-00", reason: "WebSocket Protocol Handshake", upgrade: "WebSocket",

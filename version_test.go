@@ -163,21 +163,22 @@ func TestTraits(t *testing.T) {
 		v                                                     Version
 		hixie                                                 bool
 		reason, upgrade, originHeader, protocolHeader, prefix string
-		closeFrame, control, code1004                         bool
+		closeFrame, code1004                                  bool
 		keyBytes                                              int
 	}{
-		{RFC6455, false, "Switching Protocols", "websocket", "Origin", "Sec-WebSocket-Protocol", "", true, true, false, 16},
-		{Hybi10, false, "Switching Protocols", "websocket", "Sec-WebSocket-Origin", "Sec-WebSocket-Protocol", "", true, true, true, 0},
-		{Hybi07, false, "Switching Protocols", "websocket", "Sec-WebSocket-Origin", "Sec-WebSocket-Protocol", "", true, true, true, 0},
-		{Hybi00, true, "WebSocket Protocol Handshake", "WebSocket", "Origin", "Sec-WebSocket-Protocol", "Sec-WebSocket-", true, false, false, 0},
-		{Hixie75, true, "Web Socket Protocol Handshake", "WebSocket", "Origin", "WebSocket-Protocol", "WebSocket-", false, false, false, 0},
+		{RFC6455, false, "Switching Protocols", "websocket", "Origin", "Sec-WebSocket-Protocol", "", true, false, 16},
+		{Hybi10, false, "Switching Protocols", "websocket", "Sec-WebSocket-Origin", "Sec-WebSocket-Protocol", "", true, true, 0},
+		{Hybi07, false, "Switching Protocols", "websocket", "Sec-WebSocket-Origin", "Sec-WebSocket-Protocol", "", true, true, 0},
+		{Hybi00, true, "WebSocket Protocol Handshake", "WebSocket", "Origin", "Sec-WebSocket-Protocol", "Sec-WebSocket-", true, false, 0},
+		{Hixie75, true, "Web Socket Protocol Handshake", "WebSocket", "Origin", "WebSocket-Protocol", "WebSocket-", false, false, 0},
 	} {
 		t.Run(tt.v.String(), func(t *testing.T) {
 			got := *tt.v.traits()
 			want := traits{
 				name: got.name, number: got.number, reason: tt.reason, upgrade: tt.upgrade,
 				originHeader: got.originHeader, protocolHeader: got.protocolHeader, headerPrefix: tt.prefix,
-				closeFrame: tt.closeFrame, control: tt.control, code1004: tt.code1004, keyBytes: tt.keyBytes,
+				closeFrame: tt.closeFrame, code1004: tt.code1004, keyBytes: tt.keyBytes,
+				masks: !tt.hixie, fragments: !tt.hixie, ping: !tt.hixie, closeCodes: !tt.hixie, serverEnds: !tt.hixie,
 			}
 			if got != want || tt.v.hixie() != tt.hixie {
 				t.Errorf("traits are %+v, hixie %v\nwant %+v, hixie %v", got, tt.v.hixie(), want, tt.hixie)

@@ -3,6 +3,7 @@ package websocket
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"net"
 	"net/http"
 	"time"
@@ -18,62 +19,70 @@ import (
 // read waiting, or call [Conn.Discard]: only reads answer Pings, notice the
 // peer's Close and let Ping return.
 type Conn struct {
-	nc          net.Conn
-	version     Version
-	side        Side
-	trace       *Trace
 	subprotocol string
 	request     *keptRequest // nil on a client
 	response    *http.Response
 
-	rd   reader
-	wr   writer
-	keep *keepalive // nil if there is none
-
-	compressor *Compressor // nil if messages are sent as they are
+	rcv  receiver
+	send sendQueue
+	life lifetime
 }
 
-// newConn makes the connection of a finished handshake. rest are the bytes
-// that arrived behind it; they belong to the first frame.
+// newConn returns the connection of a finished handshake. rest holds the bytes
+// that arrived after it; they belong to the first frame.
 func newConn(nc net.Conn, v Version, side Side, cfg *Config, rest []byte) *Conn {
 	if len(rest) > readBufferSize {
 		nc = netx.NewPrefixedConn(nc, bytes.Clone(rest[readBufferSize:]))
 		rest = rest[:readBufferSize]
 	}
-	c := &Conn{nc: nc, version: v, side: side, trace: cfg.Trace}
-	c.wr.gate.Store(gateOpen)
-	c.rd.dec = newDecoder(v, side, cfg)
-	c.rd.keep(rest)
-	if t := cfg.Trace; t != nil && t.FrameRead != nil {
-		c.rd.dec.trace = func(f FrameInfo) { t.FrameRead(c, f) }
+	c := new(Conn)
+	c.send.nc, c.rcv.nc = nc, nc
+	c.life.send, c.rcv.life = &c.send, &c.life
+	c.send.direct.Store(directIdle)
+	c.send.enc = encoder{version: v, side: side}
+	c.rcv.dec = newDecoder(v, side, cfg)
+	c.rcv.store(rest)
+	if cfg.PingInterval > 0 && v.traits().ping {
+		c.rcv.keep = newKeepalive(cfg, &c.life, sharedPings(&c.rcv.pings))
+		c.life.onClosing = c.rcv.keep.stop
 	}
-	if cfg.PingInterval > 0 && v.traits().control {
-		c.keep = &keepalive{interval: cfg.PingInterval, timeout: cfg.pingTimeout()}
-	}
-	c.initReady()
+	c.setTrace(cfg.Trace)
+	c.initPoll()
 	return c
 }
 
 // compress makes c compress its messages, if that was agreed on.
 func (c *Conn) compress(p *agreement) {
-	if p != nil {
-		c.compressor = p.compressor(c.version, c.side)
-		p.prepare(&c.rd.dec)
+	c.send.enc.useCompression(p)
+	c.rcv.dec.useCompression(p)
+}
+
+// setTrace makes the parts call the hooks of t.
+func (c *Conn) setTrace(t *Trace) {
+	if t == nil {
+		return
+	}
+	if t.FrameRead != nil {
+		c.rcv.dec.trace = func(f FrameInfo) { t.FrameRead(c, f) }
+	}
+	if t.FrameWritten != nil {
+		c.send.trace = func(f FrameInfo) { t.FrameWritten(c, f) }
+	}
+	if t.Closed != nil {
+		c.life.onTrace = func(cause error) { t.Closed(c, cause) }
 	}
 }
 
-// start lets things happen by themselves, after all fields are set.
-func (c *Conn) start() {
-	if c.keep != nil {
-		c.keep.start(c)
-	}
-	if c.trace != nil && c.trace.Opened != nil {
-		c.trace.Opened(c)
+// start begins what happens by itself, after all fields are set.
+func (c *Conn) start(t *Trace) {
+	c.rcv.keep.start()
+	if t != nil && t.Opened != nil {
+		t.Opened(c)
 	}
 }
 
 // Version returns the version that the connection speaks.
-func (c *Conn) Version() Version { return c.version }
+func (c *Conn) Version() Version { return c.send.enc.version }
 
 // Subprotocol returns the subprotocol that was agreed on, or "" if none was,
 // RFC 6455 section 1.9.
@@ -90,14 +99,14 @@ func (c *Conn) Request() *http.Request { return c.request.unpacked() }
 func (c *Conn) Response() *http.Response { return c.response }
 
 // LocalAddr returns the address of this end.
-func (c *Conn) LocalAddr() net.Addr { return c.nc.LocalAddr() }
+func (c *Conn) LocalAddr() net.Addr { return c.send.nc.LocalAddr() }
 
 // RemoteAddr returns the address of the other end, which may be a proxy.
-func (c *Conn) RemoteAddr() net.Addr { return c.nc.RemoteAddr() }
+func (c *Conn) RemoteAddr() net.Addr { return c.send.nc.RemoteAddr() }
 
 // NetConn returns the connection below, for its options. Reading, writing or
 // closing it breaks the Conn.
-func (c *Conn) NetConn() net.Conn { return c.nc }
+func (c *Conn) NetConn() net.Conn { return c.send.nc }
 
 // SetDeadline sets the deadlines of both reads and writes. Once a closing
 // handshake has begun it has a deadline of its own, and this has no effect.
@@ -112,15 +121,7 @@ func (c *Conn) SetDeadline(t time.Time) error {
 // wraps [os.ErrDeadlineExceeded]. The zero time means never. Such a read has
 // lost nothing: the next goes on where it stopped, in the middle of a frame if
 // need be.
-func (c *Conn) SetReadDeadline(t time.Time) error {
-	c.wr.lock()
-	defer c.wr.unlock()
-	c.wr.readDeadline = t
-	if c.wr.closing || c.wr.interrupts > 0 {
-		return nil
-	}
-	return c.nc.SetReadDeadline(t)
-}
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.rcv.setDeadline(t) }
 
 // SetWriteDeadline sets when writes, waiting ones too, give up with an error
 // that wraps [os.ErrDeadlineExceeded]. The zero time means never. A write that
@@ -128,46 +129,69 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 // after it succeeds; one that came too late, or was still waiting for others,
 // has sent nothing, and one may go on. The deadline is for what the program
 // writes: Pongs, Pings and what a read sends before it waits have none.
-func (c *Conn) SetWriteDeadline(t time.Time) error {
-	c.wr.lock()
-	defer c.wr.unlock()
-	if c.wr.closing {
-		return nil
-	}
-	c.wr.deadline = t
-	c.wr.wakeAll()
-	if c.wr.busy && c.wr.program {
-		return c.applyWriteDeadline(t)
-	}
-	return nil
+func (c *Conn) SetWriteDeadline(t time.Time) error { return c.send.setDeadline(t) }
+
+// keptRequest is the request that a connection was made of, kept as long as that
+// lives. Its header is one string: a map, with a slice and a string for each
+// line, takes three times as much memory, and few programs look at it again.
+type keptRequest struct {
+	http.Request
+	header string // see packHeader
 }
 
-// interruptReads makes reads give up when ctx ends, as if a deadline had
-// passed. release must be called after the last read; it restores the deadline.
-func (c *Conn) interruptReads(ctx context.Context) (release func()) {
-	if ctx.Done() == nil {
-		return func() {}
+// keepRequest returns what is kept of r. What its context still holds of the
+// http.Server is not kept alive.
+func keepRequest(r *http.Request) *keptRequest {
+	k := &keptRequest{Request: *r.WithContext(context.WithoutCancel(r.Context())), header: packHeader(r.Header)}
+	k.Header, k.Body = nil, http.NoBody
+	return k
+}
+
+// unpacked returns a copy of the request with its header.
+func (k *keptRequest) unpacked() *http.Request {
+	if k == nil {
+		return nil
 	}
-	interrupted := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(interrupted)
-		c.wr.lock()
-		defer c.wr.unlock()
-		c.wr.interrupts++
-		if !c.wr.closing {
-			c.nc.SetReadDeadline(time.Unix(1, 0))
-		}
-	})
-	return func() {
-		if stop() {
-			return
-		}
-		<-interrupted
-		c.wr.lock()
-		defer c.wr.unlock()
-		c.wr.interrupts--
-		if !c.wr.closing && c.wr.interrupts == 0 {
-			c.nc.SetReadDeadline(c.wr.readDeadline)
+	r := k.WithContext(k.Context())
+	r.Header = unpackHeader(k.header)
+	return r
+}
+
+// packHeader makes one string of h: of each name, how many values it has, and
+// these. Before each stands how long it is, since a handler may have put
+// anything there.
+func packHeader(h http.Header) string {
+	out := scratches.Get().(*scratch)
+	defer out.recycle()
+	for name, values := range h {
+		out.b = append(binary.AppendUvarint(out.b, uint64(len(name))), name...)
+		out.b = binary.AppendUvarint(out.b, uint64(len(values)))
+		for _, value := range values {
+			out.b = append(binary.AppendUvarint(out.b, uint64(len(value))), value...)
 		}
 	}
+	return string(out.b)
+}
+
+func unpackHeader(packed string) http.Header {
+	h := make(http.Header)
+	number := func() int {
+		n, size := binary.Uvarint([]byte(packed[:min(len(packed), binary.MaxVarintLen64)]))
+		packed = packed[size:]
+		return int(n)
+	}
+	part := func() string {
+		n := number()
+		p := packed[:n]
+		packed = packed[n:]
+		return p
+	}
+	for packed != "" {
+		name, values := part(), make([]string, number())
+		for i := range values {
+			values[i] = part()
+		}
+		h[name] = values
+	}
+	return h
 }

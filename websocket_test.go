@@ -74,8 +74,8 @@ func connPair(t testing.TB, v Version, transport string, opts connOptions) (serv
 	t.Cleanup(func() {
 		client.Close()
 		server.Close()
-		<-client.done()
-		<-server.done()
+		<-client.life.over()
+		<-server.life.over()
 	})
 	return server, client
 }
@@ -266,7 +266,7 @@ func connEcho(c *Conn) error {
 		if err != nil {
 			return err
 		}
-		if typ, buf, err = c.AppendMessage(buf[:0]); err == nil {
+		if typ, buf, err = c.ReadAppend(buf[:0]); err == nil {
 			err = c.BufferMessage(typ, buf)
 		}
 		if err != nil {
@@ -319,8 +319,8 @@ func connConverse(t *testing.T, a, b *Conn, sizes []int) {
 				what, got.typ, len(got.data), got.err, typ, len(want))
 		}
 	}
-	control := a.version.traits().control
-	for _, typ := range connTypes(a.version) {
+	control := a.Version().traits().ping
+	for _, typ := range connTypes(a.Version()) {
 		for _, n := range sizes {
 			p := connPayload(typ, n)
 			kept := bytes.Clone(p)
@@ -365,7 +365,7 @@ func connGoodbye(t *testing.T, a *Conn, received <-chan connReceived, echoed <-c
 	if err := a.Shutdown(t.Context(), want.Code, want.Reason); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
-	if a.version.hixie() {
+	if a.Version().hixie() {
 		want = CloseError{Code: StatusNoStatusReceived}
 	}
 	var got *CloseError
@@ -373,7 +373,7 @@ func connGoodbye(t *testing.T, a *Conn, received <-chan connReceived, echoed <-c
 		t.Errorf("side that was closed got %v, want %+v", err, want)
 	}
 	switch last := <-received; {
-	case !errors.As(last.err, &got) && !(a.version == Hixie75 && errors.Is(last.err, net.ErrClosed)):
+	case !errors.As(last.err, &got) && !(a.Version() == Hixie75 && errors.Is(last.err, net.ErrClosed)):
 		t.Errorf("side that closed reads %v, want the peer's Close", last.err)
 	case got != nil && *got != want:
 		t.Errorf("side that closed got %+v back, want %+v", got, want)

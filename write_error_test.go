@@ -307,7 +307,7 @@ func TestWriteAfterTheEnd(t *testing.T) {
 						t.Errorf("%s: %v, want an error that wraps net.ErrClosed and says why", name, err)
 					}
 				}
-				<-c.done()
+				<-c.life.over()
 			}
 		})
 	}

@@ -201,7 +201,7 @@ func TestBufferMessageLeavesBeforeReadWaits(t *testing.T) {
 				if _, p, err := server.ReadMessage(); err != nil || string(p) != want {
 					t.Fatalf("%q, %v", p, err)
 				}
-				if server.wr.busy || server.wr.taken > 0 {
+				if server.send.busy || server.send.taken > 0 {
 					t.Errorf("the answers left before %q was read, which was there", want)
 				}
 				if err := server.BufferMessage(Text, []byte("answer to "+want)); err != nil {

@@ -161,7 +161,7 @@ const writeTimeout = 30 * time.Second
 // echo sends back what it receives, and returns the error that ended the
 // connection: a *websocket.CloseError if the client closed it.
 //
-// This is the fast way to answer. AppendMessage reads into memory that is used
+// This is the fast way to answer. ReadAppend reads into memory that is used
 // again for every message, and BufferMessage leaves the answer in a queue that
 // goes out before the next read has to wait: when a client sends many messages
 // at once, they are all answered with one system call. ReadMessage and
@@ -170,7 +170,7 @@ const writeTimeout = 30 * time.Second
 func echo(c *websocket.Conn) error {
 	var buf []byte
 	for {
-		t, p, err := c.AppendMessage(buf[:0])
+		t, p, err := c.ReadAppend(buf[:0])
 		if err != nil {
 			return err
 		}

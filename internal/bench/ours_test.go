@@ -27,7 +27,7 @@ func (c oursConn) read(n int, _ ours.MessageType, p []byte) error {
 	var b []byte
 	var err error
 	for range n {
-		if _, b, err = c.AppendMessage(b[:0]); err != nil {
+		if _, b, err = c.ReadAppend(b[:0]); err != nil {
 			return err
 		}
 	}

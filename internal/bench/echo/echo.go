@@ -44,7 +44,7 @@ const (
 var Servers = []Server{
 	{"raw", "TCP echo without any protocol, 64 KiB of buffer a connection: the roofline of messages", Messages | CompressedMessages | TakeoverMessages, serveRaw(64 << 10)},
 	{"raw-small", "TCP echo with 512 bytes of buffer a connection: the roofline of connections and memory", Connections | Idle | CompressedIdle, serveRaw(512)},
-	{"ours", "Server through net/http; AppendMessage into one slice, BufferMessage: answers leave together, before the next read waits", all | AnyCompressed, serveHTTP(serveOurs(oursUpgrader, echoOurs))},
+	{"ours", "Server through net/http; ReadAppend into one slice, BufferMessage: answers leave together, before the next read waits", all | AnyCompressed, serveHTTP(serveOurs(oursUpgrader, echoOurs))},
 	{"ours-write", "the same with WriteMessage: each answer leaves at once", Messages, serveHTTP(serveOurs(oursUpgrader, echoOursAtOnce))},
 	{"ours-accept", "as ours, by Upgrader.Accept on the listener, without net/http", all, serveOursAccept},
 	{"gorilla", "Upgrader through net/http with its default buffers, which are those of net/http; NextReader into one bytes.Buffer, WriteMessage", all | CompressedMessages, serveHTTP(serveGorilla(websocket.Upgrader{}))},

@@ -17,7 +17,7 @@ func serveOurs(u ours.Upgrader, handler func(context.Context, *ours.Conn) error)
 func echoOurs(_ context.Context, c *ours.Conn) error {
 	var b []byte
 	for {
-		t, p, err := c.AppendMessage(b[:0])
+		t, p, err := c.ReadAppend(b[:0])
 		if err != nil {
 			return err
 		}
@@ -31,7 +31,7 @@ func echoOurs(_ context.Context, c *ours.Conn) error {
 func echoOursAtOnce(_ context.Context, c *ours.Conn) error {
 	var b []byte
 	for {
-		t, p, err := c.AppendMessage(b[:0])
+		t, p, err := c.ReadAppend(b[:0])
 		if err != nil {
 			return err
 		}

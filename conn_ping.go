@@ -6,17 +6,9 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
-
-// pingPayload is how long the payload of our Pings is: their number.
-const pingPayload = 8
-
-// pendingPing is a Ping that somebody waits for the Pong of.
-type pendingPing struct {
-	id     uint64
-	answer chan struct{}
-}
 
 // Ping sends a Ping and returns how long the Pong took, RFC 6455 section 5.5.2.
 // Pongs are noticed by reads: another goroutine must be in one. On [Hybi00] and
@@ -24,71 +16,101 @@ type pendingPing struct {
 // nothing. If ctx ends first, its error is returned and the connection is as it
 // was.
 func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
-	if !c.version.traits().control {
+	if !c.send.enc.version.traits().ping {
 		return 0, errHixie("Ping")
 	}
 	start := time.Now()
-	p, err := c.sendPing()
+	pings := sharedPings(&c.rcv.pings)
+	p, err := pings.send(&c.send, true)
 	if err != nil {
 		return 0, err
 	}
-	defer c.forgetPing(p)
+	defer pings.forget(p)
 	select {
 	case <-p.answer:
 		return time.Since(start), nil
 	case <-ctx.Done():
 		return 0, fmt.Errorf("websocket: no Pong, which only a read that is waiting can notice: %w", ctx.Err())
-	case <-c.done():
-		return 0, c.cause()
+	case <-c.life.over():
+		return 0, c.life.why()
 	}
 }
 
-// sendPing begins to send a Ping with a payload of its own. Of those that have
-// not left yet only the latest is sent, whose Pong answers them all: Pings to a
-// peer that does not read cost no memory.
-func (c *Conn) sendPing() (*pendingPing, error) {
-	p, err := c.owePing()
+// pingPayload is the length of the payload of our Pings: their number.
+const pingPayload = 8
+
+// pings are the Pings of a connection, by number.
+type pings struct {
+	mu      sync.Mutex
+	last    uint64         // number of the Ping that was sent last
+	waiting []*pendingPing // whose Pong somebody waits for
+}
+
+// pendingPing is a Ping whose Pong somebody waits for.
+type pendingPing struct {
+	number uint64
+	answer chan struct{} // closed when the Pong has come
+}
+
+// sharedPings returns the pings that p points to. It makes them when they are
+// first needed: most programs leave Pings to the keepalive, or send none.
+func sharedPings(p *atomic.Pointer[pings]) *pings {
+	if p.Load() == nil {
+		p.CompareAndSwap(nil, new(pings))
+	}
+	return p.Load()
+}
+
+// send begins to send a Ping with a payload of its own. The result is for
+// somebody who waits for the Pong, if wait is set.
+func (ps *pings) send(q *sendQueue, wait bool) (*pendingPing, error) {
+	p, err := ps.queue(q, wait)
 	if err == nil {
-		c.flushSoon()
+		q.flushSoon()
 	}
 	return p, err
 }
 
-func (c *Conn) owePing() (*pendingPing, error) {
-	w := &c.wr
-	w.lock()
-	defer w.unlock()
-	if err := w.refusal(); err != nil {
+// queue keeps mu locked until the Ping is known to gotPong, and so that a later
+// Ping, whose Pong answers the earlier ones too, is queued later.
+func (ps *pings) queue(q *sendQueue, wait bool) (*pendingPing, error) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	var payload [pingPayload]byte
+	binary.BigEndian.PutUint64(payload[:], ps.last+1)
+	if err := q.queuePing(payload); err != nil {
 		return nil, err
 	}
-	w.lastPing++
-	w.owesPing = true
-	p := &pendingPing{id: w.lastPing, answer: make(chan struct{})}
-	w.pings = append(w.pings, p)
+	ps.last++
+	if !wait {
+		return nil, nil
+	}
+	p := &pendingPing{number: ps.last, answer: make(chan struct{})}
+	ps.waiting = append(ps.waiting, p)
 	return p, nil
 }
 
-func (c *Conn) forgetPing(p *pendingPing) {
-	c.wr.lock()
-	defer c.wr.unlock()
-	c.wr.pings = slices.DeleteFunc(c.wr.pings, func(other *pendingPing) bool { return other == p })
+func (ps *pings) forget(p *pendingPing) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	ps.waiting = slices.DeleteFunc(ps.waiting, func(other *pendingPing) bool { return other == p })
 }
 
 // gotPong tells whoever waits. A Pong answers the Pings before its own too,
-// since a peer may answer only the latest, RFC 6455 section 5.5.3; others were
-// not asked for and mean nothing.
-func (c *Conn) gotPong(payload []byte) {
-	if len(payload) != pingPayload {
+// because a peer may answer only the latest, RFC 6455 section 5.5.3. Pongs that
+// answer no Ping of ours mean nothing. A nil pings has sent none.
+func (ps *pings) gotPong(payload []byte) {
+	if ps == nil || len(payload) != pingPayload {
 		return
 	}
-	id := binary.BigEndian.Uint64(payload)
-	c.wr.lock()
-	defer c.wr.unlock()
-	if id > c.wr.lastPing {
+	number := binary.BigEndian.Uint64(payload)
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	if number > ps.last {
 		return
 	}
-	c.wr.pings = slices.DeleteFunc(c.wr.pings, func(p *pendingPing) bool {
-		if p.id > id {
+	ps.waiting = slices.DeleteFunc(ps.waiting, func(p *pendingPing) bool {
+		if p.number > number {
 			return false
 		}
 		close(p.answer)
@@ -100,6 +122,8 @@ func (c *Conn) gotPong(payload []byte) {
 // and no goroutine. A nil keepalive does nothing.
 type keepalive struct {
 	interval, timeout time.Duration
+	life              *lifetime
+	pings             *pings
 
 	mu      sync.Mutex
 	timer   *time.Timer
@@ -113,17 +137,21 @@ type keepalive struct {
 	waited  time.Duration
 }
 
-func (k *keepalive) start(c *Conn) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.heard = time.Now()
-	k.timer = time.AfterFunc(k.interval, func() { k.tick(c) })
+func newKeepalive(cfg *Config, life *lifetime, ps *pings) *keepalive {
+	return &keepalive{interval: cfg.PingInterval, timeout: cfg.pingTimeout(), life: life, pings: ps}
 }
 
-func (k *keepalive) stop() {
+func (k *keepalive) start() {
 	if k == nil {
 		return
 	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.heard = time.Now()
+	k.timer = time.AfterFunc(k.interval, k.tick)
+}
+
+func (k *keepalive) stop() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.stopped = true
@@ -132,8 +160,8 @@ func (k *keepalive) stop() {
 	}
 }
 
-// beginWait is told when a read begins to wait for the peer, and endWait when
-// it is over and whether bytes came.
+// A read calls beginWait when it begins to wait for the peer, and endWait when the
+// wait is over. heard says whether bytes came.
 func (k *keepalive) beginWait() {
 	if k == nil {
 		return
@@ -158,16 +186,14 @@ func (k *keepalive) endWait(heard bool) {
 }
 
 // tick sends a Ping or gives up, if it is time.
-func (k *keepalive) tick(c *Conn) {
+func (k *keepalive) tick() {
 	next, ping, dead := k.judge(time.Now())
 	if dead {
-		c.end(ErrPingTimeout)
+		k.life.end(ErrPingTimeout)
 		return
 	}
 	if ping {
-		if p, err := c.sendPing(); err == nil {
-			c.forgetPing(p)
-		}
+		_, _ = k.pings.send(k.life.send, false) // an error means that the end is near
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -25,25 +25,25 @@ func zipHandshakes(t testing.TB, up *Upgrader, d *Dialer) (*ServerHandshake, *Cl
 }
 
 // Before a handshake is done it is not known what follows it.
-func TestParserAndCompressorAreThereWhenDone(t *testing.T) {
+func TestParserAndEncoderAreThereWhenDone(t *testing.T) {
 	server := NewServerHandshake(nil)
 	client, err := NewClientHandshake(nil, "ws://a.example/")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if server.Parser() != nil || server.Compressor() != nil || client.Parser() != nil || client.Compressor() != nil {
-		t.Error("a handshake that has not begun has a Parser or a Compressor")
+	if server.Parser() != nil || server.Encoder() != nil || client.Parser() != nil || client.Encoder() != nil {
+		t.Error("a handshake that has not begun has a Parser or an Encoder")
 	}
 }
 
 // Messages refer to those before them, however often the handshake is asked for
 // what makes and reads them.
-func TestCompressorsAndParsersMeet(t *testing.T) {
+func TestEncodersAndParsersMeet(t *testing.T) {
 	for _, tt := range zipConfigs {
 		t.Run(tt.name, func(t *testing.T) {
 			server, client := zipHandshakes(t, &Upgrader{Config: Config{Compression: tt.server}}, &Dialer{Config: Config{Compression: tt.client}})
 			for i, want := range zipMessages(24) {
-				wire, err := client.Compressor().AppendMessage(nil, Binary, want)
+				wire, err := client.Encoder().AppendMessage(nil, Binary, want)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -52,7 +52,7 @@ func TestCompressorsAndParsersMeet(t *testing.T) {
 				if err != nil || m.Type != Binary || !bytes.Equal(m.Data, want) {
 					t.Fatalf("server, message %d: %d bytes of %d, %v", i, len(m.Data), len(want), err)
 				}
-				wire, err = server.Compressor().AppendMessage(wire[:0], Binary, m.Data)
+				wire, err = server.Encoder().AppendMessage(wire[:0], Binary, m.Data)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -70,12 +70,12 @@ func TestCompressorsAndParsersMeet(t *testing.T) {
 
 // A Compressor compresses what is as long as Threshold, and refuses, without
 // forgetting anything, what the function AppendMessage refuses.
-func TestCompressorThresholdAndRefusals(t *testing.T) {
+func TestEncoderThresholdAndRefusals(t *testing.T) {
 	z := &Compression{Threshold: 100}
 	server, client := zipHandshakes(t, &Upgrader{Config: Config{Compression: z}}, &Dialer{Config: Config{Compression: z}})
 	p := []byte(strings.Repeat("text ", 20))
 	for n, rsv := range map[int]byte{99: 0, 100: rsvCompressed} {
-		wire, err := server.Compressor().AppendMessage([]byte("before"), Text, p[:n])
+		wire, err := server.Encoder().AppendMessage([]byte("before"), Text, p[:n])
 		f, length, parseErr := ParseFrame(bytes.TrimPrefix(wire, []byte("before")), RFC6455)
 		if err != nil || parseErr != nil || f.RSV != rsv || length+len("before") != len(wire) {
 			t.Errorf("%d bytes: frame %+v, %v, %v; want RSV %d", n, f, err, parseErr, rsv)
@@ -85,12 +85,12 @@ func TestCompressorThresholdAndRefusals(t *testing.T) {
 			t.Errorf("%d bytes: read %q, %v", n, m.Data, err)
 		}
 	}
-	var zero Compressor
+	var zero Encoder
 	if wire, err := zero.AppendMessage(nil, Text, p); err != nil || wire[0] != 0x81 {
-		t.Errorf("the zero Compressor sends % x, %v, want a frame that is not compressed", wire[:2], err)
+		t.Errorf("the zero Encoder sends % x, %v, want a frame that is not compressed", wire[:2], err)
 	}
 	for _, typ := range []MessageType{Continuation, Close, 3, 11} {
-		if wire, err := server.Compressor().AppendMessage([]byte("x"), typ, p); err == nil || string(wire) != "x" {
+		if wire, err := server.Encoder().AppendMessage([]byte("x"), typ, p); err == nil || string(wire) != "x" {
 			t.Errorf("%v: %x, %v, want an error and nothing appended", typ, wire, err)
 		}
 	}
@@ -98,12 +98,12 @@ func TestCompressorThresholdAndRefusals(t *testing.T) {
 
 // Control frames are never compressed, RFC 7692 section 6, however small Threshold
 // is.
-func TestCompressorLeavesControlFrames(t *testing.T) {
+func TestEncoderLeavesControlFrames(t *testing.T) {
 	z := &Compression{Threshold: 1}
 	server, client := zipHandshakes(t, &Upgrader{Config: Config{Compression: z}}, &Dialer{Config: Config{Compression: z}})
 	p := []byte(strings.Repeat("control ", 15))
 	for _, typ := range []MessageType{Ping, Pong} {
-		wire, err := server.Compressor().AppendMessage(nil, typ, p)
+		wire, err := server.Encoder().AppendMessage(nil, typ, p)
 		if f, _, parseErr := ParseFrame(wire, RFC6455); err != nil || parseErr != nil || f.RSV != 0 || !bytes.Equal(f.Payload, p) {
 			t.Errorf("%v: frame %+v, %v, %v; want it as it is", typ, f, err, parseErr)
 		}

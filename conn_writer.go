@@ -3,22 +3,21 @@ package websocket
 import (
 	"errors"
 	"io"
-	"sync"
 
 	"github.com/protocol-websocket/websocket/internal/utf8text"
 )
 
-// fragmentSize is how much of a message a messageWriter gathers before it sends
-// a frame.
+// fragmentSize is how many bytes of a message a messageWriter gathers before it
+// sends a frame.
 const fragmentSize = 16 << 10
 
 // messageWriter writes one message piece by piece.
 type messageWriter struct {
-	c     *Conn
+	queue *sendQueue
 	typ   MessageType
-	mu    sync.Mutex
-	buf   *outBuffer // gathered payload
-	begun bool       // a frame was sent
+	mu    parkMutex
+	buf   *scratch // gathered payload
+	begun bool     // a frame was sent
 	ended bool
 	text  utf8text.Checker // on hixie
 
@@ -42,21 +41,13 @@ var errWriterClosed = errors.New("websocket: write to a message that was ended b
 // At the write deadline, Write has taken nothing and Close not ended the
 // message: both may be called again, unless a part of a frame was sent.
 func (c *Conn) NextWriter(t MessageType) (io.WriteCloser, error) {
-	if err := checkMessageType(t); err != nil {
+	if err := c.send.enc.check(t, nil); err != nil {
 		return nil, err
 	}
-	if c.version.hixie() {
-		if err := c.rd.dec.codec.check(header{fin: true, op: t}, nil); err != nil {
-			return nil, err
-		}
-	}
-	m := &messageWriter{c: c, typ: t}
-	c.wr.lock()
-	defer c.wr.unlock()
-	if err := c.wr.waitTurn(nil, 0); err != nil {
+	m := &messageWriter{queue: &c.send, typ: t}
+	if err := c.send.beginStream(m); err != nil {
 		return nil, err
 	}
-	c.wr.stream = m
 	return m, nil
 }
 
@@ -68,7 +59,7 @@ func (m *messageWriter) Write(p []byte) (int, error) {
 		return 0, errWriterClosed
 	}
 	text := m.text
-	if m.c.version.hixie() && text.Check(p) >= 0 {
+	if m.queue.enc.version.hixie() && text.Check(p) >= 0 {
 		return 0, errNotUTF8
 	}
 	if err := m.gather(p); err != nil {
@@ -78,11 +69,11 @@ func (m *messageWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// gather takes p into the buffer, or sends it behind what is there if it is
-// too long for that.
+// gather adds p to the buffer, or sends it after what is there if it is too long
+// for that.
 func (m *messageWriter) gather(p []byte) error {
 	if m.buf == nil {
-		m.buf = outBuffers.Get().(*outBuffer)
+		m.buf = scratches.Get().(*scratch)
 	}
 	n := len(m.buf.b) + len(p)
 	m.decide(n)
@@ -99,21 +90,21 @@ func (m *messageWriter) gather(p []byte) error {
 	return nil
 }
 
-// room is how much is gathered before a frame is sent. The first frame decides
-// whether the message is compressed, and so waits for Threshold, if that is not
-// more than may be held for long.
+// room is how many bytes are gathered before a frame is sent. The first frame
+// decides whether the message is compressed. So it waits for Threshold bytes, if
+// that is not more than may be held for long.
 func (m *messageWriter) room() int {
-	if z := m.c.compressor; z != nil && !m.begun {
+	if z := m.queue.enc.compressor; z != nil && !m.begun {
 		return max(fragmentSize, min(z.threshold, maxQueue))
 	}
 	return fragmentSize
 }
 
-// decide whether the message is compressed, of which n bytes are known. After
-// the first frame there is nothing left to decide.
+// decide decides whether the message is compressed, when n bytes of it are known.
+// After the first frame there is nothing left to decide.
 func (m *messageWriter) decide(n int) {
 	if !m.begun {
-		m.compressed = m.c.compressor.worth(n)
+		m.compressed = m.queue.enc.compresses(n)
 	}
 }
 
@@ -132,9 +123,9 @@ func (m *messageWriter) Close() error {
 		return err
 	}
 	m.ended = true
-	m.c.endStream(m)
+	m.queue.endStream(m)
 	if m.buf != nil {
-		recycle(m.buf)
+		m.buf.recycle()
 		m.buf = nil
 	}
 	if err == nil && !m.text.Complete() {
@@ -163,18 +154,10 @@ func (m *messageWriter) send(p []byte, fin bool) error {
 	case m.compressed:
 		h.rsv = rsvCompressed
 	}
-	if err := m.c.send(h, p, m, true); err != nil {
+	err := m.queue.send(&outgoing{header: h, payload: p, deflate: m.compressed, stream: m, length: len(p)}, true)
+	if err != nil {
 		return err
 	}
 	m.begun = true
 	return nil
-}
-
-func (c *Conn) endStream(m *messageWriter) {
-	c.wr.lock()
-	defer c.wr.unlock()
-	if c.wr.stream == m {
-		c.wr.stream = nil
-		c.wr.wakeNext()
-	}
 }

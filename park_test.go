@@ -9,7 +9,7 @@ import (
 )
 
 func TestTurnExcludes(t *testing.T) {
-	var turn turn
+	var turn parkMutex
 	var wg sync.WaitGroup
 	count := 0 // guarded by turn alone: -race sees it if that fails
 	for range 8 {
@@ -30,7 +30,7 @@ func TestTurnExcludes(t *testing.T) {
 // The clock of a bubble stands still while a goroutine waits for a sync.Mutex.
 func TestTurnLetsTheClockGoOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var turn turn
+		var turn parkMutex
 		turn.Lock()
 		got := make(chan struct{})
 		go func() {
@@ -54,7 +54,7 @@ func TestTurnLetsTheClockGoOn(t *testing.T) {
 func TestTurnThatIsGivenBackBeforeTheWait(t *testing.T) {
 	for range 200 { // in most of which he has come that far
 		synctest.Test(t, func(t *testing.T) {
-			var turn turn
+			var turn parkMutex
 			turn.Lock()
 			turn.mu.Lock() // which holds him up between the two
 			began, got := make(chan struct{}), make(chan struct{})
@@ -67,7 +67,7 @@ func TestTurnThatIsGivenBackBeforeTheWait(t *testing.T) {
 			for range 10 {
 				runtime.Gosched()
 			}
-			turn.state.Store(turnFree) // Unlock, which does no more as long as nobody waits
+			turn.state.Store(parkFree) // Unlock, which does no more as long as nobody waits
 			turn.mu.Unlock()
 			synctest.Wait()
 			select {
@@ -77,7 +77,7 @@ func TestTurnThatIsGivenBackBeforeTheWait(t *testing.T) {
 				turn.Unlock()
 				<-got
 			}
-			if turn.state.Load() == turnFree {
+			if turn.state.Load() == parkFree {
 				t.Error("the turn is free, and somebody has it")
 			}
 		})

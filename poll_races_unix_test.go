@@ -65,7 +65,7 @@ func readySocket(t *testing.T) (*Conn, *net.UnixConn) {
 		ends[i] = nc.(*net.UnixConn)
 	}
 	c := newConn(ends[0], RFC6455, ServerSide, &Config{}, nil)
-	if !c.rd.ready.able() {
+	if !c.rcv.poll.able() {
 		t.Fatal("the system is not asked about the connection")
 	}
 	return c, ends[1]

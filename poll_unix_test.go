@@ -16,11 +16,11 @@ import (
 type readyCounter struct{ tries, waits int }
 
 func (r *readyCounter) watch(c *Conn) bool {
-	try := c.rd.ready.try
+	try := c.rcv.poll.try
 	if try == nil {
 		return false
 	}
-	c.rd.ready.try = func(fd uintptr) bool {
+	c.rcv.poll.try = func(fd uintptr) bool {
 		done := try(fd)
 		r.tries++
 		if !done {
@@ -43,7 +43,7 @@ func TestReadyBeforeAndAfter(t *testing.T) {
 			}
 			frame := connFrames(t, RFC6455, ServerSide, connFrame{Text, []byte("hello")})
 			for i := range 20 {
-				if _, err := client.nc.Write(frame[:i%len(frame)]); err != nil {
+				if _, err := client.send.nc.Write(frame[:i%len(frame)]); err != nil {
 					t.Fatal(err)
 				}
 				server.SetReadDeadline(time.Now().Add(time.Millisecond))
@@ -51,7 +51,7 @@ func TestReadyBeforeAndAfter(t *testing.T) {
 					t.Fatalf("ReadMessage of a part: %v, want the deadline", err)
 				}
 				server.SetReadDeadline(time.Now().Add(10 * time.Second))
-				go client.nc.Write(frame[i%len(frame):])
+				go client.send.nc.Write(frame[i%len(frame):])
 				if _, p, err := server.ReadMessage(); err != nil || string(p) != "hello" {
 					t.Fatalf("ReadMessage: %q, %v", p, err)
 				}
@@ -71,7 +71,7 @@ func TestReadyReadsBatches(t *testing.T) {
 	for range count {
 		wire = append(wire, connFrames(t, RFC6455, ServerSide, connFrame{Text, []byte("hello")})...)
 	}
-	if _, err := client.nc.Write(wire); err != nil {
+	if _, err := client.send.nc.Write(wire); err != nil {
 		t.Fatal(err)
 	}
 	var counter readyCounter
@@ -104,11 +104,11 @@ func TestReadyErrors(t *testing.T) {
 			counter.watch(server)
 			result := make(chan error, 1)
 			go func() { _, _, err := server.ReadMessage(); result <- err }()
-			tt.end(server, client.nc.(*net.TCPConn))
+			tt.end(server, client.send.nc.(*net.TCPConn))
 			if err := <-result; err == nil || tt.is != nil && !errors.Is(err, tt.is) || errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("ReadMessage: %v, want an error that wraps %v", err, tt.is)
 			}
-			if server.rd.buf != nil {
+			if server.rcv.buf != nil {
 				t.Error("a buffer is held after the end")
 			}
 		})
@@ -158,7 +158,7 @@ func TestReadySendsWhatItCan(t *testing.T) {
 	go func() {
 		var buf []byte
 		for {
-			typ, p, err := server.AppendMessage(buf[:0])
+			typ, p, err := server.ReadAppend(buf[:0])
 			if err != nil || server.BufferMessage(typ, p) != nil {
 				return
 			}
@@ -181,11 +181,11 @@ func TestReadyIdleConnHoldsNothing(t *testing.T) {
 			t.Run(v.String()+"/"+transport, func(t *testing.T) {
 				server, client := connPair(t, v, transport, connOptions{})
 				held := make(chan bool, 100)
-				try := server.rd.ready.try
-				server.rd.ready.try = func(fd uintptr) bool {
+				try := server.rcv.poll.try
+				server.rcv.poll.try = func(fd uintptr) bool {
 					done := try(fd)
 					if !done { // nothing there: it waits
-						held <- server.rd.buf != nil
+						held <- server.rcv.buf != nil
 					}
 					return done
 				}
@@ -240,7 +240,7 @@ func TestReadyLargeBuffers(t *testing.T) {
 	if _, _, err := server.ReadMessage(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("ReadMessage: %v, want the deadline", err)
 	}
-	if n := len(server.rd.buf); n > readBufferSize {
+	if n := len(server.rcv.buf); n > readBufferSize {
 		t.Errorf("a buffer of %d bytes is held while the rest of a frame is waited for", n)
 	}
 	server.SetReadDeadline(time.Time{})
@@ -254,8 +254,8 @@ func TestReadyLargeBuffers(t *testing.T) {
 	for range stayLarge {
 		burst(1)
 	}
-	if server.rd.large != 0 {
-		t.Errorf("after %d reads of little the next %d are large still", stayLarge, server.rd.large)
+	if server.rcv.large != 0 {
+		t.Errorf("after %d reads of little the next %d are large still", stayLarge, server.rcv.large)
 	}
 	if n := burst(60); n < 2 {
 		t.Errorf("%d reads for 60 KiB after little was sent: want small buffers", n)
@@ -269,18 +269,18 @@ func TestReadyThatFindsNothingHoldsNothing(t *testing.T) {
 	defer peer.Close()
 	defer c.Close()
 	for _, large := range []int8{0, stayLarge} {
-		c.rd.large = large
+		c.rcv.large = large
 		memory := allocated(func() {
-			err := c.rd.ready.raw.Read(func(fd uintptr) bool {
+			err := c.rcv.poll.raw.Read(func(fd uintptr) bool {
 				for range tries {
-					if c.rd.tryRead(fd) {
-						t.Errorf("something was read, or the end: %v", c.rd.ready.err)
+					if c.rcv.tryRead(fd) {
+						t.Errorf("something was read, or the end: %v", c.rcv.poll.err)
 					}
 				}
 				return true
 			})
-			if err != nil || c.rd.buf != nil {
-				t.Errorf("a buffer is held: %t; %v", c.rd.buf != nil, err)
+			if err != nil || c.rcv.buf != nil {
+				t.Errorf("a buffer is held: %t; %v", c.rcv.buf != nil, err)
 			}
 		})
 		if size := uint64(len(borrowBuffer(large > 0))); memory > tries/2*size { // the race detector has pools forget a quarter

@@ -1,0 +1,52 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"os"
+)
+
+// ReadMessage returns the next message, in memory that is the caller's to
+// keep. Control frames are dealt with on the way.
+//
+// The error is a [CloseError] if the peer closed the connection, a
+// [ProtocolError] if it broke the protocol or a limit, wraps
+// [os.ErrDeadlineExceeded] at the deadline, after which one may go on, wraps
+// [io.ErrUnexpectedEOF] if the peer left without a Close, is [ErrPingTimeout] if
+// keepalive gave it up, and wraps [net.ErrClosed] after Close or Shutdown, and
+// after the latter the CloseError that the peer answered.
+func (c *Conn) ReadMessage() (MessageType, []byte, error) { return c.rcv.message(nil, true) }
+
+// ReadAppend is [Conn.ReadMessage] into b: it appends the next message and
+// does not allocate if there is room. If it errs it returns b as it was,
+// although memory behind it may have changed.
+func (c *Conn) ReadAppend(b []byte) (MessageType, []byte, error) { return c.rcv.message(b, false) }
+
+// Discard reads and drops messages in the background, for programs that only
+// write: Pings are answered and the peer's Close is noticed. The context it
+// returns ends when reading does, with the error of the read as its cause, or
+// with ctx, which leaves the connection as it was.
+func (c *Conn) Discard(ctx context.Context) context.Context {
+	over, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	go func() {
+		release := c.rcv.interruptAt(ctx)
+		err := ctx.Err()
+		for err == nil {
+			if err = c.rcv.discard(); err == nil {
+				err = ctx.Err()
+			}
+		}
+		release() // so that whoever sees the end may read at once
+		cancel(contextError(ctx, err))
+	}()
+	return over
+}
+
+// contextError returns the error of ctx instead of the timeout that its end has
+// caused.
+func contextError(ctx context.Context, err error) error {
+	if ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		return ctx.Err()
+	}
+	return err
+}

@@ -1,0 +1,171 @@
+package websocket
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/protocol-websocket/websocket/internal/deflate"
+	"github.com/protocol-websocket/websocket/internal/mask"
+)
+
+// encoder turns messages into frames: it knows the version, the side, whether to
+// mask and how to compress. It is the twin of decoder, and neither knows the
+// other. The zero value is that of a server of RFC6455 that compresses nothing.
+type encoder struct {
+	version    Version
+	side       Side
+	compressor *compressor // nil if messages are sent as they are
+}
+
+// compressor compresses the messages of one direction.
+type compressor struct {
+	mu        sync.Mutex // for a Conn; its holder must not wait
+	deflate   deflate.Compressor
+	threshold int // in bytes; shorter messages are sent as they are
+}
+
+// useCompression makes e compress messages, if that was agreed on.
+func (e *encoder) useCompression(p *agreement) {
+	if p != nil {
+		e.compressor = &compressor{deflate: p.deflate(e.side), threshold: p.threshold}
+	}
+}
+
+// masks reports whether this side masks its frames, RFC 6455 section 5.1.
+func (e *encoder) masks() bool { return e.side == ClientSide && e.version.traits().masks }
+
+// check reports why the version cannot send a message.
+func (e *encoder) check(t MessageType, p []byte) error {
+	if err := checkMessageType(t); err != nil {
+		return err
+	}
+	if e.version.hixie() { // every message fits into a frame of the others
+		return (&hixieFraming{}).check(header{fin: true, op: t}, p)
+	}
+	return nil
+}
+
+// appendFrame appends a frame to out, masked with a new key if this side masks.
+func (e *encoder) appendFrame(out *sendBuffer, h header, p []byte) {
+	if e.version.hixie() {
+		out.b = append(e.appendHeader(out.b, h, len(p)), p...)
+		out.b = e.appendTrailer(out.b, h)
+		return
+	}
+	if e.side == ClientSide {
+		h.masked, h.key = true, out.keys.Next()
+	}
+	out.b = appendHybi(out.b, h, p)
+}
+
+// appendHeader and appendTrailer append what stands around a payload of n bytes.
+// Where the version has no fragments, all fragments of a message make one frame.
+func (e *encoder) appendHeader(dst []byte, h header, n int) []byte {
+	if h.op == Continuation && !e.version.traits().fragments {
+		return dst
+	}
+	return framingOf(e.version).appendHeader(dst, h, n)
+}
+
+func (e *encoder) appendTrailer(dst []byte, h header) []byte {
+	if !h.fin && !e.version.traits().fragments {
+		return dst
+	}
+	return framingOf(e.version).appendTrailer(dst, h)
+}
+
+// compresses reports whether a message of n bytes is to be compressed.
+func (e *encoder) compresses(n int) bool {
+	return e.compressor != nil && n >= e.compressor.threshold
+}
+
+// compress compresses the payload of a frame. It must be called with z.mu held,
+// in the order in which the frames are sent. Only the last frame of a message
+// loses the four bytes at the end of what was flushed, RFC 7692 section 7.2.1.
+// The result must be recycled.
+func (z *compressor) compress(fin bool, p []byte) *scratch {
+	out := scratches.Get().(*scratch)
+	out.b = z.deflate.Append(out.b, p)
+	if !fin {
+		out.b = append(out.b, 0, 0, 0xff, 0xff)
+	}
+	return out
+}
+
+// Encoder turns messages into frames, without I/O. It compresses messages if the
+// handshake agreed on that. It is the counterpart of [Parser]; a
+// [ServerHandshake] or [ClientHandshake] makes it. A compressed message may
+// refer to earlier ones, so all messages must be sent, in the order in which they
+// were encoded. The zero value encodes for a server of [RFC6455] and compresses
+// nothing. Not safe for concurrent use.
+type Encoder struct{ enc encoder }
+
+// AppendMessage appends a message, or a Ping or Pong, as one frame to dst, as the
+// function [AppendMessage] does. It compresses the message if compression was
+// agreed on, and the message is a [Text] or [Binary] of at least
+// [Compression].Threshold bytes. If it returns an error, it has appended nothing.
+// p and dst must not overlap.
+func (z *Encoder) AppendMessage(dst []byte, t MessageType, p []byte) ([]byte, error) {
+	e := &z.enc
+	if !e.compresses(len(p)) || t != Text && t != Binary {
+		return AppendMessage(dst, e.version, e.side, t, p)
+	}
+	out := e.compressor.compress(true, p)
+	defer out.recycle()
+	h := header{fin: true, op: t, rsv: rsvCompressed}
+	return appendHybi(dst, e.withKey(h), out.b), nil
+}
+
+// AppendClose appends the frame that begins or answers the closing handshake, as
+// the function [AppendClose] does. Nothing may be sent after it.
+func (z *Encoder) AppendClose(dst []byte, code StatusCode, reason string) ([]byte, error) {
+	return AppendClose(dst, z.enc.version, z.enc.side, code, reason)
+}
+
+// withKey adds a new masking key to h if this side masks.
+func (e *encoder) withKey(h header) header {
+	if e.masks() {
+		h.masked, h.key = true, mask.NewKey()
+	}
+	return h
+}
+
+// AppendMessage appends a whole message, or a Ping or Pong, as one frame to
+// dst, masked with a new key if side is [ClientSide]. It errs, appending
+// nothing, as [AppendFrame] does. p and dst must not overlap.
+func AppendMessage(dst []byte, v Version, side Side, t MessageType, p []byte) ([]byte, error) {
+	if err := v.check(); err != nil {
+		return dst, err
+	}
+	if t == Close || t == Continuation {
+		return dst, fmt.Errorf("websocket: AppendMessage of type %v: expected Text, Binary, Ping or Pong", t)
+	}
+	e := encoder{version: v, side: side}
+	h := header{fin: true, op: t}
+	f := framingOf(v)
+	if err := f.check(h, p); err != nil {
+		return dst, err
+	}
+	return appendFrame(dst, f, e.withKey(h), p), nil
+}
+
+// AppendClose appends the frame that begins or answers the closing handshake.
+// Code [StatusNoStatusReceived] with no reason makes a frame without a code.
+// [Hybi00] has a closing frame without code and reason, [Hixie75] has none:
+// there nothing is appended and the connection is simply ended. It errs on
+// codes that may not be sent and on reasons over 123 bytes or not UTF-8.
+func AppendClose(dst []byte, v Version, side Side, code StatusCode, reason string) ([]byte, error) {
+	if err := v.check(); err != nil {
+		return dst, err
+	}
+	var payload [maxControlPayload]byte
+	p, err := appendClosePayload(payload[:0], code, reason)
+	if err != nil || !v.traits().closeFrame {
+		return dst, err
+	}
+	if !v.traits().closeCodes {
+		p = nil
+	}
+	e := encoder{version: v, side: side}
+	return appendFrame(dst, framingOf(v), e.withKey(header{fin: true, op: Close}), p), nil
+}

@@ -1,0 +1,126 @@
+package websocket
+
+import (
+	"slices"
+	"unicode/utf8"
+)
+
+// assembly is where a message is put together.
+type assembly struct {
+	b     []byte
+	start int // of the message in b
+
+	// exact means that the message must end up in memory of exactly its size,
+	// allocated once. Until the size is known, the message is gathered in chunks,
+	// and b is in the last of them.
+	exact       bool
+	first, last *chunk
+	size        int // bytes in all chunks but the last
+
+	owned bool // b belongs to the receiver, not to the caller
+}
+
+// grow makes room for more payload. It goes by what has arrived, of which
+// buffered bytes are still to be decoded: a length that a peer has announced costs
+// at most one step until the bytes are here.
+func (m *assembly) grow(d *decoder, buffered int) {
+	left, have := d.direct(), m.size+len(m.b)
+	switch {
+	case m.exact && d.frame.fin && left > 0 && left <= int64(have+buffered):
+		m.join(int(left))
+	case m.exact:
+		m.addChunk()
+	default:
+		step := max(readBufferSize, int64(len(m.b)-m.start))
+		if left > 0 {
+			step = min(step, max(left, utf8.UTFMax))
+		}
+		m.b = slices.Grow(m.b, int(step))
+	}
+}
+
+func (m *assembly) addChunk() {
+	p := chunks.Get().(*chunk)
+	if m.last == nil {
+		m.first = p
+	} else {
+		m.last.n, m.last.next = len(m.b), p
+		m.size += len(m.b)
+	}
+	m.last, m.b = p, p.b[:0]
+}
+
+// resume goes on with what an earlier read has left, or nil.
+func (m *assembly) resume(partial []byte) {
+	if partial != nil {
+		m.b, m.start, m.exact, m.owned = partial, 0, false, true
+	}
+}
+
+// take returns the message for the caller; the result is not nil. If the message
+// was not put together after b, take appends it there.
+func (m *assembly) take(b []byte) []byte {
+	if m.owned && b != nil {
+		return append(b, m.b...)
+	}
+	return m.whole()
+}
+
+func (m *assembly) whole() []byte {
+	if m.first != nil || m.b == nil {
+		m.join(0)
+	}
+	return m.b
+}
+
+// rest returns what there is of the message, for a later read.
+func (m *assembly) rest() []byte {
+	switch {
+	case m.owned:
+		return m.b
+	case m.exact:
+		return m.whole()
+	}
+	return append([]byte{}, m.b[m.start:]...)
+}
+
+// join moves what the chunks hold to memory with room for more bytes.
+func (m *assembly) join(more int) {
+	whole := make([]byte, 0, m.size+len(m.b)+more)
+	if m.last != nil {
+		whole = m.appendTo(whole)
+	}
+	m.giveBack()
+	m.b = whole
+}
+
+// appendTo appends the message to dst.
+func (m *assembly) appendTo(dst []byte) []byte {
+	if m.last == nil {
+		return append(dst, m.b[m.start:]...)
+	}
+	m.last.n = len(m.b)
+	for p := m.first; p != nil; p = p.next {
+		dst = append(dst, p.b[:p.n]...)
+	}
+	return dst
+}
+
+// move moves the message to memory that must be recycled.
+func (m *assembly) move() *scratch {
+	out := scratches.Get().(*scratch)
+	out.b = m.appendTo(slices.Grow(out.b, m.size+len(m.b)-m.start))
+	m.giveBack()
+	return out
+}
+
+// giveBack gives the chunks back.
+func (m *assembly) giveBack() {
+	for p := m.first; p != nil; {
+		next := p.next
+		p.next = nil
+		chunks.Put(p)
+		p = next
+	}
+	m.first, m.last, m.size = nil, nil, 0
+}

@@ -1,0 +1,118 @@
+//go:build unix
+
+package websocket
+
+import (
+	"io"
+	"net"
+	"syscall"
+)
+
+// readPoll is how an idle connection waits for its peer without a buffer.
+type readPoll struct {
+	// raw is set if the system can be asked. Its Read is given try, which is
+	// stored because a new closure for each call would be garbage.
+	raw syscall.RawConn
+	try func(fd uintptr) bool
+	err error // of try
+
+	small [idleRead]byte
+}
+
+// writePoll is how a reader sends without ever waiting for the peer.
+type writePoll struct {
+	raw syscall.RawConn // nil if the system cannot be asked
+	try func(fd uintptr) bool
+	out *sendBuffer // what try is to write
+	n   int         // how many bytes of it try has written
+}
+
+// initPoll finds out whether the system can be asked. Only the net package's own
+// types count: a type that embeds one of them may read differently.
+func (c *Conn) initPoll() {
+	switch nc := c.send.nc.(type) {
+	case *net.TCPConn:
+		c.useRaw(nc)
+	case *net.UnixConn:
+		if nc.LocalAddr().Network() == "unix" {
+			c.useRaw(nc)
+		}
+	}
+}
+
+func (c *Conn) useRaw(nc syscall.Conn) {
+	raw, err := nc.SyscallConn()
+	if err != nil {
+		return
+	}
+	c.rcv.poll.raw, c.rcv.poll.try = raw, c.rcv.tryRead
+	c.send.poll.raw, c.send.poll.try = raw, c.send.poll.tryWrite
+}
+
+// able reports whether the system can be asked.
+func (p *readPoll) able() bool { return p.raw != nil }
+
+// waitRead waits until there is something to read, and only then borrows a buffer
+// and reads into it.
+func (r *receiver) waitRead() (int, error) {
+	p := &r.poll
+	if p.raw == nil {
+		n, err := r.nc.Read(p.small[:])
+		r.store(p.small[:n])
+		return n, err
+	}
+	if err := p.raw.Read(p.try); err != nil {
+		return 0, err
+	}
+	if p.err != nil {
+		return 0, p.err
+	}
+	return r.w, nil
+}
+
+// tryRead reads if that does not block, and reports whether it need not be called
+// again. It must read before it reports false: the poller reports readiness only
+// once, so data that arrived earlier would never be announced again.
+func (r *receiver) tryRead(fd uintptr) bool {
+	buf := borrowBuffer(r.large > 0)
+	n, err := ignoringEINTR(syscall.Read, int(fd), buf)
+	if n > 0 {
+		r.buf, r.r, r.w, r.poll.err = buf, 0, n, nil
+		return true
+	}
+	returnBuffer(buf)
+	if err == syscall.EAGAIN {
+		return false
+	}
+	if r.poll.err = err; err == nil {
+		r.poll.err = io.EOF
+	}
+	return true
+}
+
+func ignoringEINTR(f func(int, []byte) (int, error), fd int, p []byte) (int, error) {
+	for {
+		if n, err := f(fd, p); err != syscall.EINTR {
+			return n, err
+		}
+	}
+}
+
+// tryWrite writes what the system takes at once.
+func (w *writePoll) tryWrite(fd uintptr) bool {
+	n, _ := ignoringEINTR(syscall.Write, int(fd), w.out.b)
+	w.n = max(n, 0)
+	return true // an error comes again with the rest
+}
+
+// write writes as much of out as the system takes at once, and returns how much
+// that was. Only the busy goroutine of the sendQueue may call it.
+func (w *writePoll) write(out *sendBuffer) int {
+	if w.raw == nil {
+		return 0
+	}
+	w.out, w.n = out, 0
+	_ = w.raw.Write(w.try) // an error comes again with the rest
+	w.out = nil
+	return w.n
+}

@@ -1,0 +1,400 @@
+package websocket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"sync/atomic"
+	"time"
+)
+
+// directMin is the least rest of a payload that is read past the buffer into the
+// message. With less, the next frames should come along.
+const directMin = readBufferSize / 2
+
+// receiver reads messages from one connection, one reader after the other. It is
+// the counterpart of sendQueue. Before it waits for the peer, and when the peer
+// asks something, it has the sendQueue send; it tells lifetime of the end.
+type receiver struct {
+	nc    net.Conn
+	life  *lifetime
+	keep  *keepalive            // nil if there is none
+	pings atomic.Pointer[pings] // ours, whose Pongs are received here; nil before the first
+
+	mu  parkMutex // held by whoever reads; what follows is guarded by it
+	dec decoder
+	err error // of the first read that cannot be repeated; all later ones get it too
+
+	recvBuffer
+	partial []byte         // of a message that a read gave up at its deadline
+	stream  *messageReader // the last that NextReader returned, if not at its end
+	skip    bool           // nobody wants the rest of the message in progress
+	owed    bool           // a Pong was queued and not yet sent
+
+	poll readPoll
+
+	// Guarded by lifetime.mu.
+	deadline   time.Time
+	interrupts int32 // how many contexts that have ended interrupt reads
+}
+
+// message appends the next message to b or, if exact is set, returns it in memory
+// of its own. It waits for the beginning of the message here, where few frames are
+// on the stack: a goroutine that has never needed more than the 2 KiB it is born
+// with waits with those, and one that has keeps 4 KiB for good.
+func (r *receiver) message(b []byte, exact bool) (MessageType, []byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	err := r.begin()
+	for err == nil {
+		var p []byte
+		if p, err = r.takeMessage(b, exact); p != nil {
+			return r.dec.typ, p, nil
+		}
+		if err == nil {
+			err = r.fill()
+		}
+	}
+	return 0, b, err
+}
+
+// begin makes the decoder ready for a new message.
+func (r *receiver) begin() error {
+	if r.err == nil && (r.stream != nil || r.skip) {
+		return r.skipMessage()
+	}
+	return r.err
+}
+
+// takeMessage appends the message that has begun to arrive, or that an earlier
+// read gave up. It returns nil if there is none.
+func (r *receiver) takeMessage(b []byte, exact bool) ([]byte, error) {
+	var m assembly // a literal would take the same again on the stack
+	m.b, m.start, m.exact = b, len(b), exact
+	m.resume(r.partial)
+	r.partial = nil
+	done, err := r.assemble(&m)
+	if !done {
+		m.giveBack()
+		return nil, err
+	}
+	if r.dec.rsv != 0 {
+		return r.inflate(b, &m)
+	}
+	return m.take(b), nil
+}
+
+// inflate appends what the message in m inflates to, RFC 7692 section 7.2.2.
+func (r *receiver) inflate(b []byte, m *assembly) ([]byte, error) {
+	in := m.move()
+	defer in.recycle()
+	if m.exact || b == nil {
+		out := scratches.Get().(*scratch)
+		defer out.recycle()
+		p, err := r.dec.inflate(out.b, in.b)
+		if out.b = p; err != nil {
+			return nil, r.failPeer(err)
+		}
+		return append([]byte{}, p...), nil
+	}
+	if !m.owned {
+		b = m.b[:m.start] // which may have grown
+	}
+	p, err := r.dec.inflate(b, in.b)
+	if err != nil {
+		return nil, r.failPeer(err)
+	}
+	return p, nil
+}
+
+// assemble puts a message together, unless there is nothing of it yet. It waits
+// for the rest of one.
+func (r *receiver) assemble(m *assembly) (done bool, err error) {
+	for {
+		ev, err := r.decode(&m.b)
+		switch {
+		case err != nil:
+		case ev == gotMessage:
+			return true, nil
+		case ev == needRoom:
+			m.grow(&r.dec, len(r.buffered()))
+		case !r.dec.open:
+			return false, nil
+		case r.wantsDirect():
+			err = r.readDirect(m)
+		default:
+			err = r.fill()
+		}
+		if err != nil {
+			if r.err == nil && r.dec.open {
+				r.partial = m.rest()
+			}
+			return false, err
+		}
+	}
+}
+
+// decode runs the decoder over what is buffered, appending to *dst, and handles
+// control frames. It returns gotMessage, needRoom or needInput.
+func (r *receiver) decode(dst *[]byte) (event, error) {
+	for {
+		out, n, ev, err := r.dec.decode(*dst, r.buffered())
+		*dst = out
+		r.r += n
+		if err != nil {
+			return needInput, r.failPeer(err)
+		}
+		if ev == gotControl {
+			if err := r.control(r.dec.controlOp, r.dec.control); err != nil {
+				return needInput, err
+			}
+			continue
+		}
+		if ev == gotMessage {
+			r.flushOwed()
+			r.release()
+		}
+		return ev, nil
+	}
+}
+
+// control handles a control frame, RFC 6455 section 5.5.
+func (r *receiver) control(op MessageType, p []byte) error {
+	switch op {
+	case Ping:
+		r.owed = true
+		r.life.send.queuePong(p)
+	case Pong:
+		r.pings.Load().gotPong(p)
+	case Close:
+		ce, err := parseClosePayload(r.dec.version, p)
+		if err != nil {
+			return r.failPeer(err)
+		}
+		r.fail(r.life.peerClosed(ce, p)) // p is still in the buffer
+		return r.err
+	}
+	return nil
+}
+
+// flushOwed sends the Pong that is queued, before the program gets something that
+// may keep it busy.
+func (r *receiver) flushOwed() {
+	if r.owed {
+		r.owed = false
+		r.life.send.flushSoon()
+	}
+}
+
+// skipMessage reads to the end of the message in progress, or of the next one. If
+// it gives up on the way, the next read goes on with it.
+func (r *receiver) skipMessage() error {
+	r.stream = nil
+	for {
+		if r.dec.open && r.dec.rsv != 0 { // the next may refer to it
+			_, err := r.takeMessage(nil, true)
+			r.skip = err != nil && r.dec.open
+			return err
+		}
+		r.partial = nil
+		ev, err := r.decodeWaste()
+		if err == nil && ev == needInput {
+			err = r.fill()
+		}
+		switch {
+		case err != nil:
+			r.skip = r.dec.open
+			return err
+		case ev == gotMessage:
+			r.skip = false
+			return nil
+		}
+	}
+}
+
+// decodeWaste decodes into memory that it gives back at once: the next wait may
+// be long.
+func (r *receiver) decodeWaste() (event, error) {
+	waste := chunks.Get().(*chunk)
+	defer chunks.Put(waste)
+	p := waste.b[:0]
+	if !r.dec.open {
+		p = nil // a message that begins now may be wanted as a whole
+	}
+	return r.decode(&p)
+}
+
+// discard reads a message and drops it.
+func (r *receiver) discard() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.begin(); err != nil {
+		return err
+	}
+	return r.skipMessage()
+}
+
+// fill waits for bytes from the peer.
+func (r *receiver) fill() error {
+	r.beforeWait()
+	var n int
+	var err error
+	r.release()
+	if r.buf == nil && r.dec.open && !r.poll.able() {
+		r.buf = borrowBuffer(false) // the rest of the message is near
+	}
+	if r.buf == nil {
+		n, err = r.waitRead()
+	} else {
+		r.makeRoom()
+		n, err = r.nc.Read(r.buf[r.w:])
+		r.w += n
+	}
+	if n > 0 {
+		r.chooseSize()
+	}
+	return r.received(n, err)
+}
+
+// wantsDirect reports whether the rest of the payload is to be read into the
+// message, without the detour of the buffer.
+func (r *receiver) wantsDirect() bool {
+	return r.dec.direct() >= directMin && len(r.buffered()) == 0
+}
+
+func (r *receiver) readDirect(m *assembly) error {
+	r.beforeWait()
+	r.release()
+	left := r.dec.direct()
+	if free := int64(cap(m.b) - len(m.b)); free < min(left, directMin) {
+		m.grow(&r.dec, 0)
+	}
+	p := m.b[len(m.b):cap(m.b)]
+	n, err := r.nc.Read(p[:min(left, int64(len(p)))])
+	m.b = m.b[:len(m.b)+n]
+	if n > 0 {
+		if perr := r.dec.directRead(p[:n]); perr != nil {
+			r.keep.endWait(true)
+			return r.failPeer(perr)
+		}
+	}
+	return r.received(n, err)
+}
+
+// beforeWait is called before the peer is waited for. What is queued for the peer
+// leaves first, because the peer may wait for it.
+func (r *receiver) beforeWait() {
+	r.owed = false
+	r.life.send.flushSoon()
+	r.keep.beginWait()
+}
+
+// received evaluates the result of a read of the connection.
+func (r *receiver) received(n int, err error) error {
+	r.keep.endWait(n > 0)
+	if n > 0 { // what came counts; an error that came with it comes again
+		return nil
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return errReadTimeout
+	case err == io.EOF && r.endsWithoutClose():
+		return r.lost(r.life.answered(&CloseError{Code: StatusNoStatusReceived}))
+	case err == io.EOF:
+		return r.lost(r.life.explain(errEOF))
+	}
+	return r.lost(r.life.explain(fmt.Errorf("websocket: read: %w", err)))
+}
+
+// endsWithoutClose reports whether the peer may end the connection here without a
+// Close frame. hixie-75 has no other end, and some clients of hixie-76 leave the
+// closing frame out.
+func (r *receiver) endsWithoutClose() bool {
+	return r.dec.version.hixie() && r.dec.frame.hixie == hixieBetween && len(r.buffered()) == 0
+}
+
+// lost makes err final after the network has ended the connection.
+func (r *receiver) lost(err error) error {
+	r.fail(err)
+	r.life.lost(err)
+	return err
+}
+
+// failPeer fails the connection because of a mistake of the peer, RFC 6455
+// section 7.1.7.
+func (r *receiver) failPeer(err *ProtocolError) error {
+	r.fail(err)
+	r.life.peerFailed(err)
+	return err
+}
+
+// fail makes err the result of all later reads. What was received means nothing
+// any more and is dropped.
+func (r *receiver) fail(err error) {
+	if r.err != nil {
+		return
+	}
+	r.err = err
+	r.partial, r.stream = nil, nil
+	r.drop()
+}
+
+// refuse fails the connection because the program cannot use a message.
+func (r *receiver) refuse(err *ProtocolError) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failPeer(err)
+}
+
+// finalError returns the error of all later reads, or nil if there is none yet.
+func (r *receiver) finalError() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.err
+}
+
+// setDeadline sets the deadline of reads.
+func (r *receiver) setDeadline(t time.Time) error {
+	return r.life.whileOpen(func() error {
+		r.deadline = t
+		if r.interrupts > 0 {
+			return nil
+		}
+		return r.nc.SetReadDeadline(t)
+	})
+}
+
+// interruptAt makes reads give up when ctx ends, as if a deadline had passed.
+// release must be called after the last read; it restores the deadline.
+func (r *receiver) interruptAt(ctx context.Context) (release func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(interrupted)
+		r.interrupt(+1)
+	})
+	return func() {
+		if !stop() {
+			<-interrupted
+			r.interrupt(-1)
+		}
+	}
+}
+
+// interrupt adds n to the number of contexts that interrupt reads.
+func (r *receiver) interrupt(n int32) {
+	_ = r.life.whileOpen(func() error {
+		r.interrupts += n
+		if r.interrupts > 0 {
+			return r.nc.SetReadDeadline(time.Unix(1, 0))
+		}
+		return r.nc.SetReadDeadline(r.deadline)
+	})
+}

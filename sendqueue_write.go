@@ -1,0 +1,221 @@
+package websocket
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/protocol-websocket/websocket/internal/mask"
+)
+
+// This file holds what the one goroutine does that writes to the connection, and
+// what is appended to the queue.
+
+// take takes the queue, with the control frames that are owed, to be written.
+func (q *sendQueue) take() *sendBuffer {
+	q.queueOwed()
+	out := q.queued()
+	q.queue = nil
+	q.taken++
+	q.wakeNext()
+	return out
+}
+
+// write writes a frame after what is queued, and then what others queue
+// meanwhile. It is called, and returns, with mu locked and busy not set.
+func (q *sendQueue) write(o *outgoing) error {
+	q.beginWrite(true)
+	out := q.take()
+	q.unlock()
+	err := q.writeBatch(out, o)
+	q.lock()
+	err = q.afterWrite(out, err)
+	q.drain(maxRounds)
+	return err
+}
+
+// beginWrite makes the calling goroutine the busy one. The deadline of the
+// program is for what the program itself writes: after it has passed, Pongs must
+// leave all the same.
+func (q *sendQueue) beginWrite(forProgram bool) {
+	q.busy, q.forProgram = true, forProgram
+	q.applyDeadline(forProgram)
+}
+
+// applyDeadline gives nc the deadline, or none, if that is a change.
+func (q *sendQueue) applyDeadline(on bool) {
+	on = on && !q.deadline.IsZero()
+	switch {
+	case on == q.deadlineOn:
+	case on:
+		_ = q.nc.SetWriteDeadline(q.deadline)
+	default:
+		_ = q.nc.SetWriteDeadline(time.Time{})
+	}
+	q.deadlineOn = on
+}
+
+// writeBatch writes what is in out, and o after it.
+func (q *sendQueue) writeBatch(out *sendBuffer, o *outgoing) (err error) {
+	switch {
+	case o.framed && len(out.b) == 0:
+		_, err = q.nc.Write(o.payload)
+		return err
+	case len(o.payload) > maxQueue && q.enc.masks():
+		return q.writeMasked(out, o)
+	case len(o.payload) > maxQueue:
+		return q.writeParts(out, o)
+	}
+	q.appendOutgoing(out, o)
+	_, err = q.nc.Write(out.b)
+	return err
+}
+
+// writeParts writes a frame whose payload is too large to be worth a copy. It
+// leaves out empty parts: not every connection takes a write of nothing.
+func (q *sendQueue) writeParts(out *sendBuffer, o *outgoing) error {
+	trailer := out.trailer[:0]
+	if !o.framed {
+		out.b = q.enc.appendHeader(out.b, o.header, len(o.payload))
+		trailer = q.enc.appendTrailer(trailer, o.header)
+	}
+	out.bufs = out.parts[:0]
+	for _, part := range [...][]byte{out.b, o.payload, trailer} {
+		if len(part) > 0 {
+			out.bufs = append(out.bufs, part)
+		}
+	}
+	_, err := out.bufs.WriteTo(q.nc)
+	out.parts, out.bufs = [3][]byte{}, nil
+	return err
+}
+
+// writeMasked writes a large frame, masking one chunk after the other.
+func (q *sendQueue) writeMasked(out *sendBuffer, o *outgoing) error {
+	o.masked, o.key = true, out.keys.Next()
+	out.b = q.enc.appendHeader(out.b, o.header, len(o.payload))
+	key := o.key
+	for p := o.payload; len(p) > 0; {
+		chunk := p[:min(len(p), maxQueue)]
+		p = p[len(chunk):]
+		at := len(out.b)
+		out.b = append(out.b, chunk...)
+		key = mask.Copy(out.b[at:], out.b[at:], key)
+		if _, err := q.nc.Write(out.b); err != nil {
+			return err
+		}
+		out.b = out.b[:0]
+	}
+	return nil
+}
+
+// afterWrite takes note of the result of a write. The busy goroutine calls it,
+// with mu locked.
+func (q *sendQueue) afterWrite(out *sendBuffer, err error) error {
+	out.recycle()
+	if err != nil {
+		q.stop(fmt.Errorf("websocket: write: %w", err))
+		return q.refused
+	}
+	q.written++
+	q.wakeFlushers()
+	return nil
+}
+
+// endWrite lets others write.
+func (q *sendQueue) endWrite() {
+	q.busy = false
+	q.wakeNext()
+}
+
+// drain writes what is queued, and what is queued meanwhile, and then lets
+// others write. After some rounds it leaves that to a goroutine. The busy
+// goroutine calls it, with mu locked, and it returns with mu locked.
+func (q *sendQueue) drain(rounds int) {
+	for ; !q.stopped && q.pending(); rounds-- {
+		if rounds == 0 || q.forProgram && q.deadlinePassed() {
+			q.beginWrite(false)
+			go q.drainAll() // this goroutine is the busy one now
+			return
+		}
+		q.writeQueue()
+	}
+	q.endWrite()
+}
+
+// writeQueue writes what is queued. The busy goroutine calls it, with mu locked,
+// and it returns with mu locked.
+func (q *sendQueue) writeQueue() error {
+	out := q.take()
+	q.unlock()
+	_, err := q.nc.Write(out.b)
+	q.lock()
+	return q.afterWrite(out, err)
+}
+
+func (q *sendQueue) drainAll() {
+	q.lock()
+	defer q.unlock()
+	q.drain(-1)
+}
+
+func (q *sendQueue) writeRest(out *sendBuffer, n int) {
+	_, err := q.nc.Write(out.b[n:])
+	q.lock()
+	defer q.unlock()
+	q.afterWrite(out, err)
+	q.drain(-1)
+}
+
+// stop refuses everything from now on. After a write has failed it is not known
+// how much of a frame has left, so nothing can follow.
+func (q *sendQueue) stop(why error) {
+	if q.stopped {
+		return
+	}
+	q.stopped, q.refused = true, why
+	q.queue.recycle()
+	q.queue = nil
+	q.owesPong, q.owesPing = false, false
+	q.wakeAll()
+}
+
+func (q *sendQueue) traceFrame(h header, n int) {
+	if q.trace != nil {
+		q.trace(FrameInfo{Opcode: h.op, Fin: h.fin, RSV: h.rsv, Length: int64(n)})
+	}
+}
+
+// queued returns the queue to append to.
+func (q *sendQueue) queued() *sendBuffer {
+	if q.queue == nil {
+		q.queue = sendBuffers.Get().(*sendBuffer)
+	}
+	return q.queue
+}
+
+func (q *sendQueue) appendOutgoing(out *sendBuffer, o *outgoing) {
+	if o.framed {
+		out.b = append(out.b, o.payload...)
+		return
+	}
+	q.enc.appendFrame(out, o.header, o.payload)
+}
+
+// queueControl queues a control frame, with mu locked.
+func (q *sendQueue) queueControl(op MessageType, p []byte) {
+	h := header{fin: true, op: op}
+	q.traceFrame(h, len(p))
+	q.enc.appendFrame(q.queued(), h, p)
+}
+
+// queueOwed queues the control frames that are owed, with mu locked.
+func (q *sendQueue) queueOwed() {
+	if q.owesPong {
+		q.owesPong = false
+		q.queueControl(Pong, q.pong.b[:q.pong.n])
+	}
+	if q.owesPing {
+		q.owesPing = false
+		q.queueControl(Ping, q.ping[:])
+	}
+}
