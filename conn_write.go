@@ -14,21 +14,14 @@ import (
 // While another goroutine is writing to the network, WriteMessage leaves it the
 // frame and returns. An error of the network that this misses is returned by
 // all later writes.
-func (c *Conn) WriteMessage(t MessageType, p []byte) error { return c.sendMessage(t, p, true) }
+func (c *Conn) WriteMessage(t MessageType, p []byte) error { return c.send.message(t, p, true) }
 
 // BufferMessage queues p as [Conn.WriteMessage] would send it. The queue leaves
 // when 64 KiB are full, with the next WriteMessage or Flush, and before a read
 // begins to wait for input: a loop that reads and answers so makes one write(2)
 // for all that one read(2) has brought. A goroutine that only writes must call
 // Flush. Its errors are those of WriteMessage.
-func (c *Conn) BufferMessage(t MessageType, p []byte) error { return c.sendMessage(t, p, false) }
-
-func (c *Conn) sendMessage(t MessageType, p []byte, flush bool) error {
-	if err := c.send.enc.check(t, p); err != nil {
-		return err
-	}
-	return c.send.message(header{fin: true, op: t}, p, flush)
-}
+func (c *Conn) BufferMessage(t MessageType, p []byte) error { return c.send.message(t, p, false) }
 
 // Flush writes what [Conn.BufferMessage] has queued, and waits until what other
 // goroutines had written or queued before has left too.

@@ -34,12 +34,12 @@ func (e *encoder) useCompression(p *agreement) {
 // masks reports whether this side masks its frames, RFC 6455 section 5.1.
 func (e *encoder) masks() bool { return e.side == ClientSide && e.version.traits().masks }
 
-// check reports why the version cannot send a message.
+// check reports why a message cannot be sent.
 func (e *encoder) check(t MessageType, p []byte) error {
 	if err := checkMessageType(t); err != nil {
 		return err
 	}
-	if e.version.hixie() { // every message fits into a frame of the others
+	if e.version.hixie() { // a frame of the others can hold any message
 		return (&hixieFraming{}).check(header{fin: true, op: t}, p)
 	}
 	return nil
@@ -142,11 +142,10 @@ func AppendMessage(dst []byte, v Version, side Side, t MessageType, p []byte) ([
 	}
 	e := encoder{version: v, side: side}
 	h := header{fin: true, op: t}
-	f := framingOf(v)
-	if err := f.check(h, p); err != nil {
+	if err := framingOf(v).check(h, p); err != nil {
 		return dst, err
 	}
-	return appendFrame(dst, f, e.withKey(h), p), nil
+	return appendFrame(dst, v, e.withKey(h), p), nil
 }
 
 // AppendClose appends the frame that begins or answers the closing handshake.
@@ -167,5 +166,5 @@ func AppendClose(dst []byte, v Version, side Side, code StatusCode, reason strin
 		p = nil
 	}
 	e := encoder{version: v, side: side}
-	return appendFrame(dst, framingOf(v), e.withKey(header{fin: true, op: Close}), p), nil
+	return appendFrame(dst, v, e.withKey(header{fin: true, op: Close}), p), nil
 }

@@ -105,11 +105,10 @@ func AppendFrame(dst []byte, v Version, f Frame) ([]byte, error) {
 		fin: f.Fin, rsv: f.RSV, op: f.Opcode,
 		masked: f.Masked, key: binary.LittleEndian.Uint32(f.MaskKey[:]),
 	}
-	framing := framingOf(v)
-	if err := framing.check(h, f.Payload); err != nil {
+	if err := framingOf(v).check(h, f.Payload); err != nil {
 		return dst, err
 	}
-	return appendFrame(dst, framing, h, f.Payload), nil
+	return appendFrame(dst, v, h, f.Payload), nil
 }
 
 // ParseFrame reads the first frame in src and reports its length n. If src
@@ -164,18 +163,17 @@ const maxHeader = 14
 // section 6.
 const rsvCompressed = 4
 
-func appendFrame(dst []byte, f framing, h header, payload []byte) []byte {
-	dst = f.appendHeader(dst, h, len(payload))
-	dst = appendMasked(dst, h, payload)
-	return f.appendTrailer(dst, h)
+func appendFrame(dst []byte, v Version, h header, payload []byte) []byte {
+	if !v.hixie() {
+		return appendHybi(dst, h, payload)
+	}
+	f := &hixieFraming{}
+	return f.appendTrailer(append(f.appendHeader(dst, h, len(payload)), payload...), h)
 }
 
+// appendHybi is appendFrame for all frames but those of the hixie versions.
 func appendHybi(dst []byte, h header, payload []byte) []byte {
-	return appendMasked((&hybiFraming{}).appendHeader(dst, h, len(payload)), h, payload)
-}
-
-// appendMasked appends payload, masked if h says so.
-func appendMasked(dst []byte, h header, payload []byte) []byte {
+	dst = (&hybiFraming{}).appendHeader(dst, h, len(payload))
 	if !h.masked {
 		return append(dst, payload...)
 	}
