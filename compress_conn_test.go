@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/protocol-websocket/websocket/internal/deflate"
+	"github.com/protocol-websocket/websocket/internal/permessage"
 )
 
 // zipPair returns the two ends of a connection after handshakes with these
@@ -166,7 +167,7 @@ func TestCompressedReadsResume(t *testing.T) {
 				nc, peer := net.Pipe()
 				defer peer.Close()
 				c := newConn(nc, RFC6455, ClientSide, &Config{}, nil)
-				a := &agreement{deflateParams: deflateParams{serverBits: 12, clientBits: 12}}
+				a := &pmdParams{Params: permessage.Params{ServerWindowBits: 12, ClientWindowBits: 12}}
 				c.compress(a)
 				defer c.Close()
 				z := a.deflate(ServerSide)
@@ -259,7 +260,7 @@ func zipReadBomb(t *testing.T, frame []byte, way int) error {
 	defer peer.Close()
 	c := newConn(nc, RFC6455, ServerSide, &Config{}, nil)
 	defer c.Close()
-	c.compress(&agreement{deflateParams{serverBits: 15, clientBits: 15}, 1})
+	c.compress(&pmdParams{permessage.Params{ServerWindowBits: 15, ClientWindowBits: 15}, 1})
 	go peer.Write(frame)
 	_, err := zipRead(c, way)
 	return err
@@ -309,7 +310,7 @@ func TestCompressedTrace(t *testing.T) {
 func TestCompressedPrepared(t *testing.T) {
 	m, _ := Prepare(Text, bytes.Repeat([]byte("prepared "), 100))
 	var z encoder
-	z.useCompression(&agreement{deflateParams{serverBits: 10, serverNoTakeover: true}, 1})
+	z.useCompression(&pmdParams{permessage.Params{ServerWindowBits: 10, ServerNoContextTakeover: true}, 1})
 	if a, b := m.compressedFrame(z), m.compressedFrame(z); len(a) > 100 || &a[0] != &b[0] {
 		t.Errorf("%d bytes; the second time they are made anew: %t", len(a), &a[0] != &b[0])
 	}
@@ -342,7 +343,7 @@ func TestCompressedThreshold(t *testing.T) {
 // nothing is waited for, one writer or another comes by the gate all the time.
 func TestCompressedOrderOfWritersAtOnce(t *testing.T) {
 	const writers, each = 8, 150
-	a := &agreement{deflateParams: deflateParams{serverBits: 15, clientBits: 15}, threshold: 1}
+	a := &pmdParams{Params: permessage.Params{ServerWindowBits: 15, ClientWindowBits: 15}, threshold: 1}
 	from, script := readConn(RFC6455, ServerSide, nil)
 	from.compress(a)
 	var messages [writers][each][]byte
@@ -383,7 +384,7 @@ func TestCompressedOrderOfWritersAtOnce(t *testing.T) {
 // within, he would write before those whom he lets compress before him.
 func TestCompressedWriterWaitsOutsideTheGate(t *testing.T) {
 	c, script := readConn(RFC6455, ServerSide, nil)
-	c.compress(&agreement{deflateParams{serverBits: 15, clientBits: 15}, 1})
+	c.compress(&pmdParams{permessage.Params{ServerWindowBits: 15, ClientWindowBits: 15}, 1})
 	c.send.enc.compressor.mu.Lock()
 	wrote := writeLater(writeText(c, "text"))
 	for c.send.direct.Load() == directIdle && len(wrote) == 0 {

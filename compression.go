@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/protocol-websocket/websocket/internal/deflate"
+	"github.com/protocol-websocket/websocket/internal/permessage"
 )
 
 // Compression turns on permessage-deflate, RFC 7692, with which messages are
@@ -43,30 +44,42 @@ type Compression struct {
 }
 
 const (
-	minWindowBits     = 8
-	maxWindowBits     = 15
+	defaultThreshold  = 512
 	defaultWindowBits = 12
 
 	// minPeerWindowBits is the smallest window that peers can be expected to
-	// compress with: zlib refuses 8, although the extension has it.
+	// compress with. The extension allows 8 bits, but zlib refuses them.
 	minPeerWindowBits = 9
-
-	defaultThreshold = 512
 )
 
-// validate is called by all that are given a Compression, of which nil is no
-// mistake, before they use it.
+// validate reports what is wrong with the options. A nil c is valid.
 func (c *Compression) validate() error {
 	switch {
 	case c == nil:
 		return nil
 	case c.Threshold < 0:
 		return fmt.Errorf("websocket: Compression.Threshold is %d: expected a number of bytes, or 0 for %d", c.Threshold, defaultThreshold)
-	case c.WindowBits != 0 && (c.WindowBits < minWindowBits || c.WindowBits > maxWindowBits):
+	case c.WindowBits != 0 && (c.WindowBits < permessage.MinWindowBits || c.WindowBits > permessage.MaxWindowBits):
 		return fmt.Errorf("websocket: Compression.WindowBits is %d: expected %d to %d, or 0 for %d",
-			c.WindowBits, minWindowBits, maxWindowBits, defaultWindowBits)
+			c.WindowBits, permessage.MinWindowBits, permessage.MaxWindowBits, defaultWindowBits)
 	}
 	return nil
+}
+
+// options returns what this side wants, with the defaults filled in. It returns
+// nil if c is nil: no compression.
+func (c *Compression) options() *permessage.Options {
+	if c == nil {
+		return nil
+	}
+	bits := c.WindowBits
+	if bits == 0 {
+		bits = defaultWindowBits
+	}
+	return &permessage.Options{
+		WindowBits: bits, PeerWindowBits: max(minPeerWindowBits, bits),
+		NoContextTakeover: c.NoContextTakeover,
+	}
 }
 
 func (c *Compression) threshold() int {
@@ -76,55 +89,47 @@ func (c *Compression) threshold() int {
 	return c.Threshold
 }
 
-func (c *Compression) windowBits() int {
-	if c.WindowBits == 0 {
-		return defaultWindowBits
-	}
-	return c.WindowBits
-}
-
-// peerWindowBits is the window that the peer is asked to use.
-func (c *Compression) peerWindowBits() int { return max(minPeerWindowBits, c.windowBits()) }
-
-// agreement is what two peers have agreed on, RFC 7692 section 7.1, with what
-// this side has decided for itself.
-type agreement struct {
-	deflateParams
+// pmdParams is what both sides agreed on for permessage-deflate, and what this
+// side decided for itself.
+type pmdParams struct {
+	permessage.Params
 	threshold int
 }
 
-// agree answers a client's offers, if there is one that can be accepted. Its
-// nil agreement means no compression.
-func (c *Compression) agree(offers []string) (*agreement, string) {
-	p, response, ok := c.accept(offers)
+// offer returns what a client offers, or "" if c is nil.
+func (c *Compression) offer() string { return c.options().Offer() }
+
+// agree answers the offers of a client. It returns nil and "" if none of them can
+// be accepted: then nothing is compressed.
+func (c *Compression) agree(offers []string) (*pmdParams, string) {
+	p, ok := c.options().Accept(offers)
 	if !ok {
 		return nil, ""
 	}
-	return &agreement{p, c.threshold()}, response
+	return &pmdParams{p, c.threshold()}, p.String()
 }
 
-// agreed is what a server has answered to the offer of c, which was not made if
-// c is nil.
-func (c *Compression) agreed(response []string) (*agreement, error) {
-	p, ok, err := c.check(response)
+// agreed reads the response of a server. c is what was offered, nil if nothing was.
+func (c *Compression) agreed(response []string) (*pmdParams, error) {
+	p, ok, err := c.options().Check(response)
 	if !ok || err != nil {
 		return nil, err
 	}
-	return &agreement{p, c.threshold()}, nil
+	return &pmdParams{p, c.threshold()}, nil
 }
 
 // inflate returns the decompressor for what side receives.
-func (a *agreement) inflate(side Side) *deflate.Decompressor {
+func (p *pmdParams) inflate(side Side) *deflate.Decompressor {
 	if side == ClientSide {
-		return &deflate.Decompressor{WindowBits: a.serverBits, ContextTakeover: !a.serverNoTakeover}
+		return &deflate.Decompressor{WindowBits: p.ServerWindowBits, ContextTakeover: !p.ServerNoContextTakeover}
 	}
-	return &deflate.Decompressor{WindowBits: a.clientBits, ContextTakeover: !a.clientNoTakeover}
+	return &deflate.Decompressor{WindowBits: p.ClientWindowBits, ContextTakeover: !p.ClientNoContextTakeover}
 }
 
 // deflate returns the compressor for what side sends.
-func (a *agreement) deflate(side Side) deflate.Compressor {
+func (p *pmdParams) deflate(side Side) deflate.Compressor {
 	if side == ClientSide {
-		return deflate.Compressor{WindowBits: a.clientBits, ContextTakeover: !a.clientNoTakeover}
+		return deflate.Compressor{WindowBits: p.ClientWindowBits, ContextTakeover: !p.ClientNoContextTakeover}
 	}
-	return deflate.Compressor{WindowBits: a.serverBits, ContextTakeover: !a.serverNoTakeover}
+	return deflate.Compressor{WindowBits: p.ServerWindowBits, ContextTakeover: !p.ServerNoContextTakeover}
 }

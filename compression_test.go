@@ -4,35 +4,54 @@ import (
 	"math"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket/internal/permessage"
 )
 
 // The zero Compression is what its documentation says.
 func TestCompressionDefaults(t *testing.T) {
 	for _, tt := range []struct {
-		name                  string
-		c                     Compression
-		threshold, bits, peer int
+		name      string
+		c         Compression
+		threshold int
+		want      permessage.Options
 	}{
-		{"zero", Compression{}, 512, 12, 12},
-		{"given", Compression{Threshold: 1, WindowBits: 10}, 1, 10, 10},
-		{"largest", Compression{Threshold: math.MaxInt, WindowBits: 15}, math.MaxInt, 15, 15},
-		{"smallest", Compression{Threshold: 1, WindowBits: 8}, 1, 8, 9},
+		{"zero", Compression{}, 512, permessage.Options{WindowBits: 12, PeerWindowBits: 12}},
+		{"given", Compression{Threshold: 1, WindowBits: 10}, 1, permessage.Options{WindowBits: 10, PeerWindowBits: 10}},
+		{"largest", Compression{Threshold: math.MaxInt, WindowBits: 15}, math.MaxInt, permessage.Options{WindowBits: 15, PeerWindowBits: 15}},
+		{"smallest", Compression{Threshold: 1, WindowBits: 8}, 1, permessage.Options{WindowBits: 8, PeerWindowBits: 9}},
+		{"no takeover", Compression{NoContextTakeover: true}, 512, permessage.Options{WindowBits: 12, PeerWindowBits: 12, NoContextTakeover: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := tt.c
 			if got := tt.c.threshold(); got != tt.threshold {
 				t.Errorf("Threshold is taken for %d; expected %d", got, tt.threshold)
 			}
-			if got := tt.c.windowBits(); got != tt.bits {
-				t.Errorf("WindowBits is taken for %d; expected %d", got, tt.bits)
-			}
-			if got := tt.c.peerWindowBits(); got != tt.peer {
-				t.Errorf("the peer is asked for %d bits; expected %d", got, tt.peer)
+			if got := *tt.c.options(); got != tt.want {
+				t.Errorf("the options are %+v; expected %+v", got, tt.want)
 			}
 			if tt.c != before {
 				t.Errorf("the caller's Compression was changed to %+v", tt.c)
 			}
 		})
+	}
+	var none *Compression
+	if o := none.options(); o != nil || none.offer() != "" {
+		t.Errorf("no Compression has the options %+v and offers %q", o, none.offer())
+	}
+}
+
+// What is not negotiated costs no memory.
+func TestDeclinedExtensionsDoNotAllocate(t *testing.T) {
+	for _, c := range []*Compression{nil, {}} {
+		for _, lines := range [][]string{nil, {"x-webkit-deflate-frame"}, {"permessage-deflate; foo"}, {"permessage-deflate;"}} {
+			if n := testing.AllocsPerRun(10, func() { c.agree(lines) }); n > 0 {
+				t.Errorf("%v: %q: %v allocations, want 0: nothing was accepted", c, lines, n)
+			}
+		}
+		if n := testing.AllocsPerRun(10, func() { c.agreed(nil) }); n > 0 {
+			t.Errorf("%v: no response: %v allocations, want 0", c, n)
+		}
 	}
 }
 

@@ -3,6 +3,8 @@ package websocket
 import (
 	"bytes"
 	"sync"
+
+	"github.com/protocol-websocket/websocket/internal/permessage"
 )
 
 // WriteMessage sends p as a message of one frame; t is [Text] or [Binary]. p is
@@ -37,7 +39,7 @@ type Prepared struct {
 
 	// compressed has it as servers send it without context takeover, for each
 	// size of window.
-	compressed [maxWindowBits - minWindowBits + 1]framed
+	compressed [permessage.MaxWindowBits - permessage.MinWindowBits + 1]framed
 }
 
 type framed struct {
@@ -67,7 +69,7 @@ func (m *Prepared) frame(v Version) ([]byte, error) {
 
 // compressedFrame returns m as a server sends it that compresses as e does.
 func (m *Prepared) compressedFrame(e encoder) []byte {
-	f := &m.compressed[e.compressor.deflate.WindowBits-minWindowBits]
+	f := &m.compressed[e.compressor.deflate.WindowBits-permessage.MinWindowBits]
 	f.once.Do(func() { f.b, _ = (&Encoder{enc: e}).AppendMessage(nil, m.typ, m.payload) })
 	return f.b
 }

@@ -43,7 +43,7 @@ func newDecoder(v Version, side Side, cfg *Config) decoder {
 }
 
 // useCompression makes d accept compressed messages, if that was agreed on.
-func (d *decoder) useCompression(p *agreement) {
+func (d *decoder) useCompression(p *pmdParams) {
 	if p != nil {
 		d.allowRSV, d.inflater = rsvCompressed, p.inflate(d.side)
 	}

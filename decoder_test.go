@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/protocol-websocket/websocket/internal/deflate"
+	"github.com/protocol-websocket/websocket/internal/permessage"
 )
 
 // Room for the message means as little as cuts in the input do.
@@ -190,7 +191,7 @@ func TestReservedBitOfAnExtension(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p, _ := NewParser(RFC6455, ServerSide, Config{})
-			p.dec.useCompression(&agreement{deflateParams: deflateParams{clientBits: 15}})
+			p.dec.useCompression(&pmdParams{Params: permessage.Params{ClientWindowBits: 15}})
 			var heard []string
 			p.Append(coreWire(ServerSide, tt.frames...))
 			m, err := p.Next()
@@ -217,7 +218,7 @@ func TestInflateErrors(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.dec.useCompression(&agreement{deflateParams: deflateParams{clientBits: 15}})
+		p.dec.useCompression(&pmdParams{Params: permessage.Params{ClientWindowBits: 15}})
 		p.Append(coreWire(ServerSide, coreRaw{b0: finBinary | rsv1, payload: tt.payload}))
 		_, err = p.Next()
 		var broke *ProtocolError

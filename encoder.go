@@ -25,7 +25,7 @@ type compressor struct {
 }
 
 // useCompression makes e compress messages, if that was agreed on.
-func (e *encoder) useCompression(p *agreement) {
+func (e *encoder) useCompression(p *pmdParams) {
 	if p != nil {
 		e.compressor = &compressor{deflate: p.deflate(e.side), threshold: p.threshold}
 	}

@@ -283,7 +283,7 @@ type opened struct {
 	encoder *Encoder
 }
 
-func (o *opened) settle(v Version, side Side, cfg *Config, a *agreement) *opened {
+func (o *opened) settle(v Version, side Side, cfg *Config, a *pmdParams) *opened {
 	if o.parser == nil {
 		o.parser = &Parser{dec: newDecoder(v, side, cfg)}
 		o.parser.dec.useCompression(a)

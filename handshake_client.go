@@ -40,7 +40,7 @@ type ClientHandshake struct {
 
 	head         httpHead
 	interim      int        // responses before the last
-	agreed       *agreement // on compression; nil if there is none
+	agreed       *pmdParams // on compression; nil if there is none
 	res          *http.Response
 	subprotocol  string
 	challenge    [challengeLen]byte

@@ -38,7 +38,7 @@ type ServerHandshake struct {
 	subprotocol string
 	origin      string
 	accept      [acceptLen]byte // hybi
-	agreed      *agreement      // on compression; nil if there is none
+	agreed      *pmdParams      // on compression; nil if there is none
 	extensions  string          // the answer that says so
 	numbers     [2]uint32       // Hybi00: of the two keys
 	key3        [key3Len]byte   // Hybi00

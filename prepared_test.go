@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"github.com/protocol-websocket/websocket/internal/permessage"
 )
 
 func TestWritePrepared(t *testing.T) {
@@ -145,7 +147,7 @@ func TestWritePreparedCompressedForEachWindow(t *testing.T) {
 		t.Fatal(err)
 	}
 	small := 0
-	for bits := maxWindowBits; bits >= minPeerWindowBits; bits-- {
+	for bits := permessage.MaxWindowBits; bits >= minPeerWindowBits; bits-- {
 		z := &Compression{NoContextTakeover: true, WindowBits: bits}
 		var frame FrameInfo
 		trace := &Trace{FrameRead: func(_ *Conn, f FrameInfo) { frame = f }}

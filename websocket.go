@@ -52,7 +52,7 @@ func newConn(nc net.Conn, v Version, side Side, cfg *Config, rest []byte) *Conn 
 }
 
 // compress makes c compress its messages, if that was agreed on.
-func (c *Conn) compress(p *agreement) {
+func (c *Conn) compress(p *pmdParams) {
 	c.send.enc.useCompression(p)
 	c.rcv.dec.useCompression(p)
 }
