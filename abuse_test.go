@@ -13,16 +13,18 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
 // net/http takes heads of 1 MiB, of which the connection would keep all that it
 // was made of: the limits of a handshake hold there too.
 func TestHeadLimitBehindNetHTTP(t *testing.T) {
 	many, long := http.Header{}, http.Header{}
-	for i := range maxHeadLines {
+	for i := range httphead.MaxLines {
 		many.Set(fmt.Sprintf("X-%d", i), "")
 	}
-	long.Set("X", strings.Repeat("x", maxHead))
+	long.Set("X", strings.Repeat("x", httphead.MaxBytes))
 	for _, tt := range []struct {
 		name   string
 		header http.Header

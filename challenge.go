@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
 // The proof of hixie-76 (= hybi-00), sections 1.3 and 5.2: the numbers hidden
@@ -50,7 +52,7 @@ func keyNumber(key string) (uint32, error) {
 
 // maxKeySpaces bounds the arithmetic of keyNumber: draft 76 section 5.1 has
 // clients use 1 to 12 spaces, and no header could hold more than this.
-const maxKeySpaces = maxHead
+const maxKeySpaces = httphead.MaxBytes
 
 // challengeAnswer is what a server sends to show that it read all three keys.
 func challengeAnswer(number1, number2 uint32, key3 [key3Len]byte) [challengeLen]byte {

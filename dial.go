@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
@@ -12,8 +11,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"time"
 
+	"github.com/protocol-websocket/websocket/internal/httphead"
 	"github.com/protocol-websocket/websocket/internal/netx"
 )
 
@@ -179,7 +178,7 @@ func (h *ClientHandshake) exchange(nc net.Conn) (*Conn, error) {
 			c.subprotocol, c.response = h.subprotocol, h.res
 			return c, nil
 		case err == io.EOF:
-			return nil, h.fail(fmt.Errorf("server hung up after %d bytes of the response: %w", len(h.head.buf)+h.gotChallenge, io.ErrUnexpectedEOF))
+			return nil, h.fail(fmt.Errorf("server hung up after %d bytes of the response: %w", len(h.head.Bytes())+h.gotChallenge, io.ErrUnexpectedEOF))
 		case err != nil:
 			return nil, err
 		}
@@ -190,7 +189,7 @@ func (h *ClientHandshake) exchange(nc net.Conn) (*Conn, error) {
 func (h *ClientHandshake) withBody(nc net.Conn, rest []byte, err error) error {
 	var refused *HandshakeError
 	if errors.As(err, &refused) && h.res != nil && h.res.StatusCode != http.StatusSwitchingProtocols {
-		if res := readRefusal(nc, h.head.buf, rest, h.res.Request); res != nil {
+		if res := httphead.ReadRefusal(nc, h.head.Bytes(), rest, h.res.Request); res != nil {
 			refused.Response = res
 			refused.Err = withReason(refused.Err, res)
 		}
@@ -211,29 +210,4 @@ func withReason(err error, res *http.Response) error {
 		return err
 	}
 	return fmt.Errorf("%w: it says %.200q", err, line)
-}
-
-const (
-	// maxRefusalBody is how much of a refusal's body HandshakeError keeps.
-	maxRefusalBody = 1 << 10
-
-	// refusalBodyWait is how long a refusal's body is waited for: the status
-	// is what matters, and a body may be announced and never sent.
-	refusalBodyWait = time.Second
-)
-
-// readRefusal parses a response again of which head is the head, and rest and
-// what conn still yields the body, so that it has the beginning of its body. It
-// returns nil if it cannot.
-func readRefusal(conn net.Conn, head, rest []byte, req *http.Request) *http.Response {
-	_ = conn.SetReadDeadline(time.Now().Add(refusalBodyWait))
-	r := io.MultiReader(bytes.NewReader(head), bytes.NewReader(rest), conn)
-	res, err := http.ReadResponse(bufio.NewReader(r), req)
-	if err != nil {
-		return nil
-	}
-	// A body cut short is still the best explanation there is.
-	body, _ := io.ReadAll(io.LimitReader(res.Body, maxRefusalBody))
-	res.Body = io.NopCloser(bytes.NewReader(body))
-	return res
 }

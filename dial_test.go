@@ -16,6 +16,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
 // dialNoProxy keeps the environment of the tests out of them.
@@ -127,7 +129,7 @@ var dialStages = []struct {
 // The end of the context is the end of the handshake, at any stage. No
 // goroutine is left: a bubble does not end while one waits.
 func TestDialInterrupted(t *testing.T) {
-	const after = refusalBodyWait / 2
+	const after = httphead.BodyWait / 2
 	cancelled := func(ctx context.Context, _ *Dialer) (context.Context, context.CancelFunc) {
 		ctx, cancel := context.WithCancel(ctx)
 		time.AfterFunc(after, cancel)
@@ -239,15 +241,15 @@ func TestDialEndlessHeader(t *testing.T) {
 		}
 		link.checkClosed(t)
 		synctest.Wait()
-		if sent > maxHead+4096 {
-			t.Errorf("the server could send %d bytes, want about %d", sent, maxHead)
+		if sent > httphead.MaxBytes+4096 {
+			t.Errorf("the server could send %d bytes, want about %d", sent, httphead.MaxBytes)
 		}
 	})
 }
 
 // "Failed handshake tells status, headers and first KiB of body."
 func TestDialRefusal(t *testing.T) {
-	const kib = maxRefusalBody
+	const kib = httphead.MaxBody
 	head := func(more string) string { return "HTTP/1.1 403 Forbidden\r\nX-Reason: why\r\n" + more + "\r\n" }
 	long := strings.Repeat("0123456789abcdef", 10<<20/16)
 	chunk := fmt.Sprintf("%x\r\n", len(long))
@@ -267,9 +269,9 @@ func TestDialRefusal(t *testing.T) {
 		{"10 MiB to the end", []string{head(""), long}, true, long[:kib], 0},
 		{"chunked", []string{head("Transfer-Encoding: chunked\r\n"), "3\r\nsho\r\n", "2\r\nrt\r\n0\r\n\r\n"}, true, "short", 0},
 		{"10 MiB chunked", []string{head("Transfer-Encoding: chunked\r\n"), chunk + long + "\r\n0\r\n\r\n"}, true, long[:kib], 0},
-		{"never comes", []string{head("Content-Length: 5\r\n")}, true, "", refusalBodyWait},
+		{"never comes", []string{head("Content-Length: 5\r\n")}, true, "", httphead.BodyWait},
 		{"breaks off", []string{head("Content-Length: 5\r\n"), "sho"}, false, "sho", 0},
-		{"stalls", []string{head("Content-Length: 5\r\n"), "sho"}, true, "sho", refusalBodyWait},
+		{"stalls", []string{head("Content-Length: 5\r\n"), "sho"}, true, "sho", httphead.BodyWait},
 		{"bad chunk", []string{head("Transfer-Encoding: chunked\r\n"), "zz\r\nsho"}, true, "", 0},
 		{"behind interim responses", []string{"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + head("Content-Length: 5\r\n") + "short"}, true, "short", 0},
 	}

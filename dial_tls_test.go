@@ -17,6 +17,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
 // dialTLSServer echoes over TLS, with a certificate for lab.example and a
@@ -155,10 +157,10 @@ func TestDialTLSInterrupted(t *testing.T) {
 				link := &proxyLink{serve: func(c net.Conn) { server(c); <-over }}
 				d := dialPipe(Dialer{TLSConfig: clientConfig}, link)
 				ctx, cancel := context.WithCancel(t.Context())
-				time.AfterFunc(refusalBodyWait/2, cancel)
+				time.AfterFunc(httphead.BodyWait/2, cancel)
 				start := time.Now()
 				_, err := d.Dial(ctx, "wss://lab.example/")
-				want := refusalBodyWait / 2
+				want := httphead.BodyWait / 2
 				if name == "wrong answer" {
 					want = 0
 				} else if handshakeStatus(err) != 403 && !errors.Is(err, context.Canceled) {

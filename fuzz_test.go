@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
 // coreSplit cuts data in pieces that seed chooses: of 1 byte, of a few, and of
@@ -153,7 +155,7 @@ func coreWantCutMeansNothing(t *testing.T, cut, whole coreReplay, cutDone, whole
 		t.Fatalf("cut: done %v, error %v\nwhole: done %v, error %v", cutDone, cut.err, wholeDone, whole.err)
 	case !slices.Equal(cut.heard, whole.heard):
 		t.Fatalf("cut: heard %.500q\nwhole: heard %.500q", cut.heard, whole.heard)
-	case size > maxHead:
+	case size > httphead.MaxBytes:
 		return
 	}
 	var a, b *HandshakeError
@@ -166,11 +168,11 @@ func coreWantCutMeansNothing(t *testing.T, cut, whole coreReplay, cutDone, whole
 }
 
 // coreFeedBounded is coreServer and coreClient with a look at what is held.
-func coreFeedBounded(t *testing.T, head *httpHead, feed func() error) error {
+func coreFeedBounded(t *testing.T, head *httphead.Head, feed func() error) error {
 	t.Helper()
 	err := feed()
-	if len(head.buf) > maxHead+1 || cap(head.buf) > 3*maxHead {
-		t.Fatalf("%d bytes of header held in %d, want at most %d", len(head.buf), cap(head.buf), maxHead+1)
+	if len(head.Bytes()) > httphead.MaxBytes+1 || cap(head.Bytes()) > 3*httphead.MaxBytes {
+		t.Fatalf("%d bytes of header held in %d, want at most %d", len(head.Bytes()), cap(head.Bytes()), httphead.MaxBytes+1)
 	}
 	return err
 }
@@ -186,7 +188,7 @@ func FuzzServerHandshake(f *testing.F) {
 	}
 	f.Add([]byte("GET / HTTP/1.1\nHost: a\n\n"), uint64(1))
 	f.Add([]byte("\n\r\n\r\n"), uint64(49))
-	f.Add([]byte(strings.Repeat(" ", maxHead+2)), uint64(2))
+	f.Add([]byte(strings.Repeat(" ", httphead.MaxBytes+2)), uint64(2))
 	f.Add([]byte("GET / HTTP/1.1\r\n"+strings.Repeat("A: b\r\n", 300)+"\r\n"), uint64(3))
 	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
 		up := &Upgrader{Origins: []string{"*"}, Subprotocols: []string{"chat"}}

@@ -1,8 +1,6 @@
 package websocket
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/sha1"
 	"encoding/base64"
 	"errors"
@@ -11,18 +9,12 @@ import (
 	"net/textproto"
 	"slices"
 	"strings"
-	"sync"
 
+	"github.com/protocol-websocket/websocket/internal/httphead"
 	"golang.org/x/net/http/httpguts"
 )
 
 const (
-	// maxHead is the most that the head of a request or response may have,
-	// and maxHeadLines the most lines: a map of many small headers would cost
-	// far more memory than their bytes.
-	maxHead      = 64 << 10
-	maxHeadLines = 256
-
 	// acceptGUID is what a server appends to the key to show that it is one,
 	// RFC 6455 section 1.3.
 	acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -42,121 +34,14 @@ func acceptFor(key string) (accept [acceptLen]byte) {
 	return accept
 }
 
-// httpHead gathers the head of a request or response.
-type httpHead struct {
-	buf  []byte
-	done bool
-}
-
-// feed takes bytes up to the blank line that ends the head and reports how
-// many. Each byte is looked at a bounded number of times, in however small
-// pieces they come.
-func (h *httpHead) feed(p []byte) (n int, err error) {
-	if h.done {
-		return 0, nil
+// refuseHead turns an error about the head of a request into a refusal and
+// leaves others as they are.
+func refuseHead(err error) error {
+	var bad *httphead.Error
+	if errors.As(err, &bad) {
+		return refusef(bad.Status, "%w", bad)
 	}
-	before := len(h.buf)
-	h.buf = append(h.buf, p[:min(len(p), maxHead+1-before)]...)
-	from := max(0, before-3)
-	end := bytes.Index(h.buf[from:], []byte("\r\n\r\n"))
-	if end >= 0 {
-		h.buf = h.buf[:from+end+4]
-		h.done = true
-	}
-	n = len(h.buf) - before
-	switch {
-	case len(h.buf) > maxHead:
-		return n, refusef(http.StatusRequestHeaderFieldsTooLarge, "header of more than %d bytes", maxHead)
-	case h.done:
-		return n, checkHead(h.buf)
-	}
-	return n, checkBareLines(h.buf, before)
-}
-
-// checkBareLines refuses a line end without its CR as soon as it comes: a peer
-// that ends its lines so will never send the CR LF CR LF that is waited for.
-func checkBareLines(b []byte, from int) error {
-	for i := from; i < len(b); i++ {
-		if b[i] == '\n' && (i == 0 || b[i-1] != '\r') {
-			return refusef(http.StatusBadRequest, "header line that ends with LF: expected CR LF")
-		}
-	}
-	return nil
-}
-
-// checkHead refuses what two parsers could read in two ways: controls, line
-// ends that are not CR LF, and folded lines, RFC 9112 sections 2.2 and 5.2.
-func checkHead(b []byte) error {
-	lines := 0
-	for i, c := range b {
-		switch {
-		case c == '\r' && b[i+1] != '\n': // a head ends with LF, so there is a next
-			return refusef(http.StatusBadRequest, "header with CR not followed by LF")
-		case c == '\n' && (i == 0 || b[i-1] != '\r'):
-			return refusef(http.StatusBadRequest, "header line that ends with LF: expected CR LF")
-		case c == '\n':
-			lines++
-		case (c == ' ' || c == '\t') && i > 0 && b[i-1] == '\n':
-			return refusef(http.StatusBadRequest, "folded header line")
-		case c < ' ' && c != '\t' && c != '\r', c == 0x7f:
-			return refusef(http.StatusBadRequest, "header with the control character %#02x", c)
-		}
-	}
-	if lines > maxHeadLines {
-		return refusef(http.StatusRequestHeaderFieldsTooLarge, "header of more than %d lines", maxHeadLines)
-	}
-	return nil
-}
-
-// headReader is what net/http's parsers read a head from that is in memory. Made
-// anew each time it would be three quarters of what a handshake allocates.
-type headReader struct {
-	head bytes.Reader
-	in   *bufio.Reader
-}
-
-var headReaders = sync.Pool{New: func() any { return &headReader{in: bufio.NewReader(nil)} }}
-
-// parseHead has parse read head. The body of what it returns must not be read.
-func parseHead[T any](head []byte, parse func(*bufio.Reader) (T, error)) (T, error) {
-	r := headReaders.Get().(*headReader)
-	defer headReaders.Put(r)
-	r.head.Reset(head)
-	r.in.Reset(&r.head)
-	defer r.head.Reset(nil)
-	return parse(r.in)
-}
-
-// parseRequest reads a head that checkHead let pass.
-func parseRequest(head []byte) (*http.Request, error) {
-	r, err := parseHead(head, http.ReadRequest)
-	if err != nil {
-		return nil, refusef(http.StatusBadRequest, "no HTTP request: %.100q", err.Error()) // it quotes the client at any length
-	}
-	r.Body = http.NoBody // in Hybi00 it would seem to be key3, and is not in head
-	return r, checkFieldNames(r.Header)
-}
-
-// parseResponse reads the head of an answer to req.
-func parseResponse(head []byte, req *http.Request) (*http.Response, error) {
-	res, err := parseHead(head, func(in *bufio.Reader) (*http.Response, error) { return http.ReadResponse(in, req) })
-	if err != nil {
-		return nil, err
-	}
-	res.Body = http.NoBody
-	return res, nil
-}
-
-// checkFieldNames refuses what net/http's parsers let pass: a space before the
-// colon, RFC 9112 section 5.1. Ignoring such a line would make a request of one
-// version look like one of an older.
-func checkFieldNames(h http.Header) error {
-	for name := range h {
-		if !httpguts.ValidHeaderFieldName(name) {
-			return refusef(http.StatusBadRequest, "%.40q is not the name of a header", name)
-		}
-	}
-	return nil
+	return err
 }
 
 // single returns the value of a header that must be there once.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/protocol-websocket/websocket/internal/httphead"
 	"github.com/protocol-websocket/websocket/internal/origin"
 	"golang.org/x/net/http/httpguts"
 )
@@ -38,7 +39,7 @@ type ClientHandshake struct {
 	numbers [2]uint32 // hidden in keys
 	key3    [key3Len]byte
 
-	head         httpHead
+	head         httphead.Head
 	interim      int        // responses before the last
 	agreed       *pmdParams // on compression; nil if there is none
 	res          *http.Response
@@ -210,9 +211,9 @@ func (h *ClientHandshake) Feed(p []byte) (n int, err error) {
 		return 0, h.err
 	}
 	for h.res == nil && n < len(p) {
-		k, err := h.head.feed(p[n:])
+		k, err := h.head.Feed(p[n:])
 		n += k
-		if err == nil && h.head.done {
+		if err == nil && h.head.Done() {
 			err = h.readHead()
 		}
 		if err != nil {
@@ -232,9 +233,6 @@ func (h *ClientHandshake) Feed(p []byte) (n int, err error) {
 
 func (h *ClientHandshake) fail(err error) error {
 	he := &HandshakeError{Response: h.res, Err: err}
-	if inner, ok := err.(*HandshakeError); ok { // from httpHead, with a status for clients
-		he.Err = inner.Err
-	}
 	if h.res != nil {
 		he.Status = h.res.StatusCode
 	}
@@ -242,24 +240,20 @@ func (h *ClientHandshake) fail(err error) error {
 	return he
 }
 
-// maxInterim is how many responses with a status of 1xx, which say nothing,
-// may come before the one that counts, RFC 9110 section 15.2.
-const maxInterim = 5
-
 func (h *ClientHandshake) readHead() error {
 	req := &http.Request{Method: http.MethodGet, URL: h.httpURL(), Host: h.host, Header: http.Header{}}
-	res, err := parseResponse(h.head.buf, req)
+	res, err := httphead.ParseResponse(h.head.Bytes(), req)
 	if err != nil {
 		return fmt.Errorf("no HTTP response: %.100q", err.Error()) // it quotes the server at any length
 	}
-	if err := checkFieldNames(res.Header); err != nil {
+	if err := httphead.CheckNames(res.Header); err != nil {
 		return err
 	}
-	if res.StatusCode < 200 && res.StatusCode != http.StatusSwitchingProtocols {
-		if h.interim++; h.interim > maxInterim {
-			return fmt.Errorf("more than %d interim responses", maxInterim)
+	if httphead.IsInterim(res.StatusCode) {
+		if h.interim++; h.interim > httphead.MaxInterim {
+			return fmt.Errorf("more than %d interim responses", httphead.MaxInterim)
 		}
-		h.head = httpHead{}
+		h.head = httphead.Head{}
 		return nil
 	}
 	h.res = res

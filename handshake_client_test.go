@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
 // The requests down to the last byte.
@@ -217,7 +219,7 @@ func TestClientHandshakeInAnyPieces(t *testing.T) {
 
 func TestClientInterimResponses(t *testing.T) {
 	const interim = "HTTP/1.1 100 Continue\r\n\r\n"
-	for count, want := range map[int]bool{0: true, 1: true, maxInterim: true, maxInterim + 1: false, 1000: false} {
+	for count, want := range map[int]bool{0: true, 1: true, httphead.MaxInterim: true, httphead.MaxInterim + 1: false, 1000: false} {
 		h := handshakeClient(t, RFC6455, nil)
 		_, err := h.Feed([]byte(strings.Repeat(interim, count) + handshakeResponse(RFC6455).String()))
 		if (err == nil) != want || h.Done() != want {
@@ -233,7 +235,7 @@ func TestClientEndlessHeader(t *testing.T) {
 		line := []byte("X-Filler: 0123456789\r\n")
 		h.Feed([]byte("HTTP/1.1 101 x\r\n"))
 		fed := 0
-		for fed < 2*maxHead {
+		for fed < 2*httphead.MaxBytes {
 			n, err := h.Feed(line)
 			fed += n
 			var refused *HandshakeError
@@ -244,8 +246,8 @@ func TestClientEndlessHeader(t *testing.T) {
 				break
 			}
 		}
-		if fed > maxHead+len(line) {
-			t.Errorf("took %d bytes, want an error at %d", fed, maxHead)
+		if fed > httphead.MaxBytes+len(line) {
+			t.Errorf("took %d bytes, want an error at %d", fed, httphead.MaxBytes)
 		}
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/protocol-websocket/websocket/internal/httphead"
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -30,7 +31,7 @@ type ServerHandshake struct {
 	RemoteAddr string
 
 	up      *Upgrader
-	head    httpHead
+	head    httphead.Head
 	req     *http.Request
 	err     *HandshakeError
 	version Version
@@ -65,12 +66,12 @@ func (h *ServerHandshake) Feed(p []byte) (n int, err error) {
 		return 0, h.err
 	}
 	if h.req == nil {
-		n, err = h.head.feed(p)
-		if err == nil && h.head.done {
+		n, err = h.head.Feed(p)
+		if err == nil && h.head.Done() {
 			err = h.readHead()
 		}
 		if err != nil {
-			return n, h.Refuse(err)
+			return n, h.Refuse(refuseHead(err))
 		}
 	}
 	if h.wantsKey3() {
@@ -82,11 +83,14 @@ func (h *ServerHandshake) Feed(p []byte) (n int, err error) {
 }
 
 func (h *ServerHandshake) readHead() error {
-	r, err := parseRequest(h.head.buf)
+	r, err := httphead.ParseRequest(h.head.Bytes())
 	if err != nil {
+		return refusef(http.StatusBadRequest, "no HTTP request: %.100q", err.Error()) // it quotes the client at any length
+	}
+	if err := httphead.CheckNames(r.Header); err != nil {
 		return err
 	}
-	h.head.buf = nil
+	h.head = httphead.Head{}
 	r.TLS, r.RemoteAddr = h.TLS, h.RemoteAddr
 	return h.begin(r)
 }

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"errors"
 	"net/http"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -172,76 +171,6 @@ func handshakeStatus(err error) int {
 // handshakeControls are values that break out of a header line, or hide in it.
 var handshakeControls = map[string]string{
 	"CR LF": "a\r\nX-Injected: 1", "LF": "a\nb", "CR": "a\rb", "NUL": "a\x00b", "DEL": "a\x7fb", "ESC": "a\x1bb",
-}
-
-func TestHeadInAnyPieces(t *testing.T) {
-	const head = "GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-	const input = head + "\r\n\r\nrest"
-	for size := 1; size <= len(input); size++ {
-		var h httpHead
-		took := 0
-		for piece := range slices.Chunk([]byte(input), size) {
-			n, err := h.feed(piece)
-			if err != nil {
-				t.Fatalf("pieces of %d bytes: %v", size, err)
-			}
-			took += n
-		}
-		if !h.done || string(h.buf) != head || took != len(head) {
-			t.Errorf("pieces of %d bytes: took %d as %q, done %t; want the %d bytes up to the empty line", size, took, h.buf, h.done, len(head))
-		}
-	}
-}
-
-// "A header fed one byte at a time up to the limit: linear, bounded, timed."
-func TestHeadLimit(t *testing.T) {
-	const begin, end = "GET / HTTP/1.1\r\nX: ", "\r\n\r\n"
-	fits := begin + strings.Repeat("x", maxHead-len(begin)-len(end)) + end
-	tests := []struct {
-		name, input string
-		status      int
-	}{
-		{"exactly met", fits, 0},
-		{"one more", strings.Replace(fits, "x", "xx", 1), http.StatusRequestHeaderFieldsTooLarge},
-		{"end never comes", strings.Repeat("x", 1<<20), http.StatusRequestHeaderFieldsTooLarge},
-		{"lines exactly met", strings.Repeat("a:\r\n", maxHeadLines-1) + "\r\n", 0},
-		{"one line more", strings.Repeat("a:\r\n", maxHeadLines) + "\r\n", http.StatusRequestHeaderFieldsTooLarge},
-	}
-	for _, tt := range tests {
-		for _, size := range []int{1, 4096, len(tt.input)} {
-			var h httpHead
-			var err error
-			for piece := range slices.Chunk([]byte(tt.input), size) {
-				if _, err = h.feed(piece); err != nil {
-					break
-				}
-			}
-			if got := handshakeStatus(err); got != tt.status || tt.status == 0 && !h.done {
-				t.Errorf("%s, pieces of %d bytes: status %d, done %t (%v); want status %d", tt.name, size, got, h.done, err, tt.status)
-			}
-			if len(h.buf) > maxHead+1 {
-				t.Errorf("%s: %d bytes were kept, want no more than the limit and one", tt.name, len(h.buf))
-			}
-		}
-	}
-}
-
-func TestHeadFedBytewiseIsLinear(t *testing.T) {
-	head := []byte("GET / HTTP/1.1\r\nX: " + strings.Repeat("\r\r\r", maxHead/3))
-	feed := func(n int) {
-		var h httpHead
-		for i := range n {
-			h.feed(head[i : i+1])
-		}
-	}
-	handshakeCheckLinear(t, feed)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	feed(maxHead)
-	runtime.ReadMemStats(&after)
-	if used := after.TotalAlloc - before.TotalAlloc; used > 8*maxHead {
-		t.Errorf("a head of %d bytes fed byte by byte allocated %d, want a small multiple; look at how httpHead grows", maxHead, used)
-	}
 }
 
 // handshakeCheckLinear fails the test if run takes for an input 16 times as long

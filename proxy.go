@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -10,18 +9,14 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"unicode"
 
+	"github.com/protocol-websocket/websocket/internal/httphead"
 	"github.com/protocol-websocket/websocket/internal/netx"
 	"github.com/protocol-websocket/websocket/internal/origin"
 	"golang.org/x/net/proxy"
 )
-
-// maxProxyHead bounds the head of a proxy's answer, which is not trusted any
-// more than that of a server.
-const maxProxyHead = 64 << 10
 
 // dialFunc has the meaning of net.Dialer.DialContext.
 type dialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
@@ -221,20 +216,20 @@ func (p *proxyServer) connect(conn net.Conn, addr string) (net.Conn, error) {
 		return nil, fmt.Errorf("sending CONNECT: %w", err)
 	}
 	var head, rest []byte
-	for range maxInterim + 1 {
+	for range httphead.MaxInterim + 1 {
 		var err error
-		if head, rest, err = readProxyHead(conn, rest); err != nil {
+		if head, rest, err = readHead(conn, rest); err != nil {
 			return nil, err
 		}
-		resp, err := parseResponse(head, proxyRequest(addr))
+		resp, err := httphead.ParseResponse(head, proxyRequest(addr))
 		switch {
 		case err != nil:
 			// The text may quote the proxy at any length and with any bytes.
 			return nil, fmt.Errorf("answered CONNECT with something else than HTTP/1: %.100q", err.Error())
-		case resp.StatusCode/100 == 1 && resp.StatusCode != http.StatusSwitchingProtocols:
+		case httphead.IsInterim(resp.StatusCode):
 			continue
 		case resp.StatusCode/100 != 2:
-			if complete := readRefusal(conn, head, rest, proxyRequest(addr)); complete != nil {
+			if complete := httphead.ReadRefusal(conn, head, rest, proxyRequest(addr)); complete != nil {
 				resp = complete
 			}
 			return nil, p.refusal(resp, addr)
@@ -243,7 +238,7 @@ func (p *proxyServer) connect(conn net.Conn, addr string) (net.Conn, error) {
 		}
 		return conn, nil
 	}
-	return nil, fmt.Errorf("answered CONNECT with more than %d interim responses", maxInterim)
+	return nil, fmt.Errorf("answered CONNECT with more than %d interim responses", httphead.MaxInterim)
 }
 
 func (p *proxyServer) connectRequest(addr string) string {
@@ -273,48 +268,26 @@ func proxyRequest(addr string) *http.Request {
 	return &http.Request{Method: http.MethodConnect, URL: &url.URL{Host: addr}, Host: addr, Header: http.Header{}}
 }
 
-// readProxyHead reads up to the empty line that ends an answer's head, of which
-// begun has arrived. Bytes that arrived behind it are in rest.
-func readProxyHead(r io.Reader, begun []byte) (head, rest []byte, err error) {
-	buf := append(make([]byte, 0, 1<<10), begun...)
-	for seen := 0; ; {
-		// Only the last two bytes seen before can belong to the end, so the
-		// search is linear however small the pieces are.
-		if end := proxyHeadEnd(buf, max(0, seen-2)); end >= 0 {
-			return buf[:end], buf[end:], nil
-		}
+// readHead reads the head of an answer, which begins with begun. rest is what
+// arrived after it. A proxy is trusted no more than a server, so the same limit
+// holds.
+func readHead(r io.Reader, begun []byte) (head, rest []byte, err error) {
+	h := httphead.Head{Lenient: true} // like net/http, which parses it afterwards
+	in := make([]byte, 2<<10)
+	for p := begun; ; {
+		n, headErr := h.Feed(p)
 		if err == io.EOF {
 			err = io.ErrUnexpectedEOF
 		}
 		switch {
+		case headErr != nil:
+			return nil, nil, fmt.Errorf("head of the answer to CONNECT exceeds %d bytes", httphead.MaxBytes)
+		case h.Done():
+			return h.Bytes(), p[n:], nil
 		case err != nil:
-			return nil, nil, fmt.Errorf("no complete answer to CONNECT, %d bytes came: %w", len(buf), err)
-		case len(buf) >= maxProxyHead:
-			return nil, nil, fmt.Errorf("head of the answer to CONNECT exceeds %d bytes", maxProxyHead)
+			return nil, nil, fmt.Errorf("no complete answer to CONNECT, %d bytes came: %w", len(h.Bytes()), err)
 		}
-		seen = len(buf)
-		buf = slices.Grow(buf, 1)
-		var n int
-		n, err = r.Read(buf[seen:min(cap(buf), maxProxyHead)])
-		buf = buf[:seen+n]
-	}
-}
-
-// proxyHeadEnd returns the index behind the first empty line in b, or -1. It
-// looks at line ends from index from on. Like net/http, which parses the head
-// afterwards, it takes a bare LF for the end of a line, RFC 9112 section 2.2.
-func proxyHeadEnd(b []byte, from int) int {
-	for {
-		i := bytes.IndexByte(b[from:], '\n')
-		if i < 0 {
-			return -1
-		}
-		from += i + 1
-		switch next := b[from:]; {
-		case bytes.HasPrefix(next, []byte("\n")):
-			return from + 1
-		case bytes.HasPrefix(next, []byte("\r\n")):
-			return from + 2
-		}
+		n, err = r.Read(in)
+		p = in[:n]
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
 // noDeadlines is a connection that only Close can interrupt.
@@ -102,7 +104,7 @@ func TestDialProxyRefusalOutlivesContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var request string
 		link := &proxyLink{serve: connectProxy(&request, "HTTP/1.1 407 Nope\r\nContent-Length: 3\r\n\r\nw")}
-		ctx, cancel := context.WithTimeout(t.Context(), refusalBodyWait/2)
+		ctx, cancel := context.WithTimeout(t.Context(), httphead.BodyWait/2)
 		defer cancel()
 		_, err := dialProxy(ctx, link.dial, mustProxyURL(t, "http://p.test"), "a.test:80", nil)
 		var refusal *HandshakeError

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
 // proxyLink is an unbuffered connection to a proxy that serve plays. Inside a
@@ -93,7 +95,7 @@ func mustProxyURL(t *testing.T, s string) *url.URL {
 func TestDialProxyConnect(t *testing.T) {
 	const ok = "HTTP/1.1 200 Connection established\r\n\r\n"
 	const plainRequest = "CONNECT a.test:80 HTTP/1.1\r\nHost: a.test:80\r\n\r\n"
-	longHead := "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxProxyHead-24) + "\r\n\r\n"
+	longHead := "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", httphead.MaxBytes-24) + "\r\n\r\n"
 	tests := []struct {
 		name        string
 		proxy       string
@@ -115,7 +117,7 @@ func TestDialProxyConnect(t *testing.T) {
 		{"other 2xx", "http://p.test", "a.test:80", []string{"HTTP/1.0 204 Fine\r\nVia: x\r\n\r\n"}, "tcp p.test:80", plainRequest, ""},
 		{"interim responses", "http://p.test", "a.test:80", []string{"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nA: b\r\n\r\nHTTP", ok[4:] + "early"},
 			"tcp p.test:80", plainRequest, "early"},
-		{"interim responses at once", "http://p.test", "a.test:80", []string{strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", maxInterim) + ok},
+		{"interim responses at once", "http://p.test", "a.test:80", []string{strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", httphead.MaxInterim) + ok},
 			"tcp p.test:80", plainRequest, ""},
 		{"bare line feeds", "http://p.test", "a.test:80", []string{"HTTP/1.1 200 OK\nVia: x\n\n"}, "tcp p.test:80", plainRequest, ""},
 		{"drip-fed", "http://p.test", "a.test:80", strings.Split(ok, ""), "tcp p.test:80", plainRequest, ""},
@@ -162,7 +164,7 @@ func TestDialProxyConnect(t *testing.T) {
 }
 
 func TestDialProxyRefused(t *testing.T) {
-	long := strings.Repeat("b", 2*maxRefusalBody)
+	long := strings.Repeat("b", 2*httphead.MaxBody)
 	tests := []struct {
 		name     string
 		answer   []string
@@ -172,9 +174,9 @@ func TestDialProxyRefused(t *testing.T) {
 	}{
 		{"407", []string{"HTTP/1.1 407 Nope\r\nProxy-Authenticate: Basic\r\nContent-Length: 3\r\n\r\nwho"}, 407, "who", 0},
 		{"body in its own segment", []string{"HTTP/1.1 403 Nope\r\nContent-Length: 3\r\n\r\n", "w", "ho"}, 403, "who", 0},
-		{"body beyond 1 KiB", []string{"HTTP/1.1 502 Nope\r\n\r\n" + long}, 502, long[:maxRefusalBody], 0},
+		{"body beyond 1 KiB", []string{"HTTP/1.1 502 Nope\r\n\r\n" + long}, 502, long[:httphead.MaxBody], 0},
 		{"chunked body", []string{"HTTP/1.1 503 Nope\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nwho\r\n0\r\n\r\n"}, 503, "who", 0},
-		{"body that never comes", []string{"HTTP/1.1 407 Nope\r\nContent-Length: 3\r\n\r\nw"}, 407, "w", refusalBodyWait},
+		{"body that never comes", []string{"HTTP/1.1 407 Nope\r\nContent-Length: 3\r\n\r\nw"}, 407, "w", httphead.BodyWait},
 		{"redirect", []string{"HTTP/1.1 302 Found\r\nLocation: http://evil.test/\r\nContent-Length: 0\r\n\r\n"}, 302, "", 0},
 		{"101", []string{"HTTP/1.1 101 Switching Protocols\r\n\r\n"}, 101, "", 0},
 		{"reason phrase with controls", []string{"HTTP/1.1 500 \x1b[2J\r\nContent-Length: 0\r\n\r\n"}, 500, "", 0},
@@ -250,7 +252,7 @@ func TestDialProxyBadAnswer(t *testing.T) {
 	}{
 		{"endless interim responses", answering(strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 1000)), "interim responses", nil},
 		{"endless header", endless, "exceeds 65536 bytes", nil},
-		{"one byte over the limit", answering("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", maxProxyHead-23) + "\r\n\r\n"), "exceeds 65536 bytes", nil},
+		{"one byte over the limit", answering("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", httphead.MaxBytes-23) + "\r\n\r\n"), "exceeds 65536 bytes", nil},
 		{"closed before the request", func(net.Conn) {}, "sending CONNECT", io.ErrClosedPipe},
 		{"closed before the answer", answering(""), "0 bytes came", io.ErrUnexpectedEOF},
 		{"closed within the head", answering("HTTP/1.1 200 OK\r\n"), "17 bytes came", io.ErrUnexpectedEOF},

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/protocol-websocket/websocket/internal/httphead"
 	"github.com/protocol-websocket/websocket/internal/netx"
 	"github.com/protocol-websocket/websocket/internal/origin"
 )
@@ -166,8 +167,8 @@ func checkHeadSize(r *http.Request) error {
 			size += len(name) + len(value)
 		}
 	}
-	if size > maxHead || lines > maxHeadLines {
-		return refusef(http.StatusRequestHeaderFieldsTooLarge, "header of %d lines, %d bytes: limits are %d and %d", lines, size, maxHeadLines, maxHead)
+	if size > httphead.MaxBytes || lines > httphead.MaxLines {
+		return refusef(http.StatusRequestHeaderFieldsTooLarge, "header of %d lines, %d bytes: limits are %d and %d", lines, size, httphead.MaxLines, httphead.MaxBytes)
 	}
 	return nil
 }
@@ -337,7 +338,7 @@ func (h *ServerHandshake) hungUp() error {
 	if h.req != nil {
 		return fmt.Errorf("client hung up after %d of the %d bytes that follow the header: %w", h.gotKey3, key3Len, io.ErrUnexpectedEOF)
 	}
-	return fmt.Errorf("client hung up after %d bytes of header: %w", len(h.head.buf), io.ErrUnexpectedEOF)
+	return fmt.Errorf("client hung up after %d bytes of header: %w", len(h.head.Bytes()), io.ErrUnexpectedEOF)
 }
 
 // refusalLinger is how long a refused client may take to read the answer, the

@@ -1,0 +1,143 @@
+// Package httphead reads the heads of HTTP messages, requests and responses,
+// that arrive piece by piece on connections which net/http does not manage. A
+// [Head] gathers the bytes up to the empty line, within limits and without I/O;
+// what it gathered goes to the parsers of net/http. These cannot be used alone:
+// they block until a head is complete, and accept what two parsers could read in
+// two ways.
+package httphead
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+)
+
+const (
+	// MaxBytes is the largest head that is accepted, and MaxLines is the largest
+	// number of its lines: a map of many small headers costs far more memory than
+	// their bytes.
+	MaxBytes = 64 << 10
+	MaxLines = 256
+)
+
+// Error says why a head is refused.
+type Error struct {
+	Status int // what a server answers to such a request
+	text   string
+}
+
+// Error says what was expected or what came.
+func (e *Error) Error() string { return e.text }
+
+func tooLarge(format string, limit int) *Error {
+	return &Error{http.StatusRequestHeaderFieldsTooLarge, fmt.Sprintf(format, limit)}
+}
+
+func malformed(text string) *Error { return &Error{http.StatusBadRequest, text} }
+
+// Head gathers a head. The zero Head is ready to use.
+type Head struct {
+	// Lenient accepts what net/http's parsers do: lines that end with a bare LF,
+	// RFC 9112 section 2.2, folded lines, control characters and any number of
+	// lines. It is for answers of proxies, on which nothing else depends.
+	Lenient bool
+
+	buf  []byte
+	done bool
+}
+
+// Feed takes bytes up to the empty line that ends the head and reports how
+// many. It looks at each byte a bounded number of times, however small the
+// pieces are. The error is an [Error]; the head is then of no use.
+func (h *Head) Feed(p []byte) (n int, err error) {
+	if h.done {
+		return 0, nil
+	}
+	before := len(h.buf)
+	h.buf = append(h.buf, p[:min(len(p), MaxBytes+1-before)]...)
+	if end := h.end(before); end >= 0 {
+		h.buf, h.done = h.buf[:end], true
+	}
+	n = len(h.buf) - before
+	switch {
+	case len(h.buf) > MaxBytes:
+		return n, tooLarge("header of more than %d bytes", MaxBytes)
+	case h.Lenient:
+		return n, nil
+	case h.done:
+		return n, check(h.buf)
+	}
+	return n, checkBareLF(h.buf, before)
+}
+
+// Done reports whether the head is complete.
+func (h *Head) Done() bool { return h.done }
+
+// Bytes returns what Feed has taken.
+func (h *Head) Bytes() []byte { return h.buf }
+
+// end returns the index after the empty line, or -1, where no end was found in
+// the bytes before.
+func (h *Head) end(before int) int {
+	if h.Lenient {
+		return lenientEnd(h.buf, max(0, before-len("\n\r")))
+	}
+	from := max(0, before-len("\r\n\r"))
+	if i := bytes.Index(h.buf[from:], []byte("\r\n\r\n")); i >= 0 {
+		return from + i + len("\r\n\r\n")
+	}
+	return -1
+}
+
+// lenientEnd returns the index after the first empty line of b, or -1. It looks
+// at line ends from index from on, each of which may be a bare LF.
+func lenientEnd(b []byte, from int) int {
+	for {
+		i := bytes.IndexByte(b[from:], '\n')
+		if i < 0 {
+			return -1
+		}
+		from += i + 1
+		switch next := b[from:]; {
+		case bytes.HasPrefix(next, []byte("\n")):
+			return from + 1
+		case bytes.HasPrefix(next, []byte("\r\n")):
+			return from + 2
+		}
+	}
+}
+
+// checkBareLF refuses a line end without CR as soon as it arrives: a peer that
+// ends its lines so will never send the CR LF CR LF that ends the head.
+func checkBareLF(b []byte, from int) error {
+	for i := from; i < len(b); i++ {
+		if b[i] == '\n' && (i == 0 || b[i-1] != '\r') {
+			return malformed("header line that ends with LF: expected CR LF")
+		}
+	}
+	return nil
+}
+
+// check refuses what two parsers could read in two ways: control characters,
+// line ends that are not CR LF, and folded lines, RFC 9112 sections 2.2 and 5.2.
+func check(b []byte) error {
+	lines := 0
+	for i, c := range b {
+		switch {
+		case c == '\r' && b[i+1] != '\n': // a head ends with LF, so there is a next byte
+			return malformed("header with CR not followed by LF")
+		case c == '\n' && (i == 0 || b[i-1] != '\r'):
+			return malformed("header line that ends with LF: expected CR LF")
+		case c == '\n':
+			lines++
+		case (c == ' ' || c == '\t') && i > 0 && b[i-1] == '\n':
+			return malformed("folded header line")
+		case c < ' ' && c != '\t' && c != '\r', c == 0x7f:
+			return malformed(fmt.Sprintf("header with the control character %#02x", c))
+		}
+	}
+	if lines > MaxLines {
+		return tooLarge("header of more than %d lines", MaxLines)
+	}
+	return nil
+}

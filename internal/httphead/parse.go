@@ -1,0 +1,101 @@
+package httphead
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/net/http/httpguts"
+)
+
+// MaxInterim is how many responses with a status of 1xx, which say nothing,
+// may come before the one that counts, RFC 9110 section 15.2.
+const MaxInterim = 5
+
+// IsInterim reports whether another response follows one with this status. None
+// follows 101.
+func IsInterim(status int) bool {
+	return status/100 == 1 && status != http.StatusSwitchingProtocols
+}
+
+// reader is what the parsers of net/http read from when a head is in memory.
+// Made for each head, it would be three quarters of what a handshake allocates.
+type reader struct {
+	head bytes.Reader
+	in   *bufio.Reader
+}
+
+var readers = sync.Pool{New: func() any { return &reader{in: bufio.NewReader(nil)} }}
+
+func parse[T any](head []byte, parse func(*bufio.Reader) (T, error)) (T, error) {
+	r := readers.Get().(*reader)
+	defer readers.Put(r)
+	r.head.Reset(head)
+	r.in.Reset(&r.head)
+	defer r.head.Reset(nil)
+	return parse(r.in)
+}
+
+// ParseRequest parses the head of a request. The request has an empty body,
+// whatever its header says: what follows is not in head.
+func ParseRequest(head []byte) (*http.Request, error) {
+	r, err := parse(head, http.ReadRequest)
+	if err != nil {
+		return nil, err
+	}
+	r.Body = http.NoBody
+	return r, nil
+}
+
+// ParseResponse parses the head of an answer to req. The response has an empty
+// body, as in [ParseRequest].
+func ParseResponse(head []byte, req *http.Request) (*http.Response, error) {
+	res, err := parse(head, func(in *bufio.Reader) (*http.Response, error) { return http.ReadResponse(in, req) })
+	if err != nil {
+		return nil, err
+	}
+	res.Body = http.NoBody
+	return res, nil
+}
+
+// CheckNames refuses what the parsers of net/http accept: a space before the
+// colon, RFC 9112 section 5.1. If such a line were ignored, a request could be
+// taken for another that does not have that header. The error is an [Error].
+func CheckNames(h http.Header) error {
+	for name := range h {
+		if !httpguts.ValidHeaderFieldName(name) {
+			return malformed(fmt.Sprintf("%.40q is not the name of a header", name))
+		}
+	}
+	return nil
+}
+
+const (
+	// MaxBody is how much of the body of a refusal is kept.
+	MaxBody = 1 << 10
+
+	// BodyWait is how long the body of a refusal is waited for. The status is what
+	// matters, and a body may be announced and never sent.
+	BodyWait = time.Second
+)
+
+// ReadRefusal parses the response with this head again, so that it has the
+// beginning of its body, which is in rest and in what conn still yields. It
+// returns nil if it cannot.
+func ReadRefusal(conn net.Conn, head, rest []byte, req *http.Request) *http.Response {
+	_ = conn.SetReadDeadline(time.Now().Add(BodyWait))
+	r := io.MultiReader(bytes.NewReader(head), bytes.NewReader(rest), conn)
+	res, err := http.ReadResponse(bufio.NewReader(r), req)
+	if err != nil {
+		return nil
+	}
+	// A body cut short is still the best explanation there is.
+	body, _ := io.ReadAll(io.LimitReader(res.Body, MaxBody))
+	res.Body = io.NopCloser(bytes.NewReader(body))
+	return res
+}
