@@ -14,6 +14,7 @@ import (
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
 	"github.com/protocol-websocket/websocket/internal/netx"
+	"github.com/protocol-websocket/websocket/internal/proxy"
 )
 
 // Dialer makes connections to servers. The zero Dialer speaks [RFC6455] and
@@ -105,7 +106,7 @@ func (d *Dialer) handshake(ctx context.Context, nc net.Conn, url string) (*Conn,
 
 // connect reaches the server of u, through a proxy if one is to be used.
 func (d *Dialer) connect(ctx context.Context, u *URL) (net.Conn, error) {
-	dial := dialFunc(d.DialContext)
+	dial := proxy.DialFunc(d.DialContext)
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
@@ -113,13 +114,15 @@ func (d *Dialer) connect(ctx context.Context, u *URL) (net.Conn, error) {
 	if chooseProxy == nil {
 		chooseProxy = http.ProxyFromEnvironment
 	}
-	via, err := proxyFor(chooseProxy, u.Secure, u.Addr())
+	via, err := proxy.For(chooseProxy, u.Secure, u.Addr())
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("websocket: %w", err)
 	}
 	var nc net.Conn
 	if via != nil {
-		nc, err = dialProxy(ctx, dial, via, u.Addr(), d.TLSConfig)
+		if nc, err = proxy.Dial(ctx, dial, via, u.Addr(), d.TLSConfig); err != nil {
+			err = proxyError(err)
+		}
 	} else if nc, err = dial(ctx, "tcp", u.Addr()); err != nil {
 		err = fmt.Errorf("websocket: cannot reach server: %w", err)
 	}
@@ -127,6 +130,15 @@ func (d *Dialer) connect(ctx context.Context, u *URL) (net.Conn, error) {
 		return nc, err
 	}
 	return d.secure(ctx, nc, u)
+}
+
+// proxyError gives an error of a proxy the form of those of a server.
+func proxyError(err error) error {
+	var refused *proxy.Refusal
+	if errors.As(err, &refused) {
+		return &HandshakeError{Status: refused.Response.StatusCode, Response: refused.Response, Err: refused}
+	}
+	return fmt.Errorf("websocket: %w", err)
 }
 
 // secure puts TLS on nc. HTTP/2, which some servers would prefer, has another

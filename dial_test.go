@@ -24,7 +24,7 @@ import (
 func dialNoProxy(*http.Request) (*url.URL, error) { return nil, nil }
 
 // dialPipe makes d connect to a server that serve plays on a pipe.
-func dialPipe(d Dialer, link *proxyLink) *Dialer {
+func dialPipe(d Dialer, link *pipeLink) *Dialer {
 	d.DialContext = link.dial
 	d.Proxy = dialNoProxy
 	return &d
@@ -63,7 +63,7 @@ func TestDialFrameInSameSegment(t *testing.T) {
 		for _, size := range []int{1, 3, 100, 1 << 20} {
 			synctest.Test(t, func(t *testing.T) {
 				more := strings.Repeat(handshakeHello(v, ServerSide), 500) // more than one read takes
-				link := &proxyLink{serve: dialAnswer(v, more, size)}
+				link := &pipeLink{serve: dialAnswer(v, more, size)}
 				c, err := dialPipe(Dialer{Version: v}, link).Dial(t.Context(), "ws://lab.example/")
 				if err != nil {
 					t.Fatal(err)
@@ -85,7 +85,7 @@ func TestDialFrameInSameSegment(t *testing.T) {
 func TestDialLeavesNoDeadline(t *testing.T) {
 	handshakeEachVersion(t, func(t *testing.T, v Version) {
 		synctest.Test(t, func(t *testing.T) {
-			link := &proxyLink{serve: dialAnswer(v, "", 1<<20)}
+			link := &pipeLink{serve: dialAnswer(v, "", 1<<20)}
 			nc, _ := link.dial(t.Context(), "", "")
 			watched := &upgradeDeadlines{Conn: nc}
 			c, err := (&Dialer{Version: v}).Handshake(t.Context(), watched, "ws://lab.example/")
@@ -154,7 +154,7 @@ func TestDialInterrupted(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/%s/crude %t", stage.name, endName, crude), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						over := make(chan struct{})
-						link := &proxyLink{serve: func(c net.Conn) { stage.server(c); <-over }}
+						link := &pipeLink{serve: func(c net.Conn) { stage.server(c); <-over }}
 						d := dialPipe(Dialer{Version: stage.v}, link)
 						if crude {
 							d.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -202,7 +202,7 @@ func TestDialTimeoutCoversDialing(t *testing.T) {
 // A response that trickles in does not extend the time.
 func TestDialTimeoutIsNotExtended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		link := &proxyLink{serve: func(c net.Conn) {
+		link := &pipeLink{serve: func(c net.Conn) {
 			readTestHead(c)
 			io.WriteString(c, "HTTP/1.1 101 x\r\nX: ")
 			for {
@@ -225,7 +225,7 @@ func TestDialTimeoutIsNotExtended(t *testing.T) {
 func TestDialEndlessHeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := 0
-		link := &proxyLink{serve: func(c net.Conn) {
+		link := &pipeLink{serve: func(c net.Conn) {
 			readTestHead(c)
 			io.WriteString(c, "HTTP/1.1 101 x\r\n")
 			for {
@@ -278,7 +278,7 @@ func TestDialRefusal(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				link := &proxyLink{serve: func(c net.Conn) {
+				link := &pipeLink{serve: func(c net.Conn) {
 					readTestHead(c)
 					for _, piece := range tt.pieces {
 						io.WriteString(c, piece)
@@ -309,7 +309,7 @@ func TestDialRefusal(t *testing.T) {
 func TestDialHangUp(t *testing.T) {
 	for sent, words := range map[string]string{"": "after 0 bytes", "HTTP/1.1 101": "after 12 bytes"} {
 		synctest.Test(t, func(t *testing.T) {
-			link := &proxyLink{serve: func(c net.Conn) {
+			link := &pipeLink{serve: func(c net.Conn) {
 				readTestHead(c)
 				io.WriteString(c, sent)
 			}}
@@ -368,12 +368,12 @@ func TestDialTrace(t *testing.T) {
 			HandshakeFailed: func(err error) { told = append(told, fmt.Sprint(handshakeStatus(err))) },
 			Opened:          func(c *Conn) { told = append(told, c.Version().String()) },
 		}}}
-		c, err := dialPipe(d, &proxyLink{serve: dialAnswer(RFC6455, "", 1<<20)}).Dial(t.Context(), "ws://lab.example/")
+		c, err := dialPipe(d, &pipeLink{serve: dialAnswer(RFC6455, "", 1<<20)}).Dial(t.Context(), "ws://lab.example/")
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.Close()
-		dialPipe(d, &proxyLink{serve: func(c net.Conn) {
+		dialPipe(d, &pipeLink{serve: func(c net.Conn) {
 			readTestHead(c)
 			io.WriteString(c, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 		}}).Dial(t.Context(), "ws://lab.example/")

@@ -154,7 +154,7 @@ func TestDialTLSInterrupted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				over := make(chan struct{})
-				link := &proxyLink{serve: func(c net.Conn) { server(c); <-over }}
+				link := &pipeLink{serve: func(c net.Conn) { server(c); <-over }}
 				d := dialPipe(Dialer{TLSConfig: clientConfig}, link)
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(httphead.BodyWait/2, cancel)
@@ -185,7 +185,7 @@ func TestDialTLSInTLSInterrupted(t *testing.T) {
 	serverConfig, clientConfig := acceptTLS(t, "lab.example", "p.test")
 	synctest.Test(t, func(t *testing.T) {
 		over := make(chan struct{})
-		link := &proxyLink{serve: func(c net.Conn) {
+		link := &pipeLink{serve: func(c net.Conn) {
 			outer := tls.Server(c, serverConfig)
 			readTestHead(outer)
 			io.WriteString(outer, "HTTP/1.1 200 OK\r\n\r\n")

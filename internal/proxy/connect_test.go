@@ -1,98 +1,21 @@
-package websocket
+package proxy_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
+	"github.com/protocol-websocket/websocket/internal/proxy"
 )
 
-// proxyLink is an unbuffered connection to a proxy that serve plays. Inside a
-// synctest bubble a goroutine that either side leaves behind fails the test.
-type proxyLink struct {
-	serve  func(net.Conn)
-	client net.Conn
-	addr   string // what was dialed
-}
-
-func (l *proxyLink) dial(_ context.Context, network, addr string) (net.Conn, error) {
-	client, server := net.Pipe()
-	l.client, l.addr = client, network+" "+addr
-	go func() {
-		defer server.Close()
-		l.serve(server)
-	}()
-	return client, nil
-}
-
-// checkClosed fails the test unless the connection to the proxy was closed.
-func (l *proxyLink) checkClosed(t *testing.T) {
-	t.Helper()
-	if _, err := l.client.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
-		t.Errorf("write after failure: %v; dialProxy left the connection open", err)
-		l.client.Close()
-	}
-}
-
-// connectProxy plays an HTTP proxy: it keeps the head of the request, sends
-// the pieces of the answer one write each, and echoes the tunnel.
-func connectProxy(request *string, answer ...string) func(net.Conn) {
-	return func(c net.Conn) {
-		*request = readTestHead(c)
-		for _, piece := range answer {
-			if _, err := io.WriteString(c, piece); err != nil {
-				return
-			}
-		}
-		io.Copy(c, c)
-	}
-}
-
-// readTestHead reads byte by byte, so as to take nothing from the tunnel.
-func readTestHead(r io.Reader) string {
-	var head []byte
-	b := make([]byte, 1)
-	for !bytes.HasSuffix(head, []byte("\r\n\r\n")) {
-		if _, err := io.ReadFull(r, b); err != nil {
-			break
-		}
-		head = append(head, b...)
-	}
-	return string(head)
-}
-
-// checkEcho fails the test unless conn leads to something that echoes.
-func checkEcho(t *testing.T, conn net.Conn) {
-	t.Helper()
-	const ping = "through the tunnel"
-	if _, err := io.WriteString(conn, ping); err != nil {
-		t.Fatalf("writing to the tunnel: %v", err)
-	}
-	got := make([]byte, len(ping))
-	if _, err := io.ReadFull(conn, got); err != nil || string(got) != ping {
-		t.Fatalf("tunnel echoed %q, %v; want %q", got, err, ping)
-	}
-}
-
-func mustProxyURL(t *testing.T, s string) *url.URL {
-	t.Helper()
-	u, err := url.Parse(s)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return u
-}
-
-func TestDialProxyConnect(t *testing.T) {
+func TestDialConnect(t *testing.T) {
 	const ok = "HTTP/1.1 200 Connection established\r\n\r\n"
 	const plainRequest = "CONNECT a.test:80 HTTP/1.1\r\nHost: a.test:80\r\n\r\n"
 	longHead := "HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", httphead.MaxBytes-24) + "\r\n\r\n"
@@ -134,9 +57,9 @@ func TestDialProxyConnect(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var request string
 				link := &proxyLink{serve: connectProxy(&request, tt.answer...)}
-				conn, err := dialProxy(t.Context(), link.dial, mustProxyURL(t, tt.proxy), tt.addr, nil)
+				conn, err := proxy.Dial(t.Context(), link.dial, mustURL(t, tt.proxy), tt.addr, nil)
 				if err != nil {
-					t.Fatalf("dialProxy: %v", err)
+					t.Fatalf("Dial: %v", err)
 				}
 				defer conn.Close()
 				if link.addr != tt.wantDial {
@@ -163,7 +86,7 @@ func TestDialProxyConnect(t *testing.T) {
 	}
 }
 
-func TestDialProxyRefused(t *testing.T) {
+func TestDialRefused(t *testing.T) {
 	long := strings.Repeat("b", 2*httphead.MaxBody)
 	tests := []struct {
 		name     string
@@ -187,20 +110,20 @@ func TestDialProxyRefused(t *testing.T) {
 				var request string
 				link := &proxyLink{serve: connectProxy(&request, tt.answer...)}
 				start := time.Now()
-				_, err := dialProxy(t.Context(), link.dial, mustProxyURL(t, "http://user:secret@p.test:3128"), "a.test:80", nil)
-				var refusal *HandshakeError
+				_, err := proxy.Dial(t.Context(), link.dial, mustURL(t, "http://user:secret@p.test:3128"), "a.test:80", nil)
+				var refusal *proxy.Refusal
 				if !errors.As(err, &refusal) {
-					t.Fatalf("error is %T (%v), want *HandshakeError", err, err)
+					t.Fatalf("error is %T (%v), want *proxy.Refusal", err, err)
 				}
 				if err != error(refusal) {
-					t.Errorf("error %q is wrapped once more, want the *HandshakeError itself", err)
+					t.Errorf("error %q is wrapped once more, want the *proxy.Refusal itself", err)
 				}
 				link.checkClosed(t)
 				if wait := time.Since(start); wait != tt.wantWait {
 					t.Errorf("took %v, want %v; look at how the body is awaited", wait, tt.wantWait)
 				}
-				if refusal.Status != tt.status || refusal.Response.StatusCode != tt.status {
-					t.Errorf("status %d, response %d, want %d", refusal.Status, refusal.Response.StatusCode, tt.status)
+				if got := refusal.Response.StatusCode; got != tt.status {
+					t.Errorf("status %d, want %d", got, tt.status)
 				}
 				body, err := io.ReadAll(refusal.Response.Body)
 				if err != nil || string(body) != tt.wantBody {
@@ -214,7 +137,7 @@ func TestDialProxyRefused(t *testing.T) {
 
 // checkRefusalText looks for the proxy's name in the error, and everywhere
 // else for its password and for bytes that the proxy chose.
-func checkRefusalText(t *testing.T, refusal *HandshakeError) {
+func checkRefusalText(t *testing.T, refusal *proxy.Refusal) {
 	t.Helper()
 	text := refusal.Error()
 	if !strings.Contains(text, "p.test:3128") || !strings.Contains(text, "refused") {
@@ -228,7 +151,7 @@ func checkRefusalText(t *testing.T, refusal *HandshakeError) {
 	}
 }
 
-func TestDialProxyBadAnswer(t *testing.T) {
+func TestDialBadAnswer(t *testing.T) {
 	endless := func(c net.Conn) {
 		readTestHead(c)
 		io.WriteString(c, "HTTP/1.1 200 OK\r\n")
@@ -266,16 +189,16 @@ func TestDialProxyBadAnswer(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				link := &proxyLink{serve: tt.serve}
-				_, err := dialProxy(t.Context(), link.dial, mustProxyURL(t, "http://user:secret@p.test:3128"), "a.test:80", nil)
+				_, err := proxy.Dial(t.Context(), link.dial, mustURL(t, "http://user:secret@p.test:3128"), "a.test:80", nil)
 				if err == nil {
-					t.Fatal("dialProxy took the answer for success")
+					t.Fatal("Dial took the answer for success")
 				}
 				link.checkClosed(t)
 				if tt.wantErr != nil && !errors.Is(err, tt.wantErr) {
 					t.Errorf("error %v does not wrap %v", err, tt.wantErr)
 				}
 				text := err.Error()
-				if !strings.HasPrefix(text, "websocket: proxy p.test:3128: ") || !strings.Contains(text, tt.want) {
+				if !strings.HasPrefix(text, "proxy p.test:3128: ") || !strings.Contains(text, tt.want) {
 					t.Errorf("error %q, want one about proxy p.test:3128 with %q", text, tt.want)
 				}
 				if len(text) > 600 || strings.Contains(text, "secret") || strings.Contains(text, "\x1b") {
@@ -286,7 +209,7 @@ func TestDialProxyBadAnswer(t *testing.T) {
 	}
 }
 
-func TestDialProxyDialFails(t *testing.T) {
+func TestDialDialFails(t *testing.T) {
 	failure := errors.New("no route")
 	type key struct{}
 	ctx := context.WithValue(t.Context(), key{}, "mine")
@@ -297,7 +220,7 @@ func TestDialProxyDialFails(t *testing.T) {
 		return nil, failure
 	}
 	for _, proxyURL := range []string{"http://u:secret@p.test:1", "https://u:secret@p.test:1", "socks5://u:secret@p.test:1"} {
-		_, err := dialProxy(ctx, dial, mustProxyURL(t, proxyURL), "a.test:80", nil)
+		_, err := proxy.Dial(ctx, dial, mustURL(t, proxyURL), "a.test:80", nil)
 		if !errors.Is(err, failure) || !strings.Contains(err.Error(), "p.test:1") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: error %v, want one that names p.test:1 and wraps %v", proxyURL, err, failure)
 		}

@@ -1,4 +1,4 @@
-package websocket
+package proxy_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/protocol-websocket/websocket/internal/proxy"
 	"golang.org/x/net/http/httpproxy"
 )
 
@@ -28,8 +29,8 @@ func checkProxyError(t *testing.T, err error, want, prefix string) {
 	}
 }
 
-func TestDialProxyRejectsInput(t *testing.T) {
-	good := func(s string) *url.URL { return mustProxyURL(t, s) }
+func TestDialRejectsInput(t *testing.T) {
+	good := func(s string) *url.URL { return mustURL(t, s) }
 	p := good("http://u:secret@p.test")
 	tests := []struct {
 		name  string
@@ -75,13 +76,13 @@ func TestDialProxyRejectsInput(t *testing.T) {
 				t.Error("dialed before the input was checked")
 				return nil, errors.New("not to be dialed")
 			}
-			_, err := dialProxy(t.Context(), dial, tt.proxy, tt.addr, nil)
-			checkProxyError(t, err, tt.want, "websocket: ")
+			_, err := proxy.Dial(t.Context(), dial, tt.proxy, tt.addr, nil)
+			checkProxyError(t, err, tt.want, "")
 		})
 	}
 }
 
-func TestProxyFor(t *testing.T) {
+func TestFor(t *testing.T) {
 	env := (&httpproxy.Config{HTTPProxy: "http://plain.test:1", HTTPSProxy: "socks5://secure.test:2", NoProxy: ".direct.test,other.test:81"}).ProxyFunc()
 	fromEnv := func(r *http.Request) (*url.URL, error) { return env(r.URL) }
 	tests := []struct {
@@ -91,7 +92,6 @@ func TestProxyFor(t *testing.T) {
 		hostport string
 		want     string
 	}{
-		{"no function", nil, true, "a.test:443", "<nil>"},
 		{"ws", fromEnv, false, "a.test:80", "http://plain.test:1"},
 		{"wss", fromEnv, true, "a.test:443", "socks5://secure.test:2"},
 		{"excepted host", fromEnv, true, "x.direct.test:443", "<nil>"},
@@ -102,7 +102,7 @@ func TestProxyFor(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := proxyFor(tt.proxyFn, tt.secure, tt.hostport)
+			got, err := proxy.For(tt.proxyFn, tt.secure, tt.hostport)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -114,8 +114,8 @@ func TestProxyFor(t *testing.T) {
 }
 
 // A proxy function may look at more than the URL; what it may look at is there.
-func TestProxyForRequest(t *testing.T) {
-	_, err := proxyFor(func(r *http.Request) (*url.URL, error) {
+func TestForRequest(t *testing.T) {
+	_, err := proxy.For(func(r *http.Request) (*url.URL, error) {
 		if r.URL.String() != "https://a.test:443/" || r.Host != "a.test:443" || r.Method != "GET" {
 			t.Errorf("asked for %s %s, Host %s", r.Method, r.URL, r.Host)
 		}
@@ -130,7 +130,7 @@ func TestProxyForRequest(t *testing.T) {
 	}
 }
 
-func TestProxyForError(t *testing.T) {
+func TestForError(t *testing.T) {
 	bad := "http://u:secret%" + strings.Repeat("z", 2) + "@p.test"
 	_, malformed := url.Parse(bad)
 	tests := []struct {
@@ -144,8 +144,8 @@ func TestProxyForError(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := proxyFor(func(*http.Request) (*url.URL, error) { return nil, tt.err }, false, "a.test:80")
-			checkProxyError(t, err, tt.want, `websocket: choosing the proxy for "a.test:80": `)
+			_, err := proxy.For(func(*http.Request) (*url.URL, error) { return nil, tt.err }, false, "a.test:80")
+			checkProxyError(t, err, tt.want, `choosing the proxy for "a.test:80": `)
 			if !errors.Is(err, tt.err) {
 				t.Errorf("error %v does not wrap the function's", err)
 			}

@@ -1,4 +1,4 @@
-package websocket
+package proxy_test
 
 import (
 	"bufio"
@@ -9,6 +9,8 @@ import (
 	"net"
 	"testing"
 	"testing/synctest"
+
+	"github.com/protocol-websocket/websocket/internal/proxy"
 )
 
 // socksServer is a SOCKS5 server that connects to an echo, RFC 1928 and 1929.
@@ -72,7 +74,7 @@ func readN(r io.Reader, n int) []byte {
 	return b
 }
 
-func TestDialProxySOCKS(t *testing.T) {
+func TestDialSOCKS(t *testing.T) {
 	tests := []struct {
 		name       string
 		proxy      string
@@ -98,7 +100,7 @@ func TestDialProxySOCKS(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				link := &proxyLink{serve: tt.server.serve}
-				conn, err := dialProxy(t.Context(), link.dial, mustProxyURL(t, tt.proxy), tt.addr, nil)
+				conn, err := proxy.Dial(t.Context(), link.dial, mustURL(t, tt.proxy), tt.addr, nil)
 				if err == nil {
 					defer conn.Close()
 					if conn != link.client {
@@ -108,7 +110,7 @@ func TestDialProxySOCKS(t *testing.T) {
 				} else {
 					link.checkClosed(t)
 				}
-				checkProxyError(t, err, tt.wantErr, "websocket: proxy p.test:1080: ")
+				checkProxyError(t, err, tt.wantErr, "proxy p.test:1080: ")
 				synctest.Wait() // the server is done writing to its fields
 				if link.addr != tt.wantDial || tt.server.target != tt.wantTarget {
 					t.Errorf("dialed %q, target %q; want %q, %q", link.addr, tt.server.target, tt.wantDial, tt.wantTarget)
@@ -118,14 +120,14 @@ func TestDialProxySOCKS(t *testing.T) {
 	}
 }
 
-func TestDialProxyNotSOCKS(t *testing.T) {
+func TestDialNotSOCKS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		link := &proxyLink{serve: func(c net.Conn) {
 			readN(c, 3)
 			io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
 		}}
-		_, err := dialProxy(t.Context(), link.dial, mustProxyURL(t, "socks5://p.test"), "a.test:80", nil)
-		checkProxyError(t, err, "unexpected protocol version", "websocket: proxy p.test:1080: ")
+		_, err := proxy.Dial(t.Context(), link.dial, mustURL(t, "socks5://p.test"), "a.test:80", nil)
+		checkProxyError(t, err, "unexpected protocol version", "proxy p.test:1080: ")
 		link.checkClosed(t)
 	})
 }

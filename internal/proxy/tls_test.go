@@ -1,4 +1,4 @@
-package websocket
+package proxy_test
 
 import (
 	"context"
@@ -11,11 +11,13 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"testing"
+
+	"github.com/protocol-websocket/websocket/internal/proxy"
 )
 
 // tlsProxy is an HTTPS proxy on loopback whose certificate is for example.com
 // and 127.0.0.1. It prefers HTTP/2, in which CONNECT looks different.
-func tlsProxy(t *testing.T) (dial dialFunc, roots *x509.CertPool) {
+func tlsProxy(t *testing.T) (dial proxy.DialFunc, roots *x509.CertPool) {
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodConnect || r.Host != "a.test:443" || r.RequestURI != "a.test:443" || r.ProtoMajor != 1 {
 			http.Error(w, "not what a proxy expects", http.StatusBadRequest)
@@ -42,7 +44,7 @@ func tlsProxy(t *testing.T) (dial dialFunc, roots *x509.CertPool) {
 	}, roots
 }
 
-func TestDialProxyTLS(t *testing.T) {
+func TestDialTLS(t *testing.T) {
 	dial, roots := tlsProxy(t)
 	failing := func(tls.ConnectionState) error { return errors.New("meant for the target") }
 	passing := func(tls.ConnectionState) error { return nil }
@@ -72,7 +74,7 @@ func TestDialProxyTLS(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := tt.cfg.Clone()
-			conn, err := dialProxy(t.Context(), dial, mustProxyURL(t, tt.proxy), "a.test:443", tt.cfg)
+			conn, err := proxy.Dial(t.Context(), dial, mustURL(t, tt.proxy), "a.test:443", tt.cfg)
 			if tt.cfg != nil && (tt.cfg.ServerName != before.ServerName || len(tt.cfg.NextProtos) != len(before.NextProtos)) {
 				t.Error("the caller's config was changed")
 			}
@@ -83,7 +85,7 @@ func TestDialProxyTLS(t *testing.T) {
 				return
 			}
 			if err != nil {
-				t.Fatalf("dialProxy: %v", err)
+				t.Fatalf("Dial: %v", err)
 			}
 			defer conn.Close()
 			if got := conn.(*tls.Conn).ConnectionState().NegotiatedProtocol; got != "http/1.1" {
@@ -96,7 +98,7 @@ func TestDialProxyTLS(t *testing.T) {
 
 // The whole way over TCP, through a proxy that really relays. CloseWrite must
 // reach the target: nothing else ends the echo.
-func TestDialProxyLoopback(t *testing.T) {
+func TestDialLoopback(t *testing.T) {
 	target, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +112,7 @@ func TestDialProxyLoopback(t *testing.T) {
 	}()
 	relay := httptest.NewServer(http.HandlerFunc(relayConnect))
 	defer relay.Close()
-	conn, err := dialProxy(t.Context(), new(net.Dialer).DialContext, mustProxyURL(t, relay.URL), target.Addr().String(), nil)
+	conn, err := proxy.Dial(t.Context(), new(net.Dialer).DialContext, mustURL(t, relay.URL), target.Addr().String(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package websocket
+package proxy_test
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
+	"github.com/protocol-websocket/websocket/internal/proxy"
 )
 
 // noDeadlines is a connection that only Close can interrupt.
@@ -33,7 +34,7 @@ func sendStep(s string) func(net.Conn) { return func(c net.Conn) { io.WriteStrin
 
 func recvStep(n int) func(net.Conn) { return func(c net.Conn) { io.ReadFull(c, make([]byte, n)) } }
 
-func TestDialProxyInterrupted(t *testing.T) {
+func TestDialInterrupted(t *testing.T) {
 	head := func(c net.Conn) { readTestHead(c) }
 	stages := []struct {
 		name  string
@@ -88,7 +89,7 @@ func checkInterrupted(t *testing.T, ctx context.Context, proxyURL string, serve 
 		return wrap(c), err
 	}
 	start := time.Now()
-	_, err := dialProxy(ctx, dial, mustProxyURL(t, proxyURL), "a.test:80", nil)
+	_, err := proxy.Dial(ctx, dial, mustURL(t, proxyURL), "a.test:80", nil)
 	if !errors.Is(err, want) {
 		t.Errorf("error %v, want one that wraps %v", err, want)
 	}
@@ -100,16 +101,16 @@ func checkInterrupted(t *testing.T, ctx context.Context, proxyURL string, serve 
 
 // A refusal that has arrived tells more than the end of the context, which
 // only cut its body short.
-func TestDialProxyRefusalOutlivesContext(t *testing.T) {
+func TestDialRefusalOutlivesContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var request string
 		link := &proxyLink{serve: connectProxy(&request, "HTTP/1.1 407 Nope\r\nContent-Length: 3\r\n\r\nw")}
 		ctx, cancel := context.WithTimeout(t.Context(), httphead.BodyWait/2)
 		defer cancel()
-		_, err := dialProxy(ctx, link.dial, mustProxyURL(t, "http://p.test"), "a.test:80", nil)
-		var refusal *HandshakeError
-		if !errors.As(err, &refusal) || refusal.Status != 407 {
-			t.Errorf("error %v, want a *HandshakeError of status 407", err)
+		_, err := proxy.Dial(ctx, link.dial, mustURL(t, "http://p.test"), "a.test:80", nil)
+		var refusal *proxy.Refusal
+		if !errors.As(err, &refusal) || refusal.Response.StatusCode != 407 {
+			t.Errorf("error %v, want a *proxy.Refusal of status 407", err)
 		}
 		if ctx.Err() == nil {
 			t.Error("context is still alive: the body was not waited for")
@@ -118,7 +119,7 @@ func TestDialProxyRefusalOutlivesContext(t *testing.T) {
 }
 
 // The context is about dialing alone, as that of net.Dialer is.
-func TestDialProxyOutlivesContext(t *testing.T) {
+func TestDialOutlivesContext(t *testing.T) {
 	for _, scheme := range []string{"http", "socks5"} {
 		t.Run(scheme, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -129,7 +130,7 @@ func TestDialProxyOutlivesContext(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
-				conn, err := dialProxy(ctx, link.dial, mustProxyURL(t, scheme+"://p.test"), "a.test:80", nil)
+				conn, err := proxy.Dial(ctx, link.dial, mustURL(t, scheme+"://p.test"), "a.test:80", nil)
 				if err != nil {
 					t.Fatal(err)
 				}

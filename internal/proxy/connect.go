@@ -1,0 +1,106 @@
+package proxy
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+
+	"github.com/protocol-websocket/websocket/internal/httphead"
+	"github.com/protocol-websocket/websocket/internal/netx"
+)
+
+// connect sends CONNECT on conn and reads the answer, RFC 9110 section 9.3.6.
+// RFC 6455 section 4.1 requires this for ws as well as for wss.
+func (p *server) connect(conn net.Conn, addr string) (net.Conn, error) {
+	if _, err := io.WriteString(conn, p.connectRequest(addr)); err != nil {
+		return nil, fmt.Errorf("sending CONNECT: %w", err)
+	}
+	var head, rest []byte
+	for range httphead.MaxInterim + 1 {
+		var err error
+		if head, rest, err = readHead(conn, rest); err != nil {
+			return nil, err
+		}
+		resp, err := httphead.ParseResponse(head, request(addr))
+		switch {
+		case err != nil:
+			// The text may quote the proxy at any length and with any bytes.
+			return nil, fmt.Errorf("answered CONNECT with something else than HTTP/1: %.100q", err.Error())
+		case httphead.IsInterim(resp.StatusCode):
+			continue
+		case resp.StatusCode/100 != 2:
+			if complete := httphead.ReadRefusal(conn, head, rest, request(addr)); complete != nil {
+				resp = complete
+			}
+			return nil, &Refusal{resp, p.addr, addr}
+		case len(rest) > 0:
+			return netx.NewPrefixedConn(conn, rest), nil
+		}
+		return conn, nil
+	}
+	return nil, fmt.Errorf("answered CONNECT with more than %d interim responses", httphead.MaxInterim)
+}
+
+func (p *server) connectRequest(addr string) string {
+	head := "CONNECT " + addr + " HTTP/1.1\r\nHost: " + addr + "\r\n"
+	if p.user != nil {
+		password, _ := p.user.Password()
+		userPass := []byte(p.user.Username() + ":" + password)
+		head += "Proxy-Authorization: Basic " + base64.StdEncoding.EncodeToString(userPass) + "\r\n"
+	}
+	return head + "\r\n"
+}
+
+// Refusal is an answer to CONNECT with a status other than 2xx.
+type Refusal struct {
+	Response *http.Response // with up to the first KiB of its body
+	proxy    string
+	target   string
+}
+
+// Error names the proxy, the target and the status. The proxy's own reason
+// phrase is left in Response: it may hold anything.
+func (r *Refusal) Error() string {
+	status := r.Response.StatusCode
+	return fmt.Sprintf("proxy %s refused CONNECT to %s: want a 2xx status, got %d %s",
+		r.proxy, r.target, status, http.StatusText(status))
+}
+
+func isRefusal(err error) bool {
+	var refused *Refusal
+	return errors.As(err, &refused)
+}
+
+// request stands for the request where its answer is parsed. It becomes
+// Response.Request and so does not hold the credentials.
+func request(addr string) *http.Request {
+	return &http.Request{Method: http.MethodConnect, URL: &url.URL{Host: addr}, Host: addr, Header: http.Header{}}
+}
+
+// readHead reads the head of an answer, which begins with begun. rest is what
+// arrived after it. A proxy is trusted no more than a server, so the same limit
+// holds.
+func readHead(r io.Reader, begun []byte) (head, rest []byte, err error) {
+	h := httphead.Head{Lenient: true} // like net/http, which parses it afterwards
+	in := make([]byte, 2<<10)
+	for p := begun; ; {
+		n, headErr := h.Feed(p)
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		switch {
+		case headErr != nil:
+			return nil, nil, fmt.Errorf("head of the answer to CONNECT exceeds %d bytes", httphead.MaxBytes)
+		case h.Done():
+			return h.Bytes(), p[n:], nil
+		case err != nil:
+			return nil, nil, fmt.Errorf("no complete answer to CONNECT, %d bytes came: %w", len(h.Bytes()), err)
+		}
+		n, err = r.Read(in)
+		p = in[:n]
+	}
+}
