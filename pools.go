@@ -1,7 +1,6 @@
 package websocket
 
 import (
-	"net"
 	"sync"
 
 	"github.com/protocol-websocket/websocket/internal/mask"
@@ -62,12 +61,6 @@ var chunks = sync.Pool{New: func() any { return new(chunk) }}
 type sendBuffer struct {
 	b    []byte
 	keys mask.Keys // for the frames that are appended to b
-
-	// The parts of a large frame: the header and what is queued before it, the
-	// payload, and the trailer.
-	trailer [1]byte
-	parts   [3][]byte
-	bufs    net.Buffers // parts, in the form that writev wants
 }
 
 var sendBuffers = sync.Pool{New: func() any { return new(sendBuffer) }}

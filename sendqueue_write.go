@@ -2,13 +2,15 @@ package websocket
 
 import (
 	"fmt"
+	"net"
+	"sync"
 	"time"
 
 	"github.com/protocol-websocket/websocket/internal/mask"
 )
 
-// This file holds what the one goroutine does that writes to the connection, and
-// what is appended to the queue.
+// This file holds what the one goroutine that writes to the connection does, and
+// how frames get into the queue.
 
 // take takes the queue, with the control frames that are owed, to be written.
 func (q *sendQueue) take() *sendBuffer {
@@ -70,22 +72,34 @@ func (q *sendQueue) writeBatch(out *sendBuffer, o *outgoing) (err error) {
 	return err
 }
 
+// largeWrite holds the parts of a large frame: the header and what is queued
+// before it, the payload, and the trailer.
+type largeWrite struct {
+	parts   [3][]byte
+	bufs    net.Buffers // parts, in the form that writev wants
+	trailer [1]byte
+}
+
+var largeWrites = sync.Pool{New: func() any { return new(largeWrite) }}
+
 // writeParts writes a frame whose payload is too large to be worth a copy. It
 // leaves out empty parts: not every connection takes a write of nothing.
 func (q *sendQueue) writeParts(out *sendBuffer, o *outgoing) error {
-	trailer := out.trailer[:0]
+	w := largeWrites.Get().(*largeWrite)
+	defer largeWrites.Put(w)
+	trailer := w.trailer[:0]
 	if !o.framed {
 		out.b = q.enc.appendHeader(out.b, o.header, len(o.payload))
 		trailer = q.enc.appendTrailer(trailer, o.header)
 	}
-	out.bufs = out.parts[:0]
+	w.bufs = w.parts[:0]
 	for _, part := range [...][]byte{out.b, o.payload, trailer} {
 		if len(part) > 0 {
-			out.bufs = append(out.bufs, part)
+			w.bufs = append(w.bufs, part)
 		}
 	}
-	_, err := out.bufs.WriteTo(q.nc)
-	out.parts, out.bufs = [3][]byte{}, nil
+	_, err := w.bufs.WriteTo(q.nc)
+	w.parts, w.bufs = [3][]byte{}, nil
 	return err
 }
 
