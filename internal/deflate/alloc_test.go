@@ -1,6 +1,7 @@
 //go:build !race
 
-// The race detector allocates, and with it pools drop some of what is put into them.
+// The race detector allocates, and with it pools drop some of what is put into
+// them.
 
 package deflate_test
 

@@ -6,7 +6,8 @@ import (
 	"github.com/protocol-websocket/websocket/internal/deflate"
 )
 
-// Symbols, bases and extra bits are those of the tables in RFC 1951 section 3.2.5.
+// Symbols, bases and extra bits are those of the tables in RFC 1951 section
+// 3.2.5.
 func TestAlphabets(t *testing.T) {
 	for length := 3; length <= 258; length++ {
 		s, base, extra := deflate.LengthSymbol(length)

@@ -2,8 +2,9 @@ package deflate
 
 import "math/bits"
 
-// symbolCode is the code of one symbol. The low 16 bits are the code, its first bit lowest, as it is written. The bits above
-// are its length: 0 if the symbol is not used.
+// symbolCode is the code of one symbol. The low 16 bits are the code, its first
+// bit lowest, as it is written. The bits above are its length: 0 if the symbol
+// is not used.
 type symbolCode uint32
 
 func (c symbolCode) bits() uint { return uint(c >> 16) }
@@ -29,8 +30,8 @@ func makeFixedCodes() (c blockCodes) {
 	return c
 }
 
-// assign adds the codes to symbols that have only the lengths of them, RFC 1951 section 3.2.2. count is the number of codes
-// of each length.
+// assign adds the codes to symbols that have only the lengths of them, RFC 1951
+// section 3.2.2. count is the number of codes of each length.
 func assign(symbols []symbolCode, count *[16]uint16) {
 	var next [16]uint16
 	for l := 1; l < len(next); l++ {
@@ -56,7 +57,8 @@ func (c *compression) fixedCost() int {
 	return n
 }
 
-// codeBuilder makes codes for a block, and the header of the block that describes them.
+// codeBuilder makes codes for a block, and the header of the block that
+// describes them.
 type codeBuilder struct {
 	nlits, ndists, nlens int                        // how many codes the header describes, of each alphabet
 	all                  [maxLits + maxDists]uint8  // the lengths of the codes for literals and lengths, and for distances
@@ -65,7 +67,8 @@ type codeBuilder struct {
 	used                 [19]uint16 // how often each symbol occurs in runs
 	lens                 [19]symbolCode
 
-	// The memory in which one code is made: the symbols that occur, sorted by how often, and then a tree of them.
+	// The memory in which one code is made: the symbols that occur, sorted by
+	// how often, and then a tree of them.
 	rank   [maxRank + 1]uint16
 	sorted [maxLits]uint32
 	weight [2 * maxLits]uint32
@@ -73,7 +76,8 @@ type codeBuilder struct {
 	depth  [2 * maxLits]uint8
 }
 
-// makeCodes makes codes for the block and returns how many bits the block takes with them.
+// makeCodes makes codes for the block and returns how many bits the block takes
+// with them.
 func (c *compression) makeCodes() int {
 	b := &c.builder
 	n := 3 + 5 + 5 + 4 + c.extra
@@ -97,7 +101,8 @@ func (c *compression) makeCodes() int {
 	return n + 3*b.nlens
 }
 
-// writeCodes writes the description of the codes that were made for the block, RFC 1951 section 3.2.7.
+// writeCodes writes the description of the codes that were made for the block,
+// RFC 1951 section 3.2.7.
 func (c *compression) writeCodes() {
 	b := &c.builder
 	c.put(uint64(b.nlits-257|(b.ndists-1)<<5|(b.nlens-4)<<10), 14)
@@ -140,8 +145,9 @@ func (b *codeBuilder) findRuns(of *blockCodes) {
 	}
 }
 
-// addPart adds a symbol for the first of n lengths that all are l, and returns how many lengths the symbol stands for. If l is
-// not 0, the length before them must be l too.
+// addPart adds a symbol for the first of n lengths that all are l, and returns
+// how many lengths the symbol stands for. If l is not 0, the length before them
+// must be l too.
 func (b *codeBuilder) addPart(l, n int) int {
 	switch {
 	case n < 3:
@@ -165,9 +171,10 @@ func (b *codeBuilder) addRun(symbol, extra int) {
 	b.used[symbol]++
 }
 
-// make fills symbols with the codes that are shortest if each symbol occurs as often as given, with no code longer than limit.
-// It returns how many bits all occurrences take. At least two symbols get a code, so that the code is complete: some
-// decompressors refuse an incomplete one.
+// make fills symbols with the codes that are shortest if each symbol occurs as
+// often as given, with no code longer than limit. It returns how many bits all
+// occurrences take. At least two symbols get a code, so that the code is
+// complete: some decompressors refuse an incomplete one.
 func (b *codeBuilder) make(symbols []symbolCode, often []uint16, limit int) (size int) {
 	n := b.sort(often)
 	for s := 0; n < 2; s++ {
@@ -194,14 +201,16 @@ func (b *codeBuilder) make(symbols []symbolCode, often []uint16, limit int) (siz
 // maxRank is the rank of the highest number.
 const maxRank = 13<<3 + 7
 
-// rank returns a rank that grows with often. Numbers of the same rank differ by less than one eighth.
+// rank returns a rank that grows with often. Numbers of the same rank differ by
+// less than one eighth.
 func rank(often uint16) int {
 	x := max(0, bits.Len16(often)-4)
 	return x<<3 + int(often>>x)
 }
 
-// sort sorts the symbols that occur by how often they do, and returns how many there are. It first groups them by rank, which
-// leaves little to sort: with slices.Sort, making codes takes 20 % longer.
+// sort sorts the symbols that occur by how often they do, and returns how many
+// there are. It first groups them by rank, which leaves little to sort: with
+// slices.Sort, making codes takes 20 % longer.
 func (b *codeBuilder) sort(often []uint16) (n int) {
 	clear(b.rank[:])
 	for s, f := range often {
@@ -231,9 +240,10 @@ func (b *codeBuilder) sort(often []uint16) (n int) {
 	return n
 }
 
-// grow makes a Huffman tree with n leaves: again and again it gives a parent to the two lightest nodes that have none yet. The
-// leaves are sorted by weight, and parents are made in the order of theirs, so the lightest node is the first leaf or the
-// first parent.
+// grow makes a Huffman tree with n leaves: again and again it gives a parent to
+// the two lightest nodes that have none yet. The leaves are sorted by weight,
+// and parents are made in the order of theirs, so the lightest node is the
+// first leaf or the first parent.
 func (b *codeBuilder) grow(n int) {
 	for i, s := range b.sorted[:n] {
 		b.weight[i] = s >> 16
@@ -255,9 +265,10 @@ func (b *codeBuilder) grow(n int) {
 	}
 }
 
-// lengths counts the codes of each length. Leaves deeper than limit are moved up to it, where there are not enough codes for
-// all of them. Moving a higher leaf down by one makes room for two there, so that one of the deepest leaves can become its
-// sibling: each such step makes up for one missing code.
+// lengths counts the codes of each length. Leaves deeper than limit are moved
+// up to it, where there are not enough codes for all of them. Moving a higher
+// leaf down by one makes room for two there, so that one of the deepest leaves
+// can become its sibling: each such step makes up for one missing code.
 func (b *codeBuilder) lengths(n, limit int) (count [16]uint16) {
 	missing := -1 << limit
 	b.depth[2*n-2] = 0

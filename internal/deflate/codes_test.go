@@ -2,8 +2,9 @@ package deflate
 
 import "testing"
 
-// Codes become as long as the limit allows and leave no bits without a meaning. From their lengths prefixCode makes the same
-// codes, also those that are too long for its table.
+// Codes become as long as the limit allows and leave no bits without a meaning.
+// From their lengths prefixCode makes the same codes, also those that are too
+// long for its table.
 func TestCodeBuilder(t *testing.T) {
 	b, in := new(codeBuilder), new(prefixCode)
 	for _, limit := range []int{7, 15} {

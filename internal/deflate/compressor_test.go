@@ -96,7 +96,8 @@ func TestCompressorKnownMessages(t *testing.T) {
 	}
 }
 
-// The output is hardly larger than that of compress/flate at level 1 and with a window of 32 KiB.
+// The output is hardly larger than that of compress/flate at level 1 and with a
+// window of 32 KiB.
 func TestCompressorRatio(t *testing.T) {
 	for _, tt := range []struct {
 		bits, size int
@@ -155,7 +156,8 @@ func TestCompressorLearnsInProportion(t *testing.T) {
 	}
 }
 
-// The result follows what is in dst, and if dst has room for it nothing else in dst changes.
+// The result follows what is in dst, and if dst has room for it nothing else in
+// dst changes.
 func TestAppend(t *testing.T) {
 	p := jsonText(newRand(5), 5000)
 	c, d := deflate.Compressor{WindowBits: 15}, deflate.Decompressor{WindowBits: 15}

@@ -9,7 +9,8 @@ import (
 	"sync"
 )
 
-// Decompressor decompresses the messages of one direction of one connection. It must not be used by two goroutines at once.
+// Decompressor decompresses the messages of one direction of one connection. It
+// must not be used by two goroutines at once.
 type Decompressor struct {
 	WindowBits      int  // a distance longer than 1<<WindowBits bytes is an error; 8 to 15
 	ContextTakeover bool // whether a message may refer to those before it
@@ -17,7 +18,8 @@ type Decompressor struct {
 	window window
 }
 
-// ErrTooLarge is the error of a message that decompresses to more bytes than the limit.
+// ErrTooLarge is the error of a message that decompresses to more bytes than
+// the limit.
 var ErrTooLarge = errors.New("message decompresses to more than the limit")
 
 // CorruptError is the error of a message that is not a valid deflate stream.
@@ -36,12 +38,13 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 
 var decompressions = sync.Pool{New: func() any { return new(decompression) }}
 
-// Append appends the decompressed payload to dst. It returns ErrTooLarge as soon as that is more than limit bytes, and a
-// *CorruptError if payload is not a valid deflate stream. After an error the appended bytes mean nothing, and d must not be
-// used again.
+// Append appends the decompressed payload to dst. It returns ErrTooLarge as
+// soon as that is more than limit bytes, and a *CorruptError if payload is not
+// a valid deflate stream. After an error the appended bytes mean nothing, and d
+// must not be used again.
 func (d *Decompressor) Append(dst, payload []byte, limit int64) ([]byte, error) {
 	if len(payload) == 0 {
-		return dst, nil // zlib sends an empty message so, without the 0x00 of RFC 7692 section 7.2.3.6
+		return dst, nil // zlib compresses an empty message to nothing, not to the 0x00 of RFC 7692 section 7.2.3.6
 	}
 	s := decompressions.Get().(*decompression)
 	s.begin(d, dst, payload, limit)
@@ -85,7 +88,8 @@ func (s *decompression) finish() []byte {
 	return out
 }
 
-// maxTurn is how many bits a length and its distance take at most, with their extra bits.
+// maxTurn is how many bits a length and its distance take at most, with their
+// extra bits.
 const maxTurn = 15 + 5 + 15 + 13
 
 var (
@@ -97,9 +101,10 @@ var (
 	errDistance  = errors.New("distance that goes beyond the window or the first byte")
 )
 
-// message decompresses all blocks. The sender ends a message with a flush, which is an empty stored block, and removes the last
-// four bytes of that, RFC 7692 section 7.2.1: the message is complete where those bytes would begin. It may also end with a
-// final block, and even go on after one, section 7.2.3.4.
+// message decompresses all blocks. The sender ends a message with a flush,
+// which is an empty stored block, and removes the last four bytes of that, RFC
+// 7692 section 7.2.1: the message is complete where those bytes would begin. It
+// may also end with a final block, and even go on after one, section 7.2.3.4.
 func (s *decompression) message() error {
 	for {
 		h, err := s.bits(3)
@@ -118,8 +123,8 @@ func (s *decompression) message() error {
 	}
 }
 
-// failed turns err into the error that Append returns. Inlined it would take 24 bytes of stack from message, whose calls go
-// deep.
+// failed turns err into the error that Append returns. Inlined it would take 24
+// bytes of stack from message, whose calls go deep.
 //
 //go:noinline
 func (s *decompression) failed(err error) error {
@@ -129,7 +134,7 @@ func (s *decompression) failed(err error) error {
 	return &CorruptError{Err: err, Offset: s.at - int(s.n>>3), Len: len(s.in)}
 }
 
-// atEnd skips the rest of the byte, and reports whether there are no more.
+// atEnd skips the rest of the byte, and reports whether it was the last one.
 func (s *decompression) atEnd() bool {
 	s.align()
 	return s.at == len(s.in)
@@ -172,8 +177,10 @@ func (s *decompression) stored() error {
 	return nil
 }
 
-// compressed decompresses a block of literals, and of lengths with distances, RFC 1951 section 3.2.3. Its state is in local
-// variables while it runs. Each turn of the loop begins with as many bits as a turn can take, or all that are left.
+// compressed decompresses a block of literals, and of lengths with distances,
+// RFC 1951 section 3.2.3. Its state is in local variables while it runs. Each
+// turn of the loop begins with as many bits as a turn can take, or all that are
+// left.
 func (s *decompression) compressed(lits, dists *prefixCode) error {
 	out, acc, n, err := s.out, s.acc, s.n, error(nil)
 	room := min(s.end, cap(out))
@@ -226,8 +233,10 @@ func (s *decompression) compressed(lits, dists *prefixCode) error {
 	return err
 }
 
-// grow makes room in out for n more bytes, and returns the length up to which out may grow. The room depends on how much came
-// in and out so far: a message that grows a thousandfold takes at most twice the memory that it really decompressed to.
+// grow makes room in out for n more bytes, and returns the length up to which
+// out may grow. The room depends on how much came in and out so far: a message
+// that grows a thousandfold takes at most twice as much memory as its
+// decompressed bytes.
 func (s *decompression) grow(out []byte, n int) ([]byte, int, error) {
 	if n > s.end-len(out) {
 		return out, 0, ErrTooLarge
@@ -239,8 +248,8 @@ func (s *decompression) grow(out []byte, n int) ([]byte, int, error) {
 	return out, min(s.end, cap(out)), nil
 }
 
-// copyBack copies bytes that begin before the message, in the window, or that overlap the place to which they are copied. out
-// has room for them.
+// copyBack copies bytes that begin before the message, in the window, or that
+// overlap the place to which they are copied. out has room for them.
 func (s *decompression) copyBack(out []byte, length, dist int) ([]byte, error) {
 	if before := dist - (len(out) - s.start); before > 0 {
 		if before > len(s.window) {
@@ -260,7 +269,8 @@ func (s *decompression) copyBack(out []byte, length, dist int) ([]byte, error) {
 	return out, nil
 }
 
-// readCodes reads the codes of a block that brings its own, RFC 1951 section 3.2.7.
+// readCodes reads the codes of a block that brings its own, RFC 1951 section
+// 3.2.7.
 func (s *decompression) readCodes() error {
 	h, err := s.bits(14)
 	if err != nil {
@@ -292,7 +302,8 @@ func (s *decompression) readCodes() error {
 	return nil
 }
 
-// readLengths reads the lengths of codes, which are written with a code themselves.
+// readLengths reads the lengths of codes, which are written with a code
+// themselves.
 func (s *decompression) readLengths(lengths []uint8) error {
 	for i := 0; i < len(lengths); {
 		s.fill()
@@ -331,5 +342,6 @@ func (s *decompression) readLengths(lengths []uint8) error {
 	return nil
 }
 
-// lengthRuns are the lengths of the runs that the symbols 16, 17 and 18 stand for: base plus the extra bits.
+// lengthRuns are the lengths of the runs that the symbols 16, 17 and 18 stand
+// for: base plus the extra bits.
 var lengthRuns = [3]struct{ extra, base uint }{{2, 3}, {3, 3}, {7, 11}}

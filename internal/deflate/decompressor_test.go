@@ -107,8 +107,8 @@ func TestCorruptErrorText(t *testing.T) {
 	}
 }
 
-// distMessage returns a message of letters, the last four at the given distance from those that they repeat, and what it is
-// decompressed to.
+// distMessage returns a message of letters, the last four at the given distance
+// from those that they repeat, and what it is decompressed to.
 func distMessage(letters, dist int) (message, whole []byte) {
 	symbol := 0
 	for symbol+1 < len(strictDists) && strictDists[symbol+1] <= dist {
@@ -121,7 +121,8 @@ func distMessage(letters, dist int) (message, whole []byte) {
 	return bitBytes(bits + " c0000000 0 00 s"), bytes.Repeat([]byte{'a'}, letters+4)
 }
 
-// A distance is refused if it goes beyond what there is, and also if it goes beyond what was negotiated.
+// A distance is refused if it goes beyond what there is, and also if it goes
+// beyond what was negotiated.
 func TestDecompressorKeepsToItsWindow(t *testing.T) {
 	for bits := 8; bits <= 14; bits++ {
 		size := 1 << bits
@@ -165,7 +166,8 @@ func TestDecompressorFromOtherCompressor(t *testing.T) {
 	}
 }
 
-// A message that is cut is an error. Only the first byte of a stored block is a message by itself: the empty one.
+// A message that is cut is an error. Only the first byte of a stored block is a
+// message by itself: the empty one.
 func TestDecompressorTruncated(t *testing.T) {
 	for _, level := range []int{flate.NoCompression, flate.HuffmanOnly, 1, 9} {
 		for _, n := range []int{1, 30, 2000} {
@@ -211,7 +213,8 @@ func TestDecompressorLimit(t *testing.T) {
 	}
 }
 
-// bomb returns a message of little more than 1 MiB that decompresses to 1 GiB of zeros.
+// bomb returns a message of little more than 1 MiB that decompresses to 1 GiB
+// of zeros.
 func bomb(t *testing.T) []byte {
 	t.Helper()
 	var part bytes.Buffer
@@ -248,7 +251,8 @@ func TestDecompressorBomb(t *testing.T) {
 	if memory >= 4<<20 {
 		t.Errorf("a bomb of %d bytes made %d bytes be allocated, want less than 4 MiB", len(message), memory)
 	}
-	// Without a limit the memory depends on how much was decompressed, which here is 4 MiB.
+	// Without a limit the memory depends on how much was decompressed, which
+	// here is 4 MiB.
 	memory = allocated(func() {
 		if _, err := d.Append(nil, message[:4<<10], 1<<40); err == nil {
 			t.Error("a part of the bomb was taken for a message")
@@ -271,12 +275,14 @@ func TestDecompressorMakesRoomWithinLimit(t *testing.T) {
 	}
 }
 
-// A length and its distance take up to 48 bits, and few of the bits loaded before may be left.
+// A length and its distance take up to 48 bits, and few of the bits loaded
+// before may be left.
 func TestDecompressorLongestCodes(t *testing.T) {
 	var b, tokens strings.Builder
 	b.WriteString("0 10 11101 11101 1111 000 000 000" + strings.Repeat(" 100", 16)) // all code lengths have a code of 4 bits, runs have none
-	// The literals a to n have codes of 1 to 14 bits. The end, and lengths from 227 on, have codes of 15. Distances up to
-	// 24576 have codes of 1 to 14 bits, and longer ones of 15.
+	// The literals a to n have codes of 1 to 14 bits. The end, and lengths from
+	// 227 on, have codes of 15. Distances up to 24576 have codes of 1 to 14
+	// bits, and longer ones of 15.
 	lits, dists := make([]int, 286), make([]int, 30)
 	for i := range 14 {
 		lits['a'+i], dists[i] = i+1, i+1

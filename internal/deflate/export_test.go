@@ -19,7 +19,8 @@ func (c *Compressor) Window() []byte { return c.window }
 // Window returns what d holds between two messages.
 func (d *Decompressor) Window() []byte { return d.window }
 
-// LengthSymbol returns the symbol of a length, the lowest length of that symbol, and the number of its extra bits.
+// LengthSymbol returns the symbol of a length, the lowest length of that
+// symbol, and the number of its extra bits.
 func LengthSymbol(length int) (symbol, base, extra int) {
 	s := lengthSymbol[length-3]
 	return int(s), int(lengthBase[s]) + 3, int(lengthExtra[s])

@@ -15,7 +15,8 @@ import (
 // newRand returns a source that is the same in each run.
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) }
 
-// jsonText returns n bytes of JSON: objects with the same keys and other values.
+// jsonText returns n bytes of JSON: objects with the same keys and other
+// values.
 func jsonText(r *rand.Rand, n int) []byte {
 	var b strings.Builder
 	for b.Len() < n {
@@ -65,7 +66,8 @@ func ways(f func(bits int, takeover bool)) {
 	}
 }
 
-// split cuts data into pieces, of one byte, a few, or up to 2 KiB, as seed chooses.
+// split cuts data into pieces, of one byte, a few, or up to 2 KiB, as seed
+// chooses.
 func split(data []byte, seed uint64) (pieces [][]byte) {
 	r := newRand(seed)
 	for len(data) > 0 {
@@ -75,8 +77,10 @@ func split(data []byte, seed uint64) (pieces [][]byte) {
 	return pieces
 }
 
-// bitBytes turns groups of bits into bytes. Each group is written as RFC 1951 does: a number has its highest bit first, but is
-// sent from its lowest; a code, with a c before it, is sent as it is written. The group s is as many zeros as the byte has left.
+// bitBytes turns groups of bits into bytes. Each group is written as RFC 1951
+// does: a number has its highest bit first, but is sent from its lowest; a
+// code, with a c before it, is sent as it is written. The group s is as many
+// zeros as the byte has left.
 func bitBytes(groups string) []byte {
 	var out []byte
 	n := 0
@@ -107,8 +111,8 @@ func bitBytes(groups string) []byte {
 	return out
 }
 
-// otherMessages calls f with messages that compress/flate compressed, at each level. With takeover each may refer to those
-// before it of the same level.
+// otherMessages calls f with messages that compress/flate compressed, at each
+// level. With takeover each may refer to those before it of the same level.
 func otherMessages(t testing.TB, takeover bool, f func(level int, first bool, sent, want []byte)) {
 	t.Helper()
 	for level := flate.HuffmanOnly; level <= flate.BestCompression; level++ {
@@ -140,8 +144,9 @@ func otherMessages(t testing.TB, takeover bool, f func(level int, first bool, se
 	}
 }
 
-// reference decompresses with compress/flate. Where the sender removed four bytes it adds a block that cannot be mistaken for
-// anything else, to see that they belong there.
+// reference decompresses with compress/flate. Where the sender removed four
+// bytes it adds a block that cannot be mistaken for anything else, to see that
+// they belong there.
 func reference(message []byte, limit int) ([]byte, bool) {
 	const mark = "\x6b\xd1\x0e\x97\xf3\x28\x5c\xe1"
 	end := "\x08\x00\xf7\xff" + mark + "\x01\x00\x00\xff\xff"

@@ -10,20 +10,25 @@ const (
 	minMatch = 4  // a match of 3 bytes is hardly shorter than the bytes
 	maxMatch = 258
 
-	// stride is the distance between two positions of the window that are put into the table. Because matches are extended to
-	// the left too, the output with 2 is only 1 % longer than with 1, and 128 bytes take 2.3 µs, not 4. With 3 it is 2 %
-	// longer still. Inside matches no position is put into the table: that saves 10 % of the time, and the output is 1 %
-	// longer, for text 3 %.
+	// stride is the distance between two positions of the window that are put
+	// into the table. Because matches are extended to the left too, the output
+	// with 2 is only 1 % longer than with 1, and 128 bytes take 2.3 µs, not 4.
+	// With 3 it is 2 % longer still. Inside matches no position is put into the
+	// table: that saves 10 % of the time, and the output is 1 % longer, for
+	// text 3 %.
 	stride = 2
 
-	// After 1<<patience bytes without a match, the search tries only every second byte, after twice as many every third,
-	// and so on, until it finds a match. Without this, noise takes five times as long. For 512 bytes of JSON or text the
-	// output with 64 bytes is 5 % shorter than with 16, and with 128 no shorter.
+	// After 1<<patience bytes without a match, the search tries only every
+	// second byte, after twice as many every third, and so on, until it finds a
+	// match. Without this, noise takes five times as long. Waiting for 64 bytes
+	// makes 512 bytes of JSON or text 5 % shorter than waiting for 16. Waiting
+	// for 128 gains nothing more.
 	patience = 6
 )
 
-// token is a literal or, if the highest bit is set, a match. A match has its distance less 1 in the low 16 bits, and its
-// length less 3 in the 8 bits above.
+// token is a literal or, if the highest bit is set, a match. A match has its
+// distance less 1 in the low 16 bits, and its length less 3 in the 8 bits
+// above.
 type token uint32
 
 const matched token = 1 << 31
@@ -41,8 +46,10 @@ func (c *compression) learn(p []byte) {
 	}
 }
 
-// tokenize turns src[start:] into tokens. At each byte it tries the last occurrence of the same four bytes. If it finds a
-// match, it tries the next byte too and takes the longer match: that makes 4 KiB of JSON 4 to 16 % shorter.
+// tokenize turns src[start:] into tokens. At each byte it tries the last
+// occurrence of the same four bytes. If it finds a match, it tries the next
+// byte too and takes the longer match: that makes 4 KiB of JSON 4 to 16 %
+// shorter.
 func (c *compression) tokenize(src []byte, start int) {
 	c.n, c.extra = 0, 0
 	clear(c.lits[:])
@@ -69,8 +76,8 @@ func (c *compression) tokenize(src []byte, start int) {
 	c.addLiterals(src[done:])
 }
 
-// last returns the distance to the last occurrence of the four bytes at src[i], or 0 if there is none within c.reach. It puts
-// their position into the table.
+// last returns the distance to the last occurrence of the four bytes at src[i],
+// or 0 if there is none within c.reach. It puts their position into the table.
 func (c *compression) last(src []byte, i int) uint32 {
 	four, at := load32(src, i), c.base+uint32(i)
 	last := &c.table[hash4(four)]
@@ -82,13 +89,15 @@ func (c *compression) last(src []byte, i int) uint32 {
 	return dist
 }
 
-// match says that the bytes from start to end are the same as those dist before them.
+// match says that the bytes from start to end are the same as those dist before
+// them.
 type match struct {
 	start, end int
 	dist       uint32
 }
 
-// extend makes a match of four bytes at src[i] as long as possible, to both sides, but not beyond src[done] to the left.
+// extend makes a match of four bytes at src[i] as long as possible, to both
+// sides, but not beyond src[done] to the left.
 func extend(src []byte, done, i int, dist uint32) match {
 	from := i - int(dist)
 	end := i + minMatch + common(src[from+minMatch:], src[i+minMatch:])
@@ -98,7 +107,8 @@ func extend(src []byte, done, i int, dist uint32) match {
 	return match{i, end, dist}
 }
 
-// common returns the length of the common prefix of a and b. a must not be shorter than b.
+// common returns the length of the common prefix of a and b. a must not be
+// shorter than b.
 func common(a, b []byte) (n int) {
 	for len(b)-n >= 8 {
 		if x := binary.LittleEndian.Uint64(a[n:]) ^ binary.LittleEndian.Uint64(b[n:]); x != 0 {
@@ -121,7 +131,8 @@ func (c *compression) addLiterals(p []byte) {
 	c.n += len(p)
 }
 
-// addMatch adds a match of minMatch bytes or more, as several tokens if it is longer than maxMatch.
+// addMatch adds a match of minMatch bytes or more, as several tokens if it is
+// longer than maxMatch.
 func (c *compression) addMatch(length int, dist uint32) {
 	for length > 0 {
 		n := min(length, maxMatch)

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// A match of any length is written as matches that are neither shorter than 3 nor longer than 258.
+// A match of any length is written as matches that are neither shorter than 3
+// nor longer than 258.
 func TestAddMatchOfAnyLength(t *testing.T) {
 	c := new(compression)
 	for length := minMatch; length <= 3*maxMatch+3; length++ {

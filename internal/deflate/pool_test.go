@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Positions start again before they overflow, and then the table is cleared: what it holds would seem to be near.
+// Positions start again before they overflow, and then the table is cleared:
+// what it holds would seem to be near.
 func TestPositionsStartAgain(t *testing.T) {
 	var p []byte
 	for i := range 150 {

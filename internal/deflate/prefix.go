@@ -50,9 +50,10 @@ func (r *bitReader) align() {
 	r.acc, r.n = 0, 0
 }
 
-// prefixEntry is the meaning of a code. From the lowest bit on it has 4 bits for the length of the code, 4 for the number of
-// extra bits that follow the code, 8 for the kind, and 16 for the literal or the number to which the extra bits are added. 0
-// is the meaning of bits that are no code.
+// prefixEntry is the meaning of a code. From the lowest bit on it has 4 bits
+// for the length of the code, 4 for the number of extra bits that follow the
+// code, 8 for the kind, and 16 for the literal or the number to which the extra
+// bits are added. 0 is the meaning of bits that are no code.
 type prefixEntry uint32
 
 const (
@@ -67,20 +68,23 @@ func (e prefixEntry) bits() uint  { return uint(e & 15) }
 func (e prefixEntry) extra() uint { return uint(e >> 4 & 15) }
 func (e prefixEntry) kind() uint  { return uint(e & kindMask) }
 
-// value returns the length or distance: the number in e plus the extra bits, which follow the code in acc.
+// value returns the length or distance: the number in e plus the extra bits,
+// which follow the code in acc.
 func (e prefixEntry) value(acc uint64) int {
 	return int(e>>16) + int(acc>>e.bits()&(1<<e.extra()-1))
 }
 
-// The numbers of bits by which tables are indexed. With 9 bits for literals and lengths 64 KiB take 10 % longer, and 512
-// bytes as long.
+// The numbers of bits by which tables are indexed. With only 9 bits for
+// literals and lengths, 64 KiB take 10 % longer, and 512 bytes take as long as
+// now.
 const (
 	litBits  = 10
 	distBits = 7
 )
 
-// prefixCode finds the code at the beginning of some bits. Short codes are in a table. Long ones are found length by length,
-// which is slow, but they are long because they are rare.
+// prefixCode finds the code at the beginning of some bits. Short codes are in a
+// table. Long ones are found length by length. That is slow, but codes are long
+// because they are rare.
 type prefixCode struct {
 	mask    uint64 // the bits that index table
 	table   [1 << litBits]prefixEntry
@@ -88,7 +92,8 @@ type prefixCode struct {
 	symbols [288]prefixEntry // all codes, in their order
 }
 
-// find returns the meaning of the next bits of acc, or 0 if no code begins with them.
+// find returns the meaning of the next bits of acc, or 0 if no code begins with
+// them.
 func (p *prefixCode) find(acc uint64) prefixEntry {
 	if e := p.table[acc&p.mask%(1<<litBits)]; e != 0 {
 		return e
@@ -96,8 +101,9 @@ func (p *prefixCode) find(acc uint64) prefixEntry {
 	return p.findLong(acc)
 }
 
-// findLong goes through the codes in their order. The codes of one length are consecutive numbers, which begin after those of
-// the length before.
+// findLong goes through the codes in their order. The codes of one length are
+// consecutive numbers, which begin after those of the length before. Inlined it
+// would make find too large to be inlined itself.
 //
 //go:noinline
 func (p *prefixCode) findLong(acc uint64) prefixEntry {
@@ -115,9 +121,10 @@ func (p *prefixCode) findLong(acc uint64) prefixEntry {
 	return 0
 }
 
-// build makes the code in which entries[i] has a code of lengths[i] bits, or none if that is 0, RFC 1951 section 3.2.2. It
-// reports whether the lengths make a code. A code that leaves bits without a meaning is accepted only if it has a single
-// symbol, of one bit, or none at all.
+// build makes the code in which entries[i] has a code of lengths[i] bits, or
+// none if that is 0, RFC 1951 section 3.2.2. It reports whether the lengths
+// make a code. A code that leaves bits without a meaning is accepted only if it
+// has a single symbol, of one bit, or none at all.
 func (p *prefixCode) build(lengths []uint8, entries []prefixEntry, size uint) bool {
 	p.count = [16]uint16{}
 	used, longest := 0, uint8(1)
@@ -167,8 +174,8 @@ var (
 	fixedLitCode, fixedDistCode = fixedPrefixCodes()
 )
 
-// prefixEntries returns the meanings of all symbols for literals and lengths, and for distances, RFC 1951 section 3.2.5. The
-// lengths of their codes are 0.
+// prefixEntries returns the meanings of all symbols for literals and lengths,
+// and for distances, RFC 1951 section 3.2.5. The lengths of their codes are 0.
 func prefixEntries() (lits [288]prefixEntry, dists [32]prefixEntry) {
 	for i := range 256 {
 		lits[i] = prefixEntry(i<<16 | kindLiteral)
@@ -185,7 +192,8 @@ func prefixEntries() (lits [288]prefixEntry, dists [32]prefixEntry) {
 	return
 }
 
-// fixedPrefixCodes returns the codes of blocks that bring none, RFC 1951 section 3.2.6.
+// fixedPrefixCodes returns the codes of blocks that bring none, RFC 1951
+// section 3.2.6.
 func fixedPrefixCodes() (lits, dists prefixCode) {
 	l, d := fixedLengths()
 	lits.build(l[:], litEntries[:], litBits)

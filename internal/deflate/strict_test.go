@@ -2,7 +2,8 @@ package deflate_test
 
 import "errors"
 
-// strictDecompressor follows the text of RFC 1951 bit by bit, with no code of this package. It notes the longest distance.
+// strictDecompressor follows the text of RFC 1951 bit by bit, with no code of
+// this package. It notes the longest distance.
 type strictDecompressor struct {
 	out      []byte // all messages so far
 	in       []byte
@@ -12,7 +13,8 @@ type strictDecompressor struct {
 
 var errStrict = errors.New("not a deflate stream")
 
-// message decompresses a message. Whatever is wrong panics, and makes it return errStrict.
+// message decompresses a message. Whatever is wrong panics, and makes it return
+// errStrict.
 func (s *strictDecompressor) message(payload []byte) (out []byte, err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -59,7 +61,8 @@ func (s *strictDecompressor) stored() {
 	s.bit += 8 * n
 }
 
-// strictCode has the symbol of each code, which is written as a 1 and then its bits.
+// strictCode has the symbol of each code, which is written as a 1 and then its
+// bits.
 type strictCode map[int]int
 
 func newStrictCode(lengths []int) strictCode {

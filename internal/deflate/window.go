@@ -1,6 +1,7 @@
 package deflate
 
-// window holds the end of the messages so far, to which the next message may refer. Its memory grows as it fills.
+// window holds the end of the messages so far, to which the next message may
+// refer. Its memory grows as it fills.
 type window []byte
 
 // slide appends p and keeps the last size bytes.

@@ -2,7 +2,8 @@
 
 package mask
 
-// DisableAVX2 makes Copy do what it does on processors without AVX2, until restore is called.
+// DisableAVX2 makes Copy do what it does on processors without AVX2, until
+// restore is called.
 func DisableAVX2() (restore func()) {
 	had := hasAVX2
 	hasAVX2 = false

@@ -11,7 +11,7 @@ import (
 	"github.com/protocol-websocket/websocket/internal/mask"
 )
 
-// naive is what section 5.3 says, a byte at a time.
+// naive masks a byte at a time, as RFC 6455 section 5.3 says.
 func naive(src []byte, key uint32) []byte {
 	var wire [mask.KeySize]byte
 	binary.LittleEndian.PutUint32(wire[:], key)
@@ -22,7 +22,7 @@ func naive(src []byte, key uint32) []byte {
 	return dst
 }
 
-// keyAfter is the key for the byte after n others.
+// keyAfter returns the key for the byte that follows n others.
 func keyAfter(key uint32, n int) uint32 {
 	var wire, turned [mask.KeySize]byte
 	binary.LittleEndian.PutUint32(wire[:], key)
@@ -52,7 +52,8 @@ func TestCopyExample(t *testing.T) {
 	}
 }
 
-// testLengths are all up to 300, and longer ones near those where the assembly takes another way.
+// testLengths returns all lengths up to 300, and longer ones near those at
+// which the assembly takes another way.
 func testLengths() (lengths []int) {
 	for n := range 301 {
 		lengths = append(lengths, n)
@@ -63,7 +64,8 @@ func testLengths() (lengths []int) {
 	return append(lengths, 318, 319, 320, 511, 512, 513, 543, 544, 545, 575, 576)
 }
 
-// Every length, at every alignment of both slices: nothing but dst[:n] changes, and that is right.
+// For every length and every alignment of both slices, dst[:n] is masked and
+// nothing else changes.
 func TestCopy(t *testing.T) {
 	const guard, edge = 0xEE, 32 // the assembly stores at multiples of 32
 	noise := makeNoise(1300)
@@ -105,7 +107,7 @@ func TestCopyInPlace(t *testing.T) {
 	}
 }
 
-// The twin of the assembly, which machines that have assembly do not run otherwise.
+// A processor for which there is assembly does not run longGeneric otherwise.
 func TestLongGeneric(t *testing.T) {
 	noise := makeNoise(400)
 	for n := mask.Block; n <= len(noise); n++ {
@@ -150,7 +152,8 @@ func TestCopyChunks(t *testing.T) {
 	}
 }
 
-// The capacity behind a short dst may be memory that is in use for something else.
+// The capacity behind a short dst may be memory that is in use for something
+// else.
 func TestCopyShortDst(t *testing.T) {
 	for _, n := range []int{1, 5, 64, 100} {
 		t.Run(fmt.Sprintf("length=%d", n), func(t *testing.T) {
@@ -198,7 +201,8 @@ func FuzzCopy(f *testing.F) {
 	})
 }
 
-// The same mask never twice in 1,000 frames; chance may give one pair, hardly ever two.
+// Keys differ. Among 1,000 of them two may be the same by chance, but hardly
+// ever more.
 func TestKeysDistinct(t *testing.T) {
 	seen := make(map[uint32]int)
 	for range 1000 {
@@ -209,7 +213,7 @@ func TestKeysDistinct(t *testing.T) {
 	}
 }
 
-// Run under -race too: a store that two goroutines hold at once gives both the same keys.
+// A store that two goroutines used at once would give both the same keys.
 func TestKeysConcurrent(t *testing.T) {
 	const writers, each = 8, 2000
 	keys := make([][]uint32, writers)
@@ -233,7 +237,8 @@ func TestKeysConcurrent(t *testing.T) {
 	}
 }
 
-// The store is drawn again when it runs out, and holds no key that was given out.
+// The store is filled again when it is empty, and holds no key that was given
+// out.
 func TestKeysStore(t *testing.T) {
 	var m mask.Keys
 	buf, _ := m.Store()
@@ -260,8 +265,9 @@ func TestKeysStore(t *testing.T) {
 	}
 }
 
-// AllocsPerRun rounds the average down. So a store that is allocated now and then counts as nothing, also under -race, where
-// a pool drops some of what is put into it, and an allocation for each key counts.
+// AllocsPerRun rounds the average down. So a store that is allocated now and
+// then counts as nothing, also under -race, where a pool drops some of what is
+// put into it, and an allocation for each key counts.
 func TestAllocs(t *testing.T) {
 	p := make([]byte, 1000)
 	for _, tt := range []struct {
@@ -282,7 +288,8 @@ func TestAllocs(t *testing.T) {
 func BenchmarkCopy(b *testing.B) {
 	for _, size := range []int{16, 125, 256, 512, 1024, 65536} {
 		src, dst := makeNoise(size), make([]byte, size)
-		// Each loop calls what it measures directly: a function value would cost as much as masking 16 bytes.
+		// Each loop calls what it measures directly: a function value would
+		// cost as much as masking 16 bytes.
 		b.Run(fmt.Sprintf("size=%d/floor", size), func(b *testing.B) {
 			b.SetBytes(int64(size))
 			for b.Loop() {

@@ -6,8 +6,9 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// deflateName is the name of the only extension that we speak, RFC 7692 section 7. Its case matters, as in browsers. The drafts
-// of permessage-deflate had other names and rules.
+// deflateName is the name of the only extension that we speak, RFC 7692 section
+// 7. Its case matters, as in browsers. The drafts of permessage-deflate had
+// other names and rules.
 const deflateName = "permessage-deflate"
 
 // The parameters of permessage-deflate, RFC 7692 section 7.1.
@@ -29,8 +30,9 @@ var paramNames = [...]string{
 type extension struct {
 	name string
 
-	// For each parameter of permessage-deflate, given holds its number, noValue if it has none, or 0 if it is missing. flaw
-	// says why the parameters are invalid, or is "". For other extensions both mean nothing.
+	// For each parameter of permessage-deflate, given holds its number, noValue
+	// if it has none, or 0 if it is missing. flaw says why the parameters are
+	// invalid, or is "". For other extensions both mean nothing.
 	given [len(paramNames)]int
 	flaw  string
 }
@@ -39,7 +41,8 @@ const noValue = -1
 
 func (e *extension) has(param int) bool { return e.given[param] != 0 }
 
-// bits returns the number of a parameter for window bits, or the default if the parameter or its number is missing.
+// bits returns the number of a parameter for window bits, or the default if the
+// parameter or its number is missing.
 func (e *extension) bits(param int) int {
 	if e.given[param] <= 0 {
 		return MaxWindowBits
@@ -47,7 +50,8 @@ func (e *extension) bits(param int) int {
 	return e.given[param]
 }
 
-// take adds a parameter. Only the first flaw is kept. Its text is a constant, since a client may send tens of thousands of flaws.
+// take adds a parameter. Only the first flaw is kept. Its text is a constant,
+// since a client may send tens of thousands of flaws.
 func (e *extension) take(p param) {
 	if e.flaw != "" {
 		return
@@ -73,8 +77,9 @@ func (e *extension) take(p param) {
 
 var windowBitsValues = [...]string{"8", "9", "10", "11", "12", "13", "14", "15"}
 
-// windowBits reads a number from 8 to 15 without leading zeros, RFC 7692 section 7.1.2. For any other value it returns 0. In a
-// quoted string backslashes may stand before the digits.
+// windowBits reads a number from 8 to 15 without leading zeros, RFC 7692
+// section 7.1.2. For any other value it returns 0. In a quoted string
+// backslashes may stand before the digits.
 func windowBits(value string) int {
 	var digits [2]byte
 	n, escaped := 0, false
@@ -96,8 +101,9 @@ func windowBits(value string) int {
 	return 0
 }
 
-// eachExtension calls f for each element of the header, which may have several lines, until an element is malformed, RFC 6455
-// section 9.1. It keeps no list, since a peer may send tens of thousands of elements.
+// eachExtension calls f for each element of the header, which may have several
+// lines, until an element is malformed, RFC 6455 section 9.1. It keeps no list,
+// since a peer may send tens of thousands of elements.
 func eachExtension(lines []string, f func(extension)) (wellFormed bool) {
 	for _, line := range lines {
 		for s := skipSpace(line); s != ""; s = skipSpace(s) {
@@ -116,7 +122,8 @@ func eachExtension(lines []string, f func(extension)) (wellFormed bool) {
 	return true
 }
 
-// cutExtension reads an element, up to the comma after it or the end of the line.
+// cutExtension reads an element, up to the comma after it or the end of the
+// line.
 func cutExtension(s string) (e extension, rest string, ok bool) {
 	e.name, s = cutToken(s)
 	if e.name == "" {
@@ -145,8 +152,9 @@ type param struct {
 	hasValue bool
 }
 
-// cutParam reads the name of a parameter, and the value if there is one. It allows space around the equals sign, as RFC 2616 does,
-// to which RFC 6455 refers.
+// cutParam reads the name of a parameter, and the value if there is one. It
+// allows space around the equals sign, as RFC 2616 does, to which RFC 6455
+// refers.
 func cutParam(s string) (p param, rest string, ok bool) {
 	p.name, s = cutToken(s)
 	s = skipSpace(s)
@@ -163,7 +171,8 @@ func cutParam(s string) (p param, rest string, ok bool) {
 	return p, s, p.value != ""
 }
 
-// cutQuoted reads the quoted string at the beginning of s and returns what is between its quotes.
+// cutQuoted reads the quoted string at the beginning of s and returns what is
+// between its quotes.
 func cutQuoted(s string) (inside, rest string, ok bool) {
 	for i := 1; i < len(s); i++ {
 		switch s[i] {

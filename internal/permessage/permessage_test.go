@@ -49,7 +49,8 @@ func TestOffer(t *testing.T) {
 	}
 }
 
-// What clients offer, and how a server answers with windows of 12 bits, without context takeover, and with windows of 15 bits.
+// What clients offer, and how a server answers with windows of 12 bits, without
+// context takeover, and with windows of 15 bits.
 func TestAccept(t *testing.T) {
 	const d = "permessage-deflate"
 	const both, twelve = d + snt + cnt, smb + "=12"
@@ -118,8 +119,8 @@ func TestAcceptParams(t *testing.T) {
 	}
 }
 
-// values are the values of window bits of defects of the past, and the
-// number each means, or 0.
+// values are values of window bits that implementations have got wrong, and the
+// number that each means, or 0.
 var values = map[string]int{
 	"=0": 0, "=7": 0, "=8": 8, "=9": 9, "=10": 10, "=14": 14, "=15": 15, "=16": 0, "=99": 0, "=-8": 0, "=+9": 0, "=09": 0,
 	"=010": 0, "=1": 0, "=1e1": 0, "=0xa": 0, "=10.0": 0, "=18446744073709551626": 0, "=ten": 0, "=": 0, `=""`: 0, `="`: 0,
@@ -152,7 +153,7 @@ func TestWindowBits(t *testing.T) {
 	}
 }
 
-// wrong is wrong in an offer and in a response.
+// wrong has parameters that are invalid in an offer and in a response.
 var wrong = map[string]string{
 	"unknown":                          "; foo",
 	"unknown with value":               "; server_max_window_bit=10",
@@ -169,7 +170,7 @@ var wrong = map[string]string{
 	"good after the flaw":              "; foo" + snt,
 }
 
-// malformed has no elements to speak of.
+// malformed has headers that are not a list of elements.
 var malformed = map[string]string{
 	"semicolon":            "permessage-deflate;",
 	"semicolons":           "permessage-deflate;; server_no_context_takeover",
@@ -192,8 +193,8 @@ var malformed = map[string]string{
 	"no-break space":       "permessage-deflate;\xa0server_no_context_takeover",
 }
 
-// RFC 7692 section 7: "A server MUST decline an extension negotiation offer"
-// that is not correct, and takes another if there is one.
+// A server declines an offer that is not valid, RFC 7692 section 7, and accepts
+// another one if there is one.
 func TestAcceptDeclines(t *testing.T) {
 	declined := func(name string, lines ...string) {
 		t.Helper()
@@ -243,8 +244,8 @@ func TestAcceptFirstOffer(t *testing.T) {
 	}
 }
 
-// What servers answer, and what a client then does with windows of 12 bits, and without context takeover. Zero Params mean that
-// the connection fails.
+// What servers answer, and what a client then does with windows of 12 bits, and
+// without context takeover. Zero Params mean that the connection fails.
 func TestCheck(t *testing.T) {
 	const d = "permessage-deflate"
 	var failed permessage.Params
@@ -320,7 +321,8 @@ func TestCheckFails(t *testing.T) {
 	}
 }
 
-// options returns what this side wants with windows of so many bits. It asks peers for at least 9, as zlib needs.
+// options returns what this side wants with windows of so many bits. It asks
+// peers for at least 9, as zlib needs.
 func options(bits int, alone bool) permessage.Options {
 	return permessage.Options{WindowBits: bits, PeerWindowBits: max(9, bits), NoContextTakeover: alone}
 }
@@ -333,7 +335,8 @@ func allOptions(f func(o permessage.Options)) {
 	}
 }
 
-// checkAnswer fails the test if both sides do not agree on the same, or if they agree on what one of them does not want.
+// checkAnswer fails the test if both sides do not agree on the same, or if they
+// agree on what one of them does not want.
 func checkAnswer(t *testing.T, client, server permessage.Options) {
 	t.Helper()
 	offer := client.Offer()
@@ -359,8 +362,8 @@ func TestBothSides(t *testing.T) {
 	})
 }
 
-// Our client and our server always agree, and on the same. Any other header is read without a panic, and what is agreed on
-// because of it is possible.
+// Our client and our server always agree, and on the same. Any other header is
+// read without a panic, and what is agreed on because of it is possible.
 func FuzzNegotiation(f *testing.F) {
 	for _, headers := range []map[string]string{wrong, malformed} {
 		for _, header := range headers {
@@ -401,7 +404,7 @@ func FuzzNegotiation(f *testing.F) {
 	})
 }
 
-// What names an element may be followed by anything that looks like one.
+// Separators within quoted strings do not end an element.
 func TestElements(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -427,8 +430,9 @@ func TestElements(t *testing.T) {
 	}
 }
 
-// checkLinear fails the test if run needs much more than 16 times the time for 16 times the input. Of several tries the fastest
-// counts, since other work on the machine only makes a try slower.
+// checkLinear fails the test if run needs much more than 16 times the time for
+// 16 times the input. Of several tries the fastest counts, since other work on
+// the machine only makes a try slower.
 func checkLinear(t *testing.T, run func(n int)) {
 	t.Helper()
 	const large, small, most = 60 << 10, 60 << 6, 80 // quadratic would be 256

@@ -1,15 +1,17 @@
 // Package utf8text validates UTF-8 text that arrives in pieces.
 //
-// It is our own because unicode/utf8 needs the whole text at once. A WebSocket endpoint has a message in frames, and
-// frames in pieces, cut at any byte, and must fail at the first byte that makes the text invalid, RFC 6455 section 8.1.
-// The automaton here keeps one byte of state. It is as fast as utf8.Valid for 1 KiB of ASCII, and for other text two to seven
-// times as fast.
+// It is our own because unicode/utf8 needs the whole text at once. A WebSocket
+// message arrives in pieces, cut at any byte, and must fail if its text is not
+// valid, RFC 6455 section 8.1: here that is known at the first byte that makes
+// it invalid. The automaton here keeps one byte of state. It is as fast as
+// utf8.Valid for 1 KiB of ASCII, and for other text two to seven times as fast.
 package utf8text
 
 import "encoding/binary"
 
-// The states of the UTF-8 automaton. A state is the bit offset of its 6-bit field in a row of table, so that one shift
-// takes the automaton one byte further. Because start is 0, the zero Checker is ready to use.
+// The states of the UTF-8 automaton. A state is the bit offset of its 6-bit
+// field in a row of table, so that one shift takes the automaton one byte
+// further. Because start is 0, the zero Checker is ready to use.
 const (
 	start  = 6 * iota // between characters
 	reject            // invalid, whatever follows
@@ -24,17 +26,19 @@ const (
 )
 
 const (
-	stateMask = 63                 // in a row that was shifted by a state, the bits of the state that follows it
+	stateMask = 63                 // the bits of the next state, once a row is shifted by the state
 	highBits  = 0x8080808080808080 // eight ASCII bytes have none of them set
 	lane      = 128                // how many bytes each lane of pair takes before Check looks for ASCII again
 	step      = 16                 // how many bytes are taken before that where ASCII is frequent
 	slack     = 3                  // how many continuation bytes may stand where the second lane would begin
 )
 
-// table has a row for each byte value. The field of a row at the offset of a state is the state after that byte.
+// table has a row for each byte value. The field of a row at the offset of a
+// state is the state after that byte.
 var table = buildTable()
 
-// buildTable returns the grammar of RFC 3629 section 4 as a table. A byte that no rule names is rejected.
+// buildTable returns the grammar of RFC 3629 section 4 as a table. A byte that
+// no rule names is rejected.
 func buildTable() (rows [256]uint64) {
 	for b := range rows {
 		for state := uint64(start); state < end; state += 6 {
@@ -66,15 +70,18 @@ func buildTable() (rows [256]uint64) {
 	return rows
 }
 
-// Checker validates one text, which arrives in pieces, as UTF-8 (RFC 3629). The zero value is ready for the first piece.
-// A Checker must not be used by two goroutines at once.
+// Checker validates one text, which arrives in pieces, as UTF-8 (RFC 3629). The
+// zero value is ready for the first piece. A Checker must not be used by two
+// goroutines at once.
 type Checker struct {
 	state uint8
 }
 
-// Check validates the next piece of the text. It returns -1 if the text so far is the beginning of a valid one. Otherwise it
-// returns the index in p of the first byte that cannot be part of a valid text: the A0 of ED A0, or the C0 of C0 80. From
-// then on Check returns 0 for every piece that is not empty, until Reset.
+// Check validates the next piece of the text. It returns -1 if the text so far
+// is the beginning of a valid one. Otherwise it returns the index in p of the
+// first byte that cannot be part of a valid text: the A0 of ED A0, or the C0 of
+// C0 80. From then on Check returns 0 for every piece that is not empty, until
+// Reset.
 func (c *Checker) Check(p []byte) (bad int) {
 	state := uint64(c.state)
 	for i := 0; i < len(p); {
@@ -101,13 +108,15 @@ func (c *Checker) Check(p []byte) (bad int) {
 	return -1
 }
 
-// Complete reports whether the text may end here: it is valid so far, and no character is unfinished.
+// Complete reports whether the text may end here: it is valid so far, and no
+// character is unfinished.
 func (c *Checker) Complete() bool { return c.state == start }
 
 // Reset makes c ready for a new text.
 func (c *Checker) Reset() { c.state = start }
 
-// skipASCII returns the number of ASCII bytes at the front of p, rounded down to a multiple of 8.
+// skipASCII returns the number of ASCII bytes at the front of p, rounded down
+// to a multiple of 8.
 func skipASCII(p []byte) (n int) {
 	le := binary.LittleEndian
 	for ; n <= len(p)-32; n += 32 {
@@ -122,13 +131,15 @@ func skipASCII(p []byte) (n int) {
 	return n
 }
 
-// pair is run over two halves of a beginning of p at once. Each step of the automaton waits for the one before it, and
-// meanwhile the processor can make a step in the other half. It returns the state after n bytes of p, and n. p must have at
-// least 2*8+slack bytes.
+// pair does what run does, but in two parts of p at once, called lanes. Each
+// step of the automaton waits for the one before it, and meanwhile the
+// processor can make a step in the other lane. pair returns the state after the
+// first n bytes of p, and n. p must have at least 2*8+slack bytes.
 func pair(state uint64, p []byte) (next uint64, n int) {
 	half := min(lane, (len(p)-slack)/2&^7)
-	// The second lane must begin between two characters, so continuation bytes there go to the first lane. More than
-	// slack of them are invalid, and the second lane rejects the next one.
+	// The second lane must begin between two characters, so continuation bytes
+	// there go to the first lane. More than slack of them are invalid, and the
+	// second lane rejects the next one.
 	lead := 0
 	for lead < slack && p[half+lead]&0xC0 == 0x80 {
 		lead++
@@ -162,8 +173,8 @@ func run(state uint64, p []byte) uint64 {
 	return state & stateMask
 }
 
-// runPair returns the state after p, begun in state, and the state after q, begun between characters. p and q have the
-// same length, a multiple of 8.
+// runPair returns the state after p, begun in state, and the state after q,
+// begun between characters. p and q have the same length, a multiple of 8.
 func runPair(state uint64, p, q []byte) (afterP, afterQ uint64) {
 	rows := &table
 	a, b := state, uint64(start)
@@ -189,8 +200,9 @@ func runPair(state uint64, p, q []byte) (afterP, afterQ uint64) {
 	return a & stateMask, b & stateMask
 }
 
-// rejectedAt returns the index of the byte of p that is rejected. The fast loops look at the state only now and then. This
-// one looks after each byte, but runs only once for a text.
+// rejectedAt returns the index of the byte of p that is rejected. The fast
+// loops look at the state only now and then. This one looks after each byte,
+// but runs only once for a text.
 func rejectedAt(state uint64, p []byte) (i int) {
 	for state != reject && i < len(p) {
 		state = table[p[i]] >> state & stateMask

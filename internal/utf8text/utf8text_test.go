@@ -11,8 +11,9 @@ import (
 	"github.com/protocol-websocket/websocket/internal/utf8text"
 )
 
-// twin says slowly, by unicode/utf8, what a Checker fed with p says: the index of the first impossible byte or
-// -1, and whether the text may end there.
+// twin finds out slowly, with unicode/utf8, what a Checker must say about p:
+// the index of the first impossible byte or -1, and whether the text may end
+// there.
 func twin(p []byte) (bad int, complete bool) {
 	for i := 0; i < len(p); {
 		if !utf8.FullRune(p[i:]) {
@@ -20,7 +21,8 @@ func twin(p []byte) (bad int, complete bool) {
 		}
 		r, size := utf8.DecodeRune(p[i:])
 		if r == utf8.RuneError && size == 1 {
-			// FullRune calls a wrong sequence full, so the shortest full one ends with the byte that makes it wrong.
+			// FullRune calls a wrong sequence full, so the shortest full one
+			// ends with the byte that makes it wrong.
 			n := 1
 			for !utf8.FullRune(p[i : i+n]) {
 				n++
@@ -92,7 +94,7 @@ func TestChecker(t *testing.T) {
 	}
 }
 
-// A text that failed stays failed, until it is another text.
+// After a failure every further piece fails, until Reset.
 func TestCheckerSticks(t *testing.T) {
 	for _, next := range []string{"a", "\x80", strings.Repeat("a", 600), strings.Repeat("é", 600)} {
 		var c utf8text.Checker
@@ -119,7 +121,8 @@ func TestCheckerSize(t *testing.T) {
 	}
 }
 
-// Every input of one, two and three bytes. Those of three continue a checker fed with two, or it would take a minute.
+// Every input of one, two and three bytes. The third byte goes to a copy of the
+// Checker that had the first two. Otherwise this would take a minute.
 func TestCheckerShortInputs(t *testing.T) {
 	for a := range 256 {
 		checkAgainstTwin(t, []byte{byte(a)})
@@ -145,7 +148,8 @@ func TestCheckerShortInputs(t *testing.T) {
 	}
 }
 
-// Every lead and second byte of four-byte sequences, with the bytes at the edges of the ranges behind them.
+// Every lead and second byte of four-byte sequences, with the bytes at the
+// edges of the ranges behind them.
 func TestCheckerFourBytes(t *testing.T) {
 	edges := []byte{0x00, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC2, 0xE0, 0xF4, 0xFF}
 	for lead := 0xE0; lead < 256; lead++ {
@@ -191,7 +195,8 @@ var texts = []struct{ name, words string }{
 	{"mixed", "hello 世界 où message 你好 déjà protocol payload 数据 the привет 😀 json frame"},
 }
 
-// makeText draws words until it has size bytes, and ends with a whole character.
+// makeText draws words until it has size bytes, and ends with a whole
+// character.
 func makeText(words string, size int) []byte {
 	random := rand.New(rand.NewSource(int64(size)))
 	list := strings.Fields(words)
@@ -206,7 +211,8 @@ func makeText(words string, size int) []byte {
 	return p
 }
 
-// One wrong byte at each place of a text that is long enough for two lanes, in one piece and in two.
+// One wrong byte at each place of a text that is long enough for two lanes, in
+// one piece and in two.
 func TestCheckerLongTexts(t *testing.T) {
 	for _, text := range texts {
 		t.Run(text.name, func(t *testing.T) {
@@ -227,7 +233,8 @@ func TestCheckerLongTexts(t *testing.T) {
 	}
 }
 
-// The place where the second lane begins, with each number of continuation bytes around it.
+// The place where the second lane begins, with each number of continuation
+// bytes around it.
 func TestCheckerLaneBoundary(t *testing.T) {
 	for _, s := range []string{"é", "€", "😀", "\x80\x80\x80\x80\x80", "\xF0\x9F\x98", "\xE2\x82", "\xF0\x9F\x98\x80\x80"} {
 		for size := 2*utf8text.Step + utf8text.Slack; size < 2*utf8text.Lane+40; size++ {
