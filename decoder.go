@@ -15,7 +15,7 @@ import (
 type decoder struct {
 	maxSize      int64
 	maxFragments int
-	inflater     *deflate.Decompressor // for messages that have RSV1 set; nil if none may
+	decompressor *deflate.Decompressor // for messages that have RSV1 set; nil if none may
 	trace        func(FrameInfo)
 	version      Version
 	side         Side // the side that decodes
@@ -45,7 +45,7 @@ func newDecoder(v Version, side Side, cfg *Config) decoder {
 // useCompression makes d accept compressed messages, if that was agreed on.
 func (d *decoder) useCompression(p *pmdParams) {
 	if p != nil {
-		d.allowRSV, d.inflater = rsvCompressed, p.inflate(d.side)
+		d.allowRSV, d.decompressor = rsvCompressed, p.inflate(d.side)
 	}
 }
 
@@ -184,7 +184,7 @@ func (d *decoder) checkLimits(compressed bool, length int64) *ProtocolError {
 // section 7.2.2.
 func (d *decoder) inflate(dst, payload []byte) ([]byte, *ProtocolError) {
 	n := len(dst)
-	dst, err := d.inflater.Append(dst, payload, d.maxSize)
+	dst, err := d.decompressor.Append(dst, payload, d.maxSize)
 	if err != nil {
 		return dst, d.errInflate(err, len(payload))
 	}

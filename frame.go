@@ -249,17 +249,17 @@ func (*hybiFraming) appendHeader(dst []byte, h header, n int) []byte {
 	if h.fin {
 		b0 |= 0x80
 	}
-	var mask byte
+	var b1 byte
 	if h.masked {
-		mask = 0x80
+		b1 = 0x80
 	}
 	switch {
 	case n < 126:
-		dst = append(dst, b0, mask|byte(n))
+		dst = append(dst, b0, b1|byte(n))
 	case n < 1<<16:
-		dst = append(dst, b0, mask|126, byte(n>>8), byte(n))
+		dst = append(dst, b0, b1|126, byte(n>>8), byte(n))
 	default:
-		dst = append(dst, b0, mask|127)
+		dst = append(dst, b0, b1|127)
 		dst = binary.BigEndian.AppendUint64(dst, uint64(n))
 	}
 	if h.masked {
