@@ -1,0 +1,3 @@
+module github.com/protocol-websocket/websocket/internal/mutate
+
+go 1.26
