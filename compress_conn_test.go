@@ -211,7 +211,9 @@ func TestCompressedReadsResume(t *testing.T) {
 
 // Writers at once: each message inflates, and those of one goroutine are in
 // order.
-func TestCompressedWritersAtOnce(t *testing.T) {
+func TestCompressedWritersAtOnce(t *testing.T) { stressed(compressedWritersAtOnce)(t) }
+
+func compressedWritersAtOnce(t *testing.T) {
 	const writers, each = 6, 60
 	from, to := zipPair(t, &Config{Compression: &Compression{Threshold: 1}}, &Config{Compression: &Compression{}})
 	var group sync.WaitGroup
@@ -341,7 +343,9 @@ func TestCompressedThreshold(t *testing.T) {
 // Messages that refer to each other leave in the order in which they were
 // compressed, whoever writes them and whether by the gate or under the lock. As
 // nothing is waited for, one writer or another comes by the gate all the time.
-func TestCompressedOrderOfWritersAtOnce(t *testing.T) {
+func TestCompressedOrderOfWritersAtOnce(t *testing.T) { stressed(compressedOrderOfWritersAtOnce)(t) }
+
+func compressedOrderOfWritersAtOnce(t *testing.T) {
 	const writers, each = 8, 150
 	a := &pmdParams{Params: permessage.Params{ServerWindowBits: 15, ClientWindowBits: 15}, threshold: 1}
 	from, script := readConn(RFC6455, ServerSide, nil)

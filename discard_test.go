@@ -99,7 +99,7 @@ func TestDiscardHoldsNothingWhileItWaits(t *testing.T) {
 // Whoever sees that Discard is over may read at once, with the deadline as it
 // was and nobody else taking messages.
 func TestDiscardIsOverWhenItIsOver(t *testing.T) {
-	for range 50 {
+	for range stressRounds(50) {
 		synctest.Test(t, func(t *testing.T) {
 			c, peer := closePipe(t, RFC6455, ServerSide, Config{})
 			ctx, cancel := context.WithCancel(t.Context())

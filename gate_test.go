@@ -35,7 +35,7 @@ func TestGateMeanwhile(t *testing.T) {
 		{"pong", func(c *Conn) error { c.send.queuePong([]byte("p")); return nil }, nil, "\x8a\x01p"},
 		{"closing", func(c *Conn) error { c.life.beginClosing(errClosed, []byte{}); return nil }, nil, "\x88\x00"},
 	} {
-		t.Run(test.name, func(t *testing.T) {
+		t.Run(test.name, stressed(func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, peer := closePipe(t, RFC6455, ServerSide, Config{})
 				wrote := writeLater(func() error { return c.WriteMessage(Text, []byte("a")) })
@@ -58,7 +58,7 @@ func TestGateMeanwhile(t *testing.T) {
 				}
 				c.Close()
 			})
-		})
+		}))
 	}
 }
 
@@ -123,7 +123,8 @@ func TestGateOpensAgain(t *testing.T) {
 // Many goroutines use every way of writing at once: each frame arrives whole,
 // and those of one goroutine in order.
 func TestGateStress(t *testing.T) {
-	const writers, each = 8, 300
+	const writers = 8
+	each := stressRounds(300)
 	server, client := closePair(t, RFC6455)
 	var group sync.WaitGroup
 	for id := range writers {

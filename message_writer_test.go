@@ -232,7 +232,7 @@ func TestWriterDeadlineWithinCharacter(t *testing.T) {
 func TestHundredWriters(t *testing.T) {
 	for _, v := range allVersions {
 		for _, transport := range connTransports {
-			t.Run(v.String()+"/"+transport, func(t *testing.T) {
+			t.Run(v.String()+"/"+transport, stressed(func(t *testing.T) {
 				t.Parallel()
 				server, client := connPair(t, v, transport, connOptions{})
 				var writers sync.WaitGroup
@@ -266,7 +266,7 @@ func TestHundredWriters(t *testing.T) {
 				if v.traits().ping && int64(got) != told.Load() {
 					t.Errorf("%d messages came, %d were said to have been sent", got, told.Load())
 				}
-			})
+			}))
 		}
 	}
 }

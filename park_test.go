@@ -11,10 +11,11 @@ import (
 func TestTurnExcludes(t *testing.T) {
 	var turn parkMutex
 	var wg sync.WaitGroup
+	each := stressRounds(1000)
 	count := 0 // guarded by turn alone: -race sees it if that fails
 	for range 8 {
 		wg.Go(func() {
-			for range 1000 {
+			for range each {
 				turn.Lock()
 				count++
 				turn.Unlock()
@@ -22,8 +23,8 @@ func TestTurnExcludes(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if count != 8000 {
-		t.Errorf("8 goroutines counted to %d, want 8000: two had the turn at once", count)
+	if count != 8*each {
+		t.Errorf("8 goroutines counted to %d, want %d: two had the turn at once", count, 8*each)
 	}
 }
 
@@ -52,7 +53,7 @@ func TestTurnLetsTheClockGoOn(t *testing.T) {
 // Who has found the turn taken may find it free when he is about to wait: nobody
 // would wake him.
 func TestTurnThatIsGivenBackBeforeTheWait(t *testing.T) {
-	for range 200 { // in most of which he has come that far
+	for range stressRounds(200) { // in most of which he has come that far
 		synctest.Test(t, func(t *testing.T) {
 			var turn parkMutex
 			turn.Lock()

@@ -345,7 +345,7 @@ func TestKeepaliveHasNoEffect(t *testing.T) {
 
 // A keepalive that is at work when the connection ends leaves nothing behind.
 func TestKeepaliveAndClose(t *testing.T) {
-	for range 20 {
+	for range stressRounds(20) {
 		synctest.Test(t, func(t *testing.T) {
 			c, _ := pingServer(t, RFC6455, &Config{PingInterval: time.Second}, pingEcho)
 			ctx := c.Discard(t.Context())

@@ -12,16 +12,17 @@ import (
 	"time"
 )
 
-// readyRaces is how often each race is run.
+// readyRaces is how often each race is usually run.
 const readyRaces = 10_000
 
 // Deadlines that pass while messages arrive lose none of them.
 func TestReadyDeadlineRaces(t *testing.T) {
 	server, client := connPair(t, RFC6455, connTCP, connOptions{})
+	rounds := uint32(stressRounds(readyRaces))
 	next := make(chan struct{})
 	go func() {
 		defer close(next)
-		for i := uint32(0); i < readyRaces; {
+		for i := uint32(0); i < rounds; {
 			_, p, err := server.ReadMessage()
 			switch {
 			case errors.Is(err, os.ErrDeadlineExceeded):
@@ -35,7 +36,7 @@ func TestReadyDeadlineRaces(t *testing.T) {
 			}
 		}
 	}()
-	for i := range uint32(readyRaces) {
+	for i := range rounds {
 		go server.SetReadDeadline(time.Unix(1, 0))
 		if err := client.WriteMessage(Binary, binary.BigEndian.AppendUint32(nil, i)); err != nil {
 			t.Fatal(err)
@@ -85,7 +86,7 @@ func TestReadyEndRaces(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			for range readyRaces {
+			for range stressRounds(readyRaces) {
 				c, peer := readySocket(t)
 				read := make(chan error, 1)
 				go func() {

@@ -50,18 +50,19 @@ func TestWritePreparedFromManyGoroutines(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	each := stressRounds(50)
 	var senders sync.WaitGroup
 	for _, v := range allVersions {
 		for _, side := range []Side{ServerSide, ClientSide} {
 			for range 4 {
 				senders.Go(func() {
 					c, script := readConn(v, side, nil)
-					for range 50 {
+					for range each {
 						if err := c.WritePrepared(m); err != nil {
 							t.Error(err)
 						}
 					}
-					writeExpectTexts(t, v.String(), v, script.out.Bytes(), slices.Repeat([]string{"to all"}, 50)...)
+					writeExpectTexts(t, v.String(), v, script.out.Bytes(), slices.Repeat([]string{"to all"}, each)...)
 				})
 			}
 		}

@@ -16,9 +16,9 @@ import (
 // those of peers that answer.
 func TestServerShutdownWithIdleReadingAndWritingConnections(t *testing.T) {
 	for _, v := range allVersions {
-		t.Run(v.String(), func(t *testing.T) {
+		t.Run(v.String(), stressed(func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { serverShutdown(t, v) })
-		})
+		}))
 	}
 }
 
@@ -188,7 +188,9 @@ func TestServerShutdownWithoutConnections(t *testing.T) {
 }
 
 // Two that call Shutdown both wait.
-func TestServerShutdownByTwo(t *testing.T) {
+func TestServerShutdownByTwo(t *testing.T) { stressed(serverShutdownByTwo)(t) }
+
+func serverShutdownByTwo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started, proceed := make(chan struct{}), make(chan struct{})
 		s := &Server{Handler: func(context.Context, *Conn) error { close(started); <-proceed; return nil }}

@@ -228,7 +228,7 @@ func TestShutdownWhilePeerDoesNotRead(t *testing.T) {
 func TestShutdownSendsWhatIsQueued(t *testing.T) {
 	for _, v := range allVersions {
 		for _, transport := range connTransports {
-			t.Run(v.String()+"/"+transport, func(t *testing.T) {
+			t.Run(v.String()+"/"+transport, stressed(func(t *testing.T) {
 				t.Parallel()
 				server, client := connPair(t, v, transport, connOptions{})
 				const count = 100
@@ -254,7 +254,7 @@ func TestShutdownSendsWhatIsQueued(t *testing.T) {
 				if err := <-result; err != nil {
 					t.Error(err)
 				}
-			})
+			}))
 		}
 	}
 }
@@ -264,7 +264,7 @@ func TestShutdownSendsWhatIsQueued(t *testing.T) {
 func TestShutdownWhileReading(t *testing.T) {
 	for _, v := range allVersions {
 		for _, transport := range []string{connTCP, connTLS} {
-			t.Run(v.String()+"/"+transport, func(t *testing.T) {
+			t.Run(v.String()+"/"+transport, stressed(func(t *testing.T) {
 				t.Parallel()
 				server, client := connPair(t, v, transport, connOptions{})
 				var readers sync.WaitGroup
@@ -309,7 +309,7 @@ func TestShutdownWhileReading(t *testing.T) {
 				}
 				shutdowns.Wait()
 				readers.Wait()
-			})
+			}))
 		}
 	}
 }
@@ -317,7 +317,7 @@ func TestShutdownWhileReading(t *testing.T) {
 // Both sides at once, with nothing between them that holds a byte.
 func TestShutdownByBoth(t *testing.T) {
 	for _, v := range allVersions {
-		t.Run(v.String(), func(t *testing.T) {
+		t.Run(v.String(), stressed(func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server, client := closePair(t, v)
 				results := make(chan error, 2)
@@ -331,7 +331,7 @@ func TestShutdownByBoth(t *testing.T) {
 					t.Errorf("took %v", took)
 				}
 			})
-		})
+		}))
 	}
 }
 
@@ -373,7 +373,9 @@ func TestShutdownAfterTheEnd(t *testing.T) {
 }
 
 // Close ends a Shutdown that waits.
-func TestShutdownAndClose(t *testing.T) {
+func TestShutdownAndClose(t *testing.T) { stressed(shutdownAndClose)(t) }
+
+func shutdownAndClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
 		go io.Copy(io.Discard, peer)
