@@ -190,11 +190,19 @@ func (h *ClientHandshake) exchange(nc net.Conn) (*Conn, error) {
 			c.subprotocol, c.response = h.subprotocol, h.res
 			return c, nil
 		case err == io.EOF:
-			return nil, h.fail(fmt.Errorf("server hung up after %d bytes of the response: %w", len(h.head.Bytes())+h.gotChallenge, io.ErrUnexpectedEOF))
+			return nil, h.fail(h.hungUp())
 		case err != nil:
 			return nil, err
 		}
 	}
+}
+
+func (h *ClientHandshake) hungUp() error {
+	received := len(h.head.Bytes())
+	if h.challenge != nil {
+		received += h.challenge.count
+	}
+	return fmt.Errorf("server hung up after %d bytes of the response: %w", received, io.ErrUnexpectedEOF)
 }
 
 // withBody adds the beginning of the body to a refusal, where servers say why.

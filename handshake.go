@@ -14,6 +14,63 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
+// handshake is what the two sides of an opening handshake have in common.
+type handshake struct {
+	side    Side
+	config  *Config // of what follows
+	version Version
+
+	head        httphead.Head // what has arrived of the peer's
+	subprotocol string
+	agreed      *pmdParams // on compression; nil if there is none
+	challenge   *challenge // of Hybi00; nil in all other versions
+	err         *HandshakeError
+	open        bool // everything was received, and was given to be sent
+
+	// Each is made once: of two, each would know half of the messages that later
+	// messages refer to.
+	parser  *Parser
+	encoder *Encoder
+}
+
+// Done reports that the connection is open: everything that belongs to the
+// handshake was received and was given to be sent.
+func (h *handshake) Done() bool { return h.open && h.err == nil }
+
+// Version returns the version: on a client the one that is asked for, on a server
+// the one that was detected, once Request is not nil.
+func (h *handshake) Version() Version { return h.version }
+
+// Subprotocol returns the subprotocol that the server chose, or "".
+func (h *handshake) Subprotocol() string { return h.subprotocol }
+
+// Parser returns the Parser for the bytes that follow the handshake, the same at
+// each call, and nil before Done.
+func (h *handshake) Parser() *Parser {
+	if !h.Done() {
+		return nil
+	}
+	if h.parser == nil {
+		h.parser = &Parser{dec: newDecoder(h.version, h.side, h.config)}
+		h.parser.dec.useCompression(h.agreed)
+	}
+	return h.parser
+}
+
+// Encoder returns the Encoder for the messages that follow the handshake, which
+// compresses them if that was agreed on. It is the same at each call, and nil
+// before Done.
+func (h *handshake) Encoder() *Encoder {
+	if !h.Done() {
+		return nil
+	}
+	if h.encoder == nil {
+		h.encoder = &Encoder{enc: encoder{version: h.version, side: h.side}}
+		h.encoder.enc.useCompression(h.agreed)
+	}
+	return h.encoder
+}
+
 const (
 	// acceptGUID is what a server appends to the key to show that it is one,
 	// RFC 6455 section 1.3.
@@ -159,21 +216,4 @@ func asHandshakeError(err error, status int) *HandshakeError {
 		return he
 	}
 	return &HandshakeError{Status: status, Err: err}
-}
-
-// opened is what a handshake leaves behind. It is made once: of two Parsers, or
-// two Encoders, each would know half of the messages that later ones refer to.
-type opened struct {
-	parser  *Parser
-	encoder *Encoder
-}
-
-func (o *opened) settle(v Version, side Side, cfg *Config, a *pmdParams) *opened {
-	if o.parser == nil {
-		o.parser = &Parser{dec: newDecoder(v, side, cfg)}
-		o.parser.dec.useCompression(a)
-		o.encoder = &Encoder{enc: encoder{version: v, side: side}}
-		o.encoder.enc.useCompression(a)
-	}
-	return o
 }

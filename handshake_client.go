@@ -3,7 +3,6 @@ package websocket
 import (
 	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/textproto"
@@ -12,7 +11,6 @@ import (
 	"strings"
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
-	"github.com/protocol-websocket/websocket/internal/origin"
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -27,27 +25,15 @@ import (
 // [ClientHandshake.Done] or an error. What Feed did not take belongs to
 // [ClientHandshake.Parser].
 type ClientHandshake struct {
+	handshake
 	dialer  *Dialer
 	url     *URL
-	version Version
 	host    string
 	origin  string
 	header  http.Header // the program's, and cookies
-
-	key     string    // Sec-WebSocket-Key
-	keys    [2]string // Hybi00
-	numbers [2]uint32 // hidden in keys
-	key3    [key3Len]byte
-
-	head         httphead.Head
-	interim      int        // responses before the last
-	agreed       *pmdParams // on compression; nil if there is none
-	res          *http.Response
-	subprotocol  string
-	challenge    [challengeLen]byte
-	gotChallenge int
-	err          error
-	opened       opened
+	key     string      // of all versions but the two oldest
+	interim int         // responses before the last
+	res     *http.Response
 }
 
 // NewClientHandshake returns a handshake for a ws or wss URL with the options
@@ -78,7 +64,10 @@ func newClientHandshake(d *Dialer, u *URL) (*ClientHandshake, error) {
 	if d.Version.hixie() && len(d.Subprotocols) > 1 {
 		return nil, fmt.Errorf("websocket: %d subprotocols: %v can ask for one", len(d.Subprotocols), d.Version)
 	}
-	h := &ClientHandshake{dialer: d, url: u, version: d.Version, host: u.Host, header: http.Header{}}
+	h := &ClientHandshake{
+		handshake: handshake{side: ClientSide, config: &d.Config, version: d.Version},
+		dialer:    d, url: u, host: u.Host, header: http.Header{},
+	}
 	if err := h.takeHeader(); err != nil {
 		return nil, err
 	}
@@ -158,10 +147,7 @@ func (h *ClientHandshake) newKeys() {
 	switch h.version {
 	case Hixie75:
 	case Hybi00:
-		for i := range h.keys {
-			h.keys[i], h.numbers[i] = newHixieKey()
-		}
-		rand.Read(h.key3[:])
+		h.challenge = newChallenge()
 	default:
 		var nonce [16]byte
 		rand.Read(nonce[:])
@@ -185,9 +171,8 @@ func (h *ClientHandshake) AppendRequest(dst []byte) []byte {
 		dst = appendHeaderLine(dst, "Sec-WebSocket-Version", t.number)
 		dst = appendHeaderLine(dst, "Sec-WebSocket-Key", h.key)
 	}
-	if h.version == Hybi00 {
-		dst = appendHeaderLine(dst, "Sec-WebSocket-Key1", h.keys[0])
-		dst = appendHeaderLine(dst, "Sec-WebSocket-Key2", h.keys[1])
+	if h.challenge != nil {
+		dst = h.challenge.appendKeys(dst)
 	}
 	if len(h.dialer.Subprotocols) > 0 {
 		dst = appendHeaderLine(dst, wireName(t.protocolHeader), strings.Join(h.dialer.Subprotocols, ", "))
@@ -197,8 +182,8 @@ func (h *ClientHandshake) AppendRequest(dst []byte) []byte {
 	}
 	dst = appendExtraHeader(dst, h.header)
 	dst = append(dst, "\r\n"...)
-	if h.version == Hybi00 {
-		dst = append(dst, h.key3[:]...)
+	if h.challenge != nil {
+		dst = append(dst, h.challenge.key3[:]...)
 	}
 	return dst
 }
@@ -220,14 +205,14 @@ func (h *ClientHandshake) Feed(p []byte) (n int, err error) {
 			return n, h.fail(err)
 		}
 	}
-	if h.res != nil && h.version == Hybi00 && h.gotChallenge < challengeLen {
-		k := copy(h.challenge[h.gotChallenge:], p[n:])
-		h.gotChallenge += k
+	if h.res != nil && h.challenge != nil {
+		k, err := h.challenge.takeAnswer(p[n:])
 		n += k
-		if h.gotChallenge == challengeLen && h.challenge != challengeAnswer(h.numbers[0], h.numbers[1], h.key3) {
-			return n, h.fail(errors.New("server's answer to the challenge is wrong: it did not read the keys"))
+		if err != nil {
+			return n, h.fail(err)
 		}
 	}
+	h.open = h.res != nil && (h.challenge == nil || h.challenge.answered())
 	return n, nil
 }
 
@@ -308,57 +293,6 @@ func (h *ClientHandshake) checkAccept() error {
 	return err
 }
 
-// checkOriginAndLocation is all the proof that a hixie-75 server gives, and
-// part of that of a hixie-76 server.
-func (h *ClientHandshake) checkOriginAndLocation() error {
-	prefix := http.CanonicalHeaderKey(h.version.traits().headerPrefix + "x")
-	prefix = strings.TrimSuffix(prefix, "X")
-	origin, err := single(h.res.Header, prefix+"Origin")
-	if err != nil {
-		return err
-	}
-	if !strings.EqualFold(origin, h.origin) {
-		return fmt.Errorf("server answered to origin %.80q: expected %q", origin, h.origin)
-	}
-	location, err := single(h.res.Header, prefix+"Location")
-	if err != nil {
-		return err
-	}
-	if !h.isLocation(location) {
-		return fmt.Errorf("server answered as %.80q: expected host %q and resource %q", location, h.host, h.url.ResourceName())
-	}
-	return nil
-}
-
-// isLocation compares the server's idea of the URL with ours. Which of the
-// schemes it has does not count: a server behind a proxy that ends TLS does not
-// know. A port may be left out that is the default of either.
-func (h *ClientHandshake) isLocation(location string) bool {
-	scheme, rest, ok := strings.Cut(location, "://")
-	secure := strings.EqualFold(scheme, "wss")
-	slash := strings.IndexByte(rest, '/')
-	switch {
-	case !ok || slash < 0 || !secure && !strings.EqualFold(scheme, "ws"):
-		return false
-	case rest[slash:] != h.url.ResourceName():
-		return false
-	case strings.EqualFold(rest[:slash], h.host):
-		return true
-	}
-	theirs, err := origin.ParseHostHeader(rest[:slash])
-	ours, ourErr := origin.ParseHostHeader(h.host)
-	if err != nil || ourErr != nil || !theirs.SameHost(ours) {
-		return false
-	}
-	if ours.Port == 0 {
-		ours.Port = origin.DefaultPort(h.url.Secure)
-	}
-	if theirs.Port == 0 {
-		return ours.Port == origin.DefaultPort(h.url.Secure) || ours.Port == origin.DefaultPort(secure)
-	}
-	return theirs.Port == ours.Port
-}
-
 func (h *ClientHandshake) takeSubprotocol() error {
 	name := h.version.traits().protocolHeader
 	switch chosen := h.res.Header[name]; {
@@ -374,39 +308,9 @@ func (h *ClientHandshake) takeSubprotocol() error {
 	}
 }
 
-// Done reports that the connection is open.
-func (h *ClientHandshake) Done() bool {
-	return h.err == nil && h.res != nil && (h.version != Hybi00 || h.gotChallenge == challengeLen)
-}
-
 // Response returns the head of the server's response once it has arrived, and
 // nil before. Its Body is empty.
 func (h *ClientHandshake) Response() *http.Response { return h.res }
-
-// Version returns the version that was asked for.
-func (h *ClientHandshake) Version() Version { return h.version }
-
-// Subprotocol returns the subprotocol that the server chose, or "".
-func (h *ClientHandshake) Subprotocol() string { return h.subprotocol }
-
-// Parser returns the Parser for the bytes that follow the handshake, the same at
-// each call, and nil before Done.
-func (h *ClientHandshake) Parser() *Parser {
-	if !h.Done() {
-		return nil
-	}
-	return h.opened.settle(h.version, ClientSide, &h.dialer.Config, h.agreed).parser
-}
-
-// Encoder returns the Encoder for the messages that follow the handshake, which
-// compresses them if that was agreed on. It is the same at each call, and nil
-// before Done.
-func (h *ClientHandshake) Encoder() *Encoder {
-	if !h.Done() {
-		return nil
-	}
-	return h.opened.settle(h.version, ClientSide, &h.dialer.Config, h.agreed).encoder
-}
 
 // offersCompression reports whether the server is asked for compression. Those
 // of versions before RFC 6455 knew other extensions, or none.

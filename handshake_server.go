@@ -30,23 +30,13 @@ type ServerHandshake struct {
 	TLS        *tls.ConnectionState
 	RemoteAddr string
 
-	up      *Upgrader
-	head    httphead.Head
-	req     *http.Request
-	err     *HandshakeError
-	version Version
-
-	subprotocol string
-	origin      string
-	accept      [acceptLen]byte // hybi
-	agreed      *pmdParams      // on compression; nil if there is none
-	extensions  string          // the answer that says so
-	numbers     [2]uint32       // Hybi00: of the two keys
-	key3        [key3Len]byte   // Hybi00
-	gotKey3     int             // bytes of key3
-	sentHead    bool
-	sentProof   bool
-	opened      opened
+	handshake
+	up         *Upgrader
+	req        *http.Request // nil until it was accepted
+	origin     string
+	accept     [acceptLen]byte // of all versions but the two oldest
+	extensions string          // the answer to those offered, if agreed is not nil
+	sentHead   bool
 }
 
 // NewServerHandshake returns a handshake that accepts what up accepts; nil
@@ -55,7 +45,7 @@ func NewServerHandshake(up *Upgrader) *ServerHandshake {
 	if up == nil {
 		up = new(Upgrader)
 	}
-	return &ServerHandshake{up: up}
+	return &ServerHandshake{handshake: handshake{side: ServerSide, config: &up.Config}, up: up}
 }
 
 // Feed takes bytes of the handshake and reports how many; the rest of p came
@@ -74,10 +64,8 @@ func (h *ServerHandshake) Feed(p []byte) (n int, err error) {
 			return n, h.Refuse(refuseHead(err))
 		}
 	}
-	if h.wantsKey3() {
-		k := copy(h.key3[h.gotKey3:], p[n:])
-		h.gotKey3 += k
-		n += k
+	if h.req != nil && h.challenge != nil {
+		n += h.challenge.takeKey3(p[n:])
 	}
 	return n, nil
 }
@@ -100,12 +88,6 @@ func (h *ServerHandshake) readHead() error {
 // look at it and call Refuse.
 func (h *ServerHandshake) Request() *http.Request { return h.req }
 
-// Version returns the version that was detected, once Request is not nil.
-func (h *ServerHandshake) Version() Version { return h.version }
-
-// Subprotocol returns the subprotocol that was chosen, or "".
-func (h *ServerHandshake) Subprotocol() string { return h.subprotocol }
-
 // Refuse ends the handshake with err, if it has not failed before. If err is a
 // [HandshakeError] with a Status from 300 to 599 that is answered, otherwise
 // 403; the text of err is kept from the client. Once the response was begun
@@ -121,37 +103,9 @@ func (h *ServerHandshake) Refuse(err error) error {
 	return h.err
 }
 
-// Done reports that the client's part is complete, and that AppendResponse has
-// given all of the server's: the connection is open.
-func (h *ServerHandshake) Done() bool {
-	return h.err == nil && h.sentHead && (h.version != Hybi00 || h.sentProof)
-}
-
-// wantsKey3 reports that bytes are missing that belong to the handshake though
-// they stand after the head. Behind HAProxy and nginx they come only after the
-// head of the response was sent.
-func (h *ServerHandshake) wantsKey3() bool {
-	return h.req != nil && h.version == Hybi00 && h.gotKey3 < key3Len
-}
-
-// Parser returns the Parser for the bytes that follow the handshake, the same at
-// each call, and nil before Done.
-func (h *ServerHandshake) Parser() *Parser {
-	if !h.Done() {
-		return nil
-	}
-	return h.opened.settle(h.version, ServerSide, &h.up.Config, h.agreed).parser
-}
-
-// Encoder returns the Encoder for the messages that follow the handshake, which
-// compresses them if that was agreed on. It is the same at each call, and nil
-// before Done.
-func (h *ServerHandshake) Encoder() *Encoder {
-	if !h.Done() {
-		return nil
-	}
-	return h.opened.settle(h.version, ServerSide, &h.up.Config, h.agreed).encoder
-}
+// wantsKey3 reports whether bytes are missing that belong to the handshake though
+// they stand after the head.
+func (h *ServerHandshake) wantsKey3() bool { return h.challenge != nil && h.challenge.missing() > 0 }
 
 // begin checks the options, which any request may be the first to use, and
 // everything about the request but the 8 bytes of key3. Last of all it asks the
@@ -258,21 +212,6 @@ func detectVersion(h http.Header, versions []Version) (Version, error) {
 	return v, nil
 }
 
-// checkHixie75 tells a request of the oldest version from a broken one of a
-// later. Where HAProxy has added a key to it, the old spelling of WebSocket is
-// all that is left to go by.
-func checkHixie75(h http.Header) error {
-	for _, name := range []string{"Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Sec-Websocket-Origin"} {
-		if h[name] != nil {
-			return refusef(http.StatusBadRequest, "header %s without Sec-WebSocket-Version", wireName(name))
-		}
-	}
-	if h["Sec-Websocket-Key"] != nil && !slices.Contains(h["Upgrade"], Hixie75.traits().upgrade) {
-		return refusef(http.StatusBadRequest, "header Sec-WebSocket-Key without Sec-WebSocket-Version")
-	}
-	return nil
-}
-
 // readKeys checks what the client wants proved, and that nothing stands
 // between the head and the first frame but key3.
 func (h *ServerHandshake) readKeys(r *http.Request) error {
@@ -283,7 +222,12 @@ func (h *ServerHandshake) readKeys(r *http.Request) error {
 		if r.ContentLength != 0 && r.ContentLength != key3Len { // Perl and Netty count key3 as a body
 			return refusef(http.StatusBadRequest, "Content-Length is %d: expected none, or %d", r.ContentLength, key3Len)
 		}
-		return h.readHixieKeys(r.Header)
+		c, err := readChallenge(r.Header)
+		if err != nil {
+			return refusef(http.StatusBadRequest, "%w", err)
+		}
+		h.challenge = c
+		return nil
 	}
 	if r.ContentLength != 0 {
 		return refusef(http.StatusBadRequest, "Content-Length is %d: expected no body", r.ContentLength)
@@ -304,19 +248,6 @@ func (h *ServerHandshake) readKeys(r *http.Request) error {
 		return refusef(http.StatusBadRequest, "Sec-WebSocket-Key is %.80q: expected 16 bytes in base64", key)
 	}
 	h.accept = acceptFor(key)
-	return nil
-}
-
-func (h *ServerHandshake) readHixieKeys(header http.Header) error {
-	for i, name := range []string{"Sec-Websocket-Key1", "Sec-Websocket-Key2"} {
-		key, err := single(header, name)
-		if err != nil {
-			return refusef(http.StatusBadRequest, "%w", err)
-		}
-		if h.numbers[i], err = keyNumber(key); err != nil {
-			return refusef(http.StatusBadRequest, "%s is %.80q: %w", wireName(name), key, err)
-		}
-	}
 	return nil
 }
 
@@ -404,10 +335,13 @@ func (h *ServerHandshake) AppendResponse(dst []byte, header http.Header) ([]byte
 		dst = h.appendHead(dst, header)
 		h.sentHead = true
 	}
-	if h.version == Hybi00 && h.gotKey3 == key3Len && !h.sentProof {
-		answer := challengeAnswer(h.numbers[0], h.numbers[1], h.key3)
+	if h.open || h.wantsKey3() {
+		return dst, nil
+	}
+	h.open = true
+	if h.challenge != nil {
+		answer := h.challenge.answer()
 		dst = append(dst, answer[:]...)
-		h.sentProof = true
 	}
 	return dst, nil
 }
@@ -422,10 +356,7 @@ func (h *ServerHandshake) appendHead(dst []byte, header http.Header) []byte {
 	dst = appendHeaderLine(dst, "Upgrade", t.upgrade)
 	dst = append(dst, "Connection: Upgrade\r\n"...)
 	if h.version.hixie() {
-		dst = append(dst, t.headerPrefix...)
-		dst = appendHeaderLine(dst, "Origin", h.origin)
-		dst = append(dst, t.headerPrefix...)
-		dst = appendHeaderLine(dst, "Location", h.location())
+		dst = appendOriginAndLocation(dst, t, h.origin, locationOf(h.req, h.up.secure(h.req)))
 	} else {
 		dst = appendHeaderLine(dst, "Sec-WebSocket-Accept", string(h.accept[:]))
 	}
@@ -437,20 +368,6 @@ func (h *ServerHandshake) appendHead(dst []byte, header http.Header) []byte {
 	}
 	dst = appendExtraHeader(dst, header)
 	return append(dst, "\r\n"...)
-}
-
-// location is the URL as the client wrote it, which it compares. Host and
-// target were checked by then.
-func (h *ServerHandshake) location() string {
-	scheme := "ws://"
-	if h.up.secure(h.req) {
-		scheme = "wss://"
-	}
-	target := h.req.RequestURI
-	if !strings.HasPrefix(target, "/") {
-		target = h.req.URL.RequestURI()
-	}
-	return scheme + h.req.Host + target
 }
 
 // refusalHeader returns the headers that a refusal has beside its text. It

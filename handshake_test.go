@@ -125,15 +125,15 @@ func handshakeSetKeys(t *testing.T, h *ClientHandshake) {
 	switch h.version {
 	case Hixie75:
 	case Hybi00:
-		h.keys = [2]string{handshakeKey1, handshakeKey2}
-		for i, key := range h.keys {
+		h.challenge.keys = [2]string{handshakeKey1, handshakeKey2}
+		for i, key := range h.challenge.keys {
 			number, err := keyNumber(key)
 			if err != nil {
 				t.Fatal(err)
 			}
-			h.numbers[i] = number
+			h.challenge.numbers[i] = number
 		}
-		copy(h.key3[:], handshakeKey3)
+		copy(h.challenge.key3[:], handshakeKey3)
 	default:
 		h.key = handshakeKeys[h.version][0]
 	}

@@ -201,16 +201,20 @@ func coreAccept(tb testing.TB, head []byte) string {
 	return coreResponse(tb, head).Header.Get("Sec-WebSocket-Accept")
 }
 
-// coreSetKeys gives a client's handshake the keys of a recorded one.
+// coreSetKeys gives a client's handshake the keys of a recorded one, if its
+// version has such keys.
 func coreSetKeys(tb testing.TB, h *ClientHandshake, key1, key2 string, key3 []byte) {
 	tb.Helper()
-	h.keys = [2]string{key1, key2}
-	for i, key := range h.keys {
+	if h.challenge == nil {
+		return
+	}
+	h.challenge.keys = [2]string{key1, key2}
+	for i, key := range h.challenge.keys {
 		n, err := keyNumber(key)
 		if err != nil {
 			tb.Fatalf("key %q: %v", key, err)
 		}
-		h.numbers[i] = n
+		h.challenge.numbers[i] = n
 	}
-	copy(h.key3[:], key3)
+	copy(h.challenge.key3[:], key3)
 }

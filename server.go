@@ -94,7 +94,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // upgradeFor upgrades the request, unless the program has forgotten what for.
 func (s *Server) upgradeFor(ctx context.Context, w http.ResponseWriter, r *http.Request) (*Conn, error) {
 	if s.Handler == nil {
-		h := ServerHandshake{up: &s.Upgrader}
+		h := NewServerHandshake(&s.Upgrader)
 		return nil, h.refuseHTTP(w, r, &HandshakeError{Status: http.StatusInternalServerError, Err: errors.New("websocket: Server.Handler is nil")})
 	}
 	return s.upgradeUntil(ctx, w, r, nil)

@@ -125,7 +125,7 @@ func (u *Upgrader) upgradeUntil(ctx context.Context, w http.ResponseWriter, r *h
 }
 
 func (u *Upgrader) upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
-	h := ServerHandshake{up: u}
+	h := NewServerHandshake(u)
 	if err := h.beginHTTP(r, header); err != nil {
 		return nil, h.refuseHTTP(w, r, err)
 	}
@@ -336,7 +336,7 @@ func (h *ServerHandshake) serve(nc net.Conn, check func(*http.Request) (http.Hea
 
 func (h *ServerHandshake) hungUp() error {
 	if h.req != nil {
-		return fmt.Errorf("client hung up after %d of the %d bytes that follow the header: %w", h.gotKey3, key3Len, io.ErrUnexpectedEOF)
+		return fmt.Errorf("client hung up after %d of the %d bytes that follow the header: %w", h.challenge.count, key3Len, io.ErrUnexpectedEOF)
 	}
 	return fmt.Errorf("client hung up after %d bytes of header: %w", len(h.head.Bytes()), io.ErrUnexpectedEOF)
 }

@@ -45,12 +45,12 @@ func TestChallengeVectors(t *testing.T) {
 					t.Errorf("number in %q is %d, error %v: want %d", k.key, got, err, k.want)
 				}
 			}
-			key3, want := [key3Len]byte(coreHex(t, v.Key3)), coreHex(t, v.Answer)
-			if got := challengeAnswer(v.Number1, v.Number2, key3); !bytes.Equal(got[:], want) {
+			c, want := challenge{numbers: [2]uint32{v.Number1, v.Number2}, key3: [key3Len]byte(coreHex(t, v.Key3))}, coreHex(t, v.Answer)
+			if got := c.answer(); !bytes.Equal(got[:], want) {
 				t.Errorf("answer is % x, want % x", got, want)
 			}
 			for _, length := range []string{"", "Content-Length: 8\r\n"} { // Perl and Netty send it
-				request := [][]byte{[]byte(coreRequest76(v.Key1, v.Key2, length) + string(key3[:]))}
+				request := [][]byte{[]byte(coreRequest76(v.Key1, v.Key2, length) + string(c.key3[:]))}
 				for _, n := range []int{1, 1 << 20} {
 					_, got := coreServer(nil, coreCut(request, n))
 					if _, proof := coreHead(t, [][]byte{got.handshake}); got.err != nil || !bytes.Equal(proof, want) {

@@ -1,0 +1,262 @@
+package websocket
+
+import (
+	"crypto/md5"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/protocol-websocket/websocket/internal/httphead"
+	"github.com/protocol-websocket/websocket/internal/origin"
+)
+
+// The parts of the handshake that only the two oldest versions have: the headers
+// Origin and Location of the response in both, and in hybi-00 (= hixie-76) a
+// challenge.
+
+const (
+	key3Len      = 8
+	challengeLen = md5.Size
+)
+
+// challenge is the proof of hybi-00 that the server has read the request, sections
+// 1.3 and 5.2: the numbers hidden in two headers and the 8 bytes of key3, which
+// follow the head, are hashed and come back as 16 bytes after the head of the
+// response. A client makes all of it; a server receives it.
+type challenge struct {
+	keys     [2]string // Sec-WebSocket-Key1 and -Key2, on a client
+	numbers  [2]uint32 // hidden in keys
+	key3     [key3Len]byte
+	received [challengeLen]byte // from the server, on a client
+	count    int                // bytes of key3 on a server, of received on a client
+}
+
+// newChallenge returns a client's challenge.
+func newChallenge() *challenge {
+	c := new(challenge)
+	for i := range c.keys {
+		c.keys[i], c.numbers[i] = newHixieKey()
+	}
+	rand.Read(c.key3[:])
+	return c
+}
+
+// appendKeys appends the headers of a client's challenge.
+func (c *challenge) appendKeys(dst []byte) []byte {
+	dst = appendHeaderLine(dst, "Sec-WebSocket-Key1", c.keys[0])
+	return appendHeaderLine(dst, "Sec-WebSocket-Key2", c.keys[1])
+}
+
+// readChallenge reads a client's challenge, up to key3, from its header.
+func readChallenge(h http.Header) (*challenge, error) {
+	c := new(challenge)
+	for i, name := range []string{"Sec-Websocket-Key1", "Sec-Websocket-Key2"} {
+		key, err := single(h, name)
+		if err != nil {
+			return nil, err
+		}
+		if c.numbers[i], err = keyNumber(key); err != nil {
+			return nil, fmt.Errorf("%s is %.80q: %w", wireName(name), key, err)
+		}
+	}
+	return c, nil
+}
+
+// takeKey3 takes what is missing of key3 from p and reports how much that was.
+func (c *challenge) takeKey3(p []byte) int {
+	n := copy(c.key3[c.count:], p)
+	c.count += n
+	return n
+}
+
+// missing reports how many bytes of key3 are missing. Behind HAProxy and nginx
+// they arrive only after the head of the response was sent.
+func (c *challenge) missing() int { return key3Len - c.count }
+
+// takeAnswer takes what is missing of the server's answer from p and reports how
+// much that was.
+func (c *challenge) takeAnswer(p []byte) (n int, err error) {
+	n = copy(c.received[c.count:], p)
+	c.count += n
+	if c.answered() && c.received != c.answer() {
+		return n, errors.New("server's answer to the challenge is wrong: it did not read the keys")
+	}
+	return n, nil
+}
+
+// answered reports whether all of the server's answer has arrived.
+func (c *challenge) answered() bool { return c.count == challengeLen }
+
+// answer is what a server sends to show that it has read all three keys.
+func (c *challenge) answer() [challengeLen]byte {
+	var b [challengeLen]byte
+	binary.BigEndian.PutUint32(b[0:], c.numbers[0])
+	binary.BigEndian.PutUint32(b[4:], c.numbers[1])
+	copy(b[8:], c.key3[:])
+	return md5.Sum(b[:])
+}
+
+// keyNumber returns the number hidden in Sec-WebSocket-Key1 or -Key2: its digits
+// divided by the number of its spaces. Draft 76 does not say what a remainder
+// means; a server that rounds proves nothing.
+func keyNumber(key string) (uint32, error) {
+	var digits, spaces, count uint64
+	for _, c := range []byte(key) {
+		switch {
+		case c == ' ':
+			spaces++
+		case c >= '0' && c <= '9':
+			count++
+			if digits = digits*10 + uint64(c-'0'); digits > math.MaxUint32*uint64(maxKeySpaces) {
+				return 0, fmt.Errorf("its digits make a number that is too large")
+			}
+		}
+	}
+	switch {
+	case count == 0:
+		return 0, fmt.Errorf("it has no digits")
+	case spaces == 0:
+		return 0, fmt.Errorf("it has no spaces")
+	case digits%spaces != 0:
+		return 0, fmt.Errorf("its digits, %d, are not a multiple of its %d spaces", digits, spaces)
+	case digits/spaces > math.MaxUint32:
+		return 0, fmt.Errorf("its number %d does not fit in 32 bits", digits/spaces)
+	}
+	return uint32(digits / spaces), nil
+}
+
+// maxKeySpaces bounds the arithmetic of keyNumber. In draft 76 section 5.1
+// clients use 1 to 12 spaces; no header can hold more than this.
+const maxKeySpaces = httphead.MaxBytes
+
+// newHixieKey returns a Sec-WebSocket-Key1 or -Key2 and the number hidden in it,
+// draft 76 section 5.1 items 16 to 23.
+func newHixieKey() (key string, number uint32) {
+	spaces := 1 + randomBelow(12)
+	number = uint32(randomBelow(math.MaxUint32/spaces + 1))
+	b := []byte(strconv.FormatUint(uint64(number)*spaces, 10))
+	for range 1 + randomBelow(12) {
+		at := int(randomBelow(uint64(len(b)) + 1))
+		b = slices.Insert(b, at, noise[randomBelow(uint64(len(noise)))])
+	}
+	for range spaces { // never first or last: HTTP strips spaces there
+		at := 1 + int(randomBelow(uint64(len(b))-1))
+		b = slices.Insert(b, at, ' ')
+	}
+	return string(b), number
+}
+
+// noise holds what may stand between the digits: U+0021 to U+002F and U+003A to
+// U+007E.
+var noise = func() string {
+	var b strings.Builder
+	for c := byte(0x21); c < 0x7f; c++ {
+		if c < '0' || c > '9' {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}()
+
+// randomBelow returns a number less than n, which is at most 1<<32. The remainder
+// makes some numbers more likely than others, but by less than one in 1<<32.
+func randomBelow(n uint64) uint64 {
+	var b [8]byte
+	rand.Read(b[:]) // never fails
+	return binary.LittleEndian.Uint64(b[:]) % n
+}
+
+// checkHixie75 tells a request of the oldest version from a broken one of a
+// later version. Where HAProxy has added a Sec-WebSocket-Key to it, only the old
+// spelling of WebSocket is left to tell.
+func checkHixie75(h http.Header) error {
+	for _, name := range []string{"Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Sec-Websocket-Origin"} {
+		if h[name] != nil {
+			return refusef(http.StatusBadRequest, "header %s without Sec-WebSocket-Version", wireName(name))
+		}
+	}
+	if h["Sec-Websocket-Key"] != nil && !slices.Contains(h["Upgrade"], Hixie75.traits().upgrade) {
+		return refusef(http.StatusBadRequest, "header Sec-WebSocket-Key without Sec-WebSocket-Version")
+	}
+	return nil
+}
+
+// appendOriginAndLocation appends the two headers with which a server shows that
+// it has read the request, which a client compares with what it has sent.
+func appendOriginAndLocation(dst []byte, t *traits, origin, location string) []byte {
+	dst = append(dst, t.headerPrefix...)
+	dst = appendHeaderLine(dst, "Origin", origin)
+	dst = append(dst, t.headerPrefix...)
+	return appendHeaderLine(dst, "Location", location)
+}
+
+// locationOf returns the URL of a request as the client wrote it. Host and target
+// were checked before.
+func locationOf(r *http.Request, secure bool) string {
+	scheme := "ws://"
+	if secure {
+		scheme = "wss://"
+	}
+	target := r.RequestURI
+	if !strings.HasPrefix(target, "/") {
+		target = r.URL.RequestURI()
+	}
+	return scheme + r.Host + target
+}
+
+// checkOriginAndLocation checks all the proof that a hixie-75 server gives, and
+// part of the proof of a hixie-76 server.
+func (h *ClientHandshake) checkOriginAndLocation() error {
+	prefix := http.CanonicalHeaderKey(h.version.traits().headerPrefix + "x")
+	prefix = strings.TrimSuffix(prefix, "X")
+	from, err := single(h.res.Header, prefix+"Origin")
+	if err != nil {
+		return err
+	}
+	if !strings.EqualFold(from, h.origin) {
+		return fmt.Errorf("server answered to origin %.80q: expected %q", from, h.origin)
+	}
+	location, err := single(h.res.Header, prefix+"Location")
+	if err != nil {
+		return err
+	}
+	if !h.isLocation(location) {
+		return fmt.Errorf("server answered as %.80q: expected host %q and resource %q", location, h.host, h.url.ResourceName())
+	}
+	return nil
+}
+
+// isLocation compares the server's idea of the URL with ours. It accepts either
+// scheme: a server behind a proxy that ends TLS does not know which one it is. A
+// port may be left out if it is the default of either.
+func (h *ClientHandshake) isLocation(location string) bool {
+	scheme, rest, ok := strings.Cut(location, "://")
+	secure := strings.EqualFold(scheme, "wss")
+	slash := strings.IndexByte(rest, '/')
+	switch {
+	case !ok || slash < 0 || !secure && !strings.EqualFold(scheme, "ws"):
+		return false
+	case rest[slash:] != h.url.ResourceName():
+		return false
+	case strings.EqualFold(rest[:slash], h.host):
+		return true
+	}
+	theirs, err := origin.ParseHostHeader(rest[:slash])
+	ours, ourErr := origin.ParseHostHeader(h.host)
+	if err != nil || ourErr != nil || !theirs.SameHost(ours) {
+		return false
+	}
+	if ours.Port == 0 {
+		ours.Port = origin.DefaultPort(h.url.Secure)
+	}
+	if theirs.Port == 0 {
+		return ours.Port == origin.DefaultPort(h.url.Secure) || ours.Port == origin.DefaultPort(secure)
+	}
+	return theirs.Port == ours.Port
+}
