@@ -82,7 +82,7 @@ func (d *Dialer) dial(ctx context.Context, url string) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return h.run(ctx, nc)
+	return clientDriver{h, nc}.open(ctx)
 }
 
 // Handshake makes a connection of nc, on which nothing was sent yet, as Dial
@@ -101,7 +101,7 @@ func (d *Dialer) handshake(ctx context.Context, nc net.Conn, url string) (*Conn,
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.handshakeTimeout())
 	defer cancel()
-	return h.run(ctx, nc)
+	return clientDriver{h, nc}.open(ctx)
 }
 
 // connect reaches the server of u, through a proxy if one is to be used.
@@ -160,56 +160,70 @@ func (d *Dialer) secure(ctx context.Context, nc net.Conn, u *URL) (net.Conn, err
 	return tc, nil
 }
 
-// run does the handshake on nc.
-func (h *ClientHandshake) run(ctx context.Context, nc net.Conn) (*Conn, error) {
-	c, err := netx.Interruptible(ctx, nc, isHandshakeError, func() (*Conn, error) { return h.exchange(nc) })
+// clientDriver does the I/O of a client's handshake.
+type clientDriver struct {
+	h  *ClientHandshake
+	nc net.Conn
+}
+
+// open does the handshake and returns the connection. An error closes nc.
+func (d clientDriver) open(ctx context.Context) (*Conn, error) {
+	c, err := netx.Interruptible(ctx, d.nc, isHandshakeError, d.exchange)
 	switch {
 	case isHandshakeError(err):
 		return nil, err
 	case err != nil:
-		return nil, fmt.Errorf("websocket: handshake with %s: %w", h.url.Host, err)
+		return nil, fmt.Errorf("websocket: handshake with %s: %w", d.h.url.Host, err)
 	}
-	c.start(h.dialer.Trace)
+	c.start(d.h.config.Trace)
 	return c, nil
 }
 
-func (h *ClientHandshake) exchange(nc net.Conn) (*Conn, error) {
-	if _, err := nc.Write(h.AppendRequest(nil)); err != nil {
+// exchange sends the request and feeds the handshake what the server sends.
+func (d clientDriver) exchange() (*Conn, error) {
+	if _, err := d.nc.Write(d.h.AppendRequest(nil)); err != nil {
 		return nil, err
 	}
 	in := make([]byte, 2048)
 	for {
-		n, err := nc.Read(in)
-		took, feedErr := h.Feed(in[:n])
+		n, err := d.nc.Read(in)
+		took, feedErr := d.h.Feed(in[:n])
 		switch {
 		case feedErr != nil:
-			return nil, h.withBody(nc, in[took:n], feedErr)
-		case h.Done():
-			c := newConn(nc, h.version, ClientSide, &h.dialer.Config, in[took:n])
-			c.compress(h.agreed)
-			c.subprotocol, c.response = h.subprotocol, h.res
-			return c, nil
+			return nil, d.withBody(in[took:n], feedErr)
+		case d.h.Done():
+			return d.conn(in[took:n]), nil
 		case err == io.EOF:
-			return nil, h.fail(h.hungUp())
+			return nil, d.h.fail(fmt.Errorf("server hung up after %d bytes of the response: %w", d.received(), io.ErrUnexpectedEOF))
 		case err != nil:
 			return nil, err
 		}
 	}
 }
 
-func (h *ClientHandshake) hungUp() error {
-	received := len(h.head.Bytes())
-	if h.challenge != nil {
-		received += h.challenge.count
+// received reports how many bytes of the response, or of one before it, the
+// handshake has taken.
+func (d clientDriver) received() int {
+	n := len(d.h.head.Bytes())
+	if d.h.challenge != nil {
+		n += d.h.challenge.count
 	}
-	return fmt.Errorf("server hung up after %d bytes of the response: %w", received, io.ErrUnexpectedEOF)
+	return n
 }
 
-// withBody adds the beginning of the body to a refusal, where servers say why.
-func (h *ClientHandshake) withBody(nc net.Conn, rest []byte, err error) error {
+// conn returns the connection after the handshake. rest was read after it.
+func (d clientDriver) conn(rest []byte) *Conn {
+	c := newConn(d.nc, d.h.version, ClientSide, d.h.config, rest)
+	c.compress(d.h.agreed)
+	c.subprotocol, c.response = d.h.subprotocol, d.h.res
+	return c
+}
+
+// withBody adds the beginning of the body to a refusal: servers say there why.
+func (d clientDriver) withBody(rest []byte, err error) error {
 	var refused *HandshakeError
-	if errors.As(err, &refused) && h.res != nil && h.res.StatusCode != http.StatusSwitchingProtocols {
-		if res := httphead.ReadRefusal(nc, h.head.Bytes(), rest, h.res.Request); res != nil {
+	if errors.As(err, &refused) && d.h.res != nil && d.h.res.StatusCode != http.StatusSwitchingProtocols {
+		if res := httphead.ReadRefusal(d.nc, d.h.head.Bytes(), rest, d.h.res.Request); res != nil {
 			refused.Response = res
 			refused.Err = withReason(refused.Err, res)
 		}
@@ -217,8 +231,8 @@ func (h *ClientHandshake) withBody(nc net.Conn, rest []byte, err error) error {
 	return err
 }
 
-// withReason adds the first line of a text body, where servers that are not
-// asked by a browser say what is wrong.
+// withReason adds the first line of a text body to err. Servers that answer
+// programs say there what is wrong.
 func withReason(err error, res *http.Response) error {
 	if t := res.Header.Get("Content-Type"); t != "" && !strings.HasPrefix(t, "text/plain") {
 		return err

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
+	"github.com/protocol-websocket/websocket/internal/origin"
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -106,6 +107,58 @@ func (h *ServerHandshake) Refuse(err error) error {
 // wantsKey3 reports whether bytes are missing that belong to the handshake though
 // they stand after the head.
 func (h *ServerHandshake) wantsKey3() bool { return h.challenge != nil && h.challenge.missing() > 0 }
+
+// secure reports whether the client uses TLS.
+func (u *Upgrader) secure(r *http.Request) bool {
+	return r.TLS != nil || u.Secure != nil && u.Secure(r)
+}
+
+func (u *Upgrader) versions() []Version {
+	if len(u.Versions) == 0 {
+		return allVersions
+	}
+	return u.Versions
+}
+
+// check finds mistakes in the options, which are answered with 500: they must
+// not look like a fault of the client.
+func (u *Upgrader) check() error {
+	for _, v := range u.Versions {
+		if err := v.check(); err != nil {
+			return err
+		}
+	}
+	if err := checkSubprotocols(u.Subprotocols); err != nil {
+		return err
+	}
+	if err := u.Compression.validate(); err != nil {
+		return err
+	}
+	if len(u.Origins) == 0 {
+		return nil // nothing to be parsed for each request
+	}
+	if _, err := origin.Allowed(u.Origins, "null"); err != nil {
+		return fmt.Errorf("websocket: %w", err)
+	}
+	return nil
+}
+
+func (u *Upgrader) checkOrigin(r *http.Request, from string) error {
+	if u.CheckOrigin != nil {
+		return u.CheckOrigin(r, from)
+	}
+	if from == "" { // no browser: those always send one
+		return nil
+	}
+	err := origin.Same(from, r.Host, u.secure(r))
+	if err == nil {
+		return nil
+	}
+	if ok, _ := origin.Allowed(u.Origins, from); ok {
+		return nil
+	}
+	return refusef(http.StatusForbidden, "%w", err)
+}
 
 // begin checks the options, which any request may be the first to use, and
 // everything about the request but the 8 bytes of key3. Last of all it asks the

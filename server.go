@@ -95,7 +95,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *Server) upgradeFor(ctx context.Context, w http.ResponseWriter, r *http.Request) (*Conn, error) {
 	if s.Handler == nil {
 		h := NewServerHandshake(&s.Upgrader)
-		return nil, h.refuseHTTP(w, r, &HandshakeError{Status: http.StatusInternalServerError, Err: errors.New("websocket: Server.Handler is nil")})
+		return nil, refuseHTTP(h, w, r, &HandshakeError{Status: http.StatusInternalServerError, Err: errors.New("websocket: Server.Handler is nil")})
 	}
 	return s.upgradeUntil(ctx, w, r, nil)
 }

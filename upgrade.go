@@ -12,7 +12,6 @@ import (
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
 	"github.com/protocol-websocket/websocket/internal/netx"
-	"github.com/protocol-websocket/websocket/internal/origin"
 )
 
 // Upgrader makes connections of requests. The zero Upgrader takes every
@@ -49,58 +48,6 @@ type Upgrader struct {
 	Secure func(r *http.Request) bool
 }
 
-// secure reports whether the client uses TLS.
-func (u *Upgrader) secure(r *http.Request) bool {
-	return r.TLS != nil || u.Secure != nil && u.Secure(r)
-}
-
-func (u *Upgrader) versions() []Version {
-	if len(u.Versions) == 0 {
-		return allVersions
-	}
-	return u.Versions
-}
-
-// check finds mistakes in the options, which are answered with 500: they must
-// not look like a fault of the client.
-func (u *Upgrader) check() error {
-	for _, v := range u.Versions {
-		if err := v.check(); err != nil {
-			return err
-		}
-	}
-	if err := checkSubprotocols(u.Subprotocols); err != nil {
-		return err
-	}
-	if err := u.Compression.validate(); err != nil {
-		return err
-	}
-	if len(u.Origins) == 0 {
-		return nil // nothing to be parsed for each request
-	}
-	if _, err := origin.Allowed(u.Origins, "null"); err != nil {
-		return fmt.Errorf("websocket: %w", err)
-	}
-	return nil
-}
-
-func (u *Upgrader) checkOrigin(r *http.Request, from string) error {
-	if u.CheckOrigin != nil {
-		return u.CheckOrigin(r, from)
-	}
-	if from == "" { // no browser: those always send one
-		return nil
-	}
-	err := origin.Same(from, r.Host, u.secure(r))
-	if err == nil {
-		return nil
-	}
-	if ok, _ := origin.Allowed(u.Origins, from); ok {
-		return nil
-	}
-	return refusef(http.StatusForbidden, "%w", err)
-}
-
 // Upgrade answers a request that asks for a WebSocket and returns the
 // connection. header, which may be nil, is added to the response; cookies go
 // there too. If it errs it has answered the request, and the error is a
@@ -126,27 +73,26 @@ func (u *Upgrader) upgradeUntil(ctx context.Context, w http.ResponseWriter, r *h
 
 func (u *Upgrader) upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
 	h := NewServerHandshake(u)
-	if err := h.beginHTTP(r, header); err != nil {
-		return nil, h.refuseHTTP(w, r, err)
+	if err := beginHTTP(h, r, header); err != nil {
+		return nil, refuseHTTP(h, w, r, err)
 	}
 	nc, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		err = fmt.Errorf("cannot take over the connection of the request: %w", err)
-		return nil, h.refuseHTTP(w, r, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
+		return nil, refuseHTTP(h, w, r, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
 	}
-	rest, err := h.finish(ctx, nc, buffered.Reader, header)
+	d := serverDriver{h, nc}
+	rest, err := d.respond(ctx, buffered.Reader, header)
 	if err != nil {
 		netx.CloseNow(nc)
 		return nil, fmt.Errorf("websocket: handshake: %w", err)
 	}
-	c := h.conn(nc, rest)
-	c.start(u.Trace)
-	return c, nil
+	return d.conn(rest), nil
 }
 
-// beginHTTP does all that can refuse a request, so that no response was begun
-// when it does.
-func (h *ServerHandshake) beginHTTP(r *http.Request, header http.Header) error {
+// beginHTTP does all that can refuse a request, before any of the response is
+// sent.
+func beginHTTP(h *ServerHandshake, r *http.Request, header http.Header) error {
 	if err := checkExtraHeader(header); err != nil {
 		return &HandshakeError{Status: http.StatusInternalServerError, Err: err}
 	}
@@ -156,9 +102,9 @@ func (h *ServerHandshake) beginHTTP(r *http.Request, header http.Header) error {
 	return h.begin(r)
 }
 
-// checkHeadSize holds a request that net/http has read to the limits of one
-// that is read here: net/http's own is 1 MiB, and the connection keeps what is
-// let pass.
+// checkHeadSize holds a request that net/http has read to the limits of one that
+// is read here. Those of net/http are 1 MiB, and the connection keeps what is
+// accepted.
 func checkHeadSize(r *http.Request) error {
 	size, lines := len(r.RequestURI)+len(r.Host), 0
 	for name, values := range r.Header {
@@ -173,7 +119,9 @@ func checkHeadSize(r *http.Request) error {
 	return nil
 }
 
-func (h *ServerHandshake) refuseHTTP(w http.ResponseWriter, r *http.Request, err error) error {
+// refuseHTTP answers a request that net/http has read with a refusal, and returns
+// why it is refused.
+func refuseHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request, err error) error {
 	err = h.Refuse(err)
 	if r.ProtoMajor == 1 { // later versions have no such headers, and would end all requests for one
 		for name, values := range h.refusalHeader() {
@@ -182,61 +130,6 @@ func (h *ServerHandshake) refuseHTTP(w http.ResponseWriter, r *http.Request, err
 	}
 	http.Error(w, h.refusalText(), h.err.Status)
 	return err
-}
-
-// finish sends the response to a request that begin has accepted, and returns
-// what was read behind the handshake. in has what net/http read beyond the
-// request.
-func (h *ServerHandshake) finish(ctx context.Context, nc net.Conn, in *bufio.Reader, header http.Header) (rest []byte, err error) {
-	nc.SetDeadline(time.Now().Add(h.up.handshakeTimeout()))
-	out := scratches.Get().(*scratch)
-	out.b, err = h.AppendResponse(out.b, header)
-	if err == nil {
-		_, err = nc.Write(out.b)
-	}
-	out.recycle()
-	if err == nil && h.wantsKey3() {
-		err = h.answerKey3(ctx, nc, in)
-	}
-	if err != nil {
-		return nil, err
-	}
-	nc.SetDeadline(time.Time{})
-	return in.Peek(in.Buffered())
-}
-
-// answerKey3 waits for the 8 bytes, in a time of its own since proxies give
-// them only for the head, and answers them. The context of the request is of no
-// use: net/http cancels it when a read fails, which would hide why.
-func (h *ServerHandshake) answerKey3(ctx context.Context, nc net.Conn, in io.Reader) error {
-	_, err := h.timed(ctx, nc, func(context.Context) ([]byte, error) {
-		var key3 [key3Len]byte
-		if _, err := io.ReadFull(in, key3[:]); err != nil {
-			return nil, fmt.Errorf("no 8 bytes after the header: %w", err)
-		}
-		h.Feed(key3[:])
-		out, _ := h.AppendResponse(nil, nil)
-		_, err := nc.Write(out)
-		return nil, err
-	})
-	return err
-}
-
-// timed gives do, which does I/O on nc, the time that a handshake has. An error
-// closes nc.
-func (h *ServerHandshake) timed(ctx context.Context, nc net.Conn, do func(context.Context) ([]byte, error)) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, h.up.handshakeTimeout())
-	defer cancel()
-	return netx.Interruptible(ctx, nc, isHandshakeError, func() ([]byte, error) { return do(ctx) })
-}
-
-// conn makes the connection after the handshake. rest was read behind it.
-func (h *ServerHandshake) conn(nc net.Conn, rest []byte) *Conn {
-	c := newConn(nc, h.version, ServerSide, &h.up.Config, rest)
-	c.subprotocol = h.subprotocol
-	c.compress(h.agreed)
-	c.request = keepRequest(h.req)
-	return c
 }
 
 // Accept reads a request from nc, which may be TLS, and answers it, without
@@ -258,14 +151,15 @@ func (u *Upgrader) Accept(ctx context.Context, nc net.Conn, check func(*http.Req
 func (u *Upgrader) accept(ctx context.Context, nc net.Conn, check func(*http.Request) (http.Header, error)) (*Conn, error) {
 	h := NewServerHandshake(u)
 	h.RemoteAddr = addrString(nc.RemoteAddr())
-	rest, err := h.timed(ctx, nc, func(ctx context.Context) ([]byte, error) {
-		if err := h.secure(ctx, nc); err != nil {
+	d := serverDriver{h, nc}
+	rest, err := d.timed(ctx, func(ctx context.Context) ([]byte, error) {
+		if err := d.secure(ctx); err != nil {
 			return nil, err
 		}
-		return h.serve(nc, check)
+		return d.exchange(check)
 	})
-	if err == nil && !h.Done() {
-		rest, err = h.timed(ctx, nc, func(context.Context) ([]byte, error) { return h.serve(nc, nil) })
+	if err == nil {
+		err = d.answerKey3(ctx, nc)
 	}
 	switch {
 	case isHandshakeError(err):
@@ -273,23 +167,7 @@ func (u *Upgrader) accept(ctx context.Context, nc net.Conn, check func(*http.Req
 	case err != nil:
 		return nil, fmt.Errorf("websocket: handshake: %w", err)
 	}
-	c := h.conn(nc, rest)
-	c.start(u.Trace)
-	return c, nil
-}
-
-// secure does the handshake of TLS, if nc is that, where it can be interrupted.
-func (h *ServerHandshake) secure(ctx context.Context, nc net.Conn) error {
-	tc, ok := nc.(*tls.Conn)
-	if !ok {
-		return nil
-	}
-	if err := tc.HandshakeContext(ctx); err != nil {
-		return fmt.Errorf("TLS: %w", err)
-	}
-	state := tc.ConnectionState()
-	h.TLS = &state
-	return nil
+	return d.conn(rest), nil
 }
 
 func addrString(a net.Addr) string {
@@ -299,33 +177,62 @@ func addrString(a net.Addr) string {
 	return a.String()
 }
 
-// serve moves bytes between nc and the handshake until something was answered,
-// and returns what was read behind that.
-func (h *ServerHandshake) serve(nc net.Conn, check func(*http.Request) (http.Header, error)) ([]byte, error) {
+// serverDriver does the I/O of a server's handshake.
+type serverDriver struct {
+	h  *ServerHandshake
+	nc net.Conn
+}
+
+// timed gives do, which does I/O, the time that a handshake has. An error closes
+// the connection.
+func (d serverDriver) timed(ctx context.Context, do func(context.Context) ([]byte, error)) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.h.config.handshakeTimeout())
+	defer cancel()
+	return netx.Interruptible(ctx, d.nc, isHandshakeError, func() ([]byte, error) { return do(ctx) })
+}
+
+// secure does the handshake of TLS, if the connection is that, where it can be
+// interrupted.
+func (d serverDriver) secure(ctx context.Context) error {
+	tc, ok := d.nc.(*tls.Conn)
+	if !ok {
+		return nil
+	}
+	if err := tc.HandshakeContext(ctx); err != nil {
+		return fmt.Errorf("TLS: %w", err)
+	}
+	state := tc.ConnectionState()
+	d.h.TLS = &state
+	return nil
+}
+
+// exchange moves bytes between the client and the handshake until a response, or
+// its head, was sent. It returns what was read after the handshake.
+func (d serverDriver) exchange(check func(*http.Request) (http.Header, error)) ([]byte, error) {
 	var in [2048]byte
 	var header http.Header
 	for {
-		n, err := nc.Read(in[:])
-		took, feedErr := h.Feed(in[:n])
-		if h.Request() != nil && check != nil {
-			if header, feedErr = check(h.Request()); feedErr != nil {
-				feedErr = h.Refuse(feedErr)
+		n, err := d.nc.Read(in[:])
+		took, feedErr := d.h.Feed(in[:n])
+		if d.h.Request() != nil && check != nil {
+			if header, feedErr = check(d.h.Request()); feedErr != nil {
+				feedErr = d.h.Refuse(feedErr)
 			}
 			check = nil
 		}
-		out, respErr := h.AppendResponse(nil, header)
+		out, respErr := d.h.AppendResponse(nil, header)
 		if feedErr == nil {
 			feedErr = respErr
 		}
 		if len(out) > 0 {
-			_, err = nc.Write(out)
+			_, err = d.nc.Write(out)
 		}
 		switch {
 		case feedErr != nil:
-			drainRefused(nc, refusalLinger)
+			netx.Linger(d.nc, refusalLinger)
 			return nil, feedErr
 		case err == io.EOF:
-			return nil, h.hungUp()
+			return nil, fmt.Errorf("client hung up after %d bytes of header: %w", len(d.h.head.Bytes()), io.ErrUnexpectedEOF)
 		case err != nil:
 			return nil, err
 		case len(out) > 0:
@@ -334,24 +241,61 @@ func (h *ServerHandshake) serve(nc net.Conn, check func(*http.Request) (http.Hea
 	}
 }
 
-func (h *ServerHandshake) hungUp() error {
-	if h.req != nil {
-		return fmt.Errorf("client hung up after %d of the %d bytes that follow the header: %w", h.challenge.count, key3Len, io.ErrUnexpectedEOF)
-	}
-	return fmt.Errorf("client hung up after %d bytes of header: %w", len(h.head.Bytes()), io.ErrUnexpectedEOF)
-}
-
 // refusalLinger is how long a refused client may take to read the answer, the
 // same as net/http gives it.
 const refusalLinger = 500 * time.Millisecond
 
-// drainRefused ends the sending side of nc and waits until the peer has ended its
-// own, or for d: closing while the peer is still sending would make the system
-// answer with a reset, which can destroy what was sent last.
-func drainRefused(nc net.Conn, d time.Duration) {
-	// A tls.Conn says that it ends, and waits 5 seconds for a peer that does
-	// not read.
-	defer time.AfterFunc(d, func() { netx.CloseNow(nc) }).Stop()
-	netx.CloseWrite(nc)
-	netx.AwaitEOF(nc, d)
+// respond sends the response to a request that was accepted, and returns what was
+// read after the handshake. in holds what net/http has read beyond the request.
+func (d serverDriver) respond(ctx context.Context, in *bufio.Reader, header http.Header) (rest []byte, err error) {
+	d.nc.SetDeadline(time.Now().Add(d.h.config.handshakeTimeout()))
+	out := scratches.Get().(*scratch)
+	out.b, err = d.h.AppendResponse(out.b, header)
+	if err == nil {
+		_, err = d.nc.Write(out.b)
+	}
+	out.recycle()
+	if err == nil {
+		err = d.answerKey3(ctx, in)
+	}
+	if err != nil {
+		return nil, err
+	}
+	d.nc.SetDeadline(time.Time{})
+	return in.Peek(in.Buffered())
+}
+
+// answerKey3 waits for what is missing of key3, and answers it. That has a time
+// of its own, since proxies let key3 pass only for the head of the response. The
+// context of a request is of no use here: net/http cancels it when a read fails,
+// which would hide why.
+func (d serverDriver) answerKey3(ctx context.Context, in io.Reader) error {
+	if d.h.Done() {
+		return nil
+	}
+	_, err := d.timed(ctx, func(context.Context) ([]byte, error) {
+		key3 := make([]byte, d.h.challenge.missing())
+		n, err := io.ReadFull(in, key3)
+		d.h.Feed(key3[:n])
+		switch {
+		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			return nil, fmt.Errorf("client hung up after %d of the %d bytes that follow the header: %w", d.h.challenge.count, key3Len, io.ErrUnexpectedEOF)
+		case err != nil:
+			return nil, err
+		}
+		out, _ := d.h.AppendResponse(nil, nil)
+		_, err = d.nc.Write(out)
+		return nil, err
+	})
+	return err
+}
+
+// conn returns the connection after the handshake. rest was read after it.
+func (d serverDriver) conn(rest []byte) *Conn {
+	c := newConn(d.nc, d.h.version, ServerSide, d.h.config, rest)
+	c.subprotocol = d.h.subprotocol
+	c.compress(d.h.agreed)
+	c.request = keepRequest(d.h.req)
+	c.start(d.h.config.Trace)
+	return c
 }

@@ -132,3 +132,49 @@ func TestAwaitEOF(t *testing.T) {
 		})
 	}
 }
+
+// A peer that reads sees what was sent, then the end; one that does not delays
+// nobody for longer than d, even where ending TLS waits for it.
+func TestLinger(t *testing.T) {
+	const d = 500 * time.Millisecond
+	plain := func(_ *testing.T, _, server net.Conn) net.Conn { return server }
+	over := func(t *testing.T, client, server net.Conn) net.Conn { return openTLS(t, client, server) }
+	tests := []struct {
+		name string
+		wrap func(t *testing.T, client, server net.Conn) net.Conn
+		peer func(net.Conn)
+		want time.Duration
+	}{
+		{"peer ends", plain, func(c net.Conn) { c.Close() }, 0},
+		{"peer sends and ends", plain, func(c net.Conn) { io.WriteString(c, "more"); c.Close() }, 0},
+		{"peer stays", plain, func(net.Conn) {}, d},
+		{"peer does not read the end of TLS", over, func(net.Conn) {}, d},
+		{"peer reads the end of TLS and stays", over, func(c net.Conn) { io.Copy(io.Discard, c) }, d},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server := net.Pipe()
+				defer client.Close()
+				nc := tt.wrap(t, client, server)
+				defer server.Close()
+				go tt.peer(client)
+				start := time.Now()
+				netx.Linger(nc, d)
+				if took := time.Since(start); took != tt.want {
+					t.Errorf("took %v, want %v", took, tt.want)
+				}
+			})
+		})
+	}
+}
+
+func TestLingerEndsOurSide(t *testing.T) {
+	client, server := net.Pipe()
+	client.Close()
+	half := &halfConn{Conn: server}
+	netx.Linger(half, time.Hour)
+	if !half.ended {
+		t.Error("the sending side was not ended")
+	}
+}
