@@ -19,6 +19,7 @@ var (
 // filesBelow are the files that do no I/O. Every other one is above them.
 var filesBelow = []string{
 	"compression.go",
+	"config.go",
 	"decoder.go",
 	"encoder.go",
 	"errors.go",
@@ -29,6 +30,7 @@ var filesBelow = []string{
 	"handshake_hixie.go",
 	"handshake_server.go",
 	"parser.go",
+	"pools.go",
 	"status.go",
 	"url.go",
 	"version.go",
