@@ -44,7 +44,7 @@ func TestAcceptInAnyPieces(t *testing.T) {
 					}
 				}()
 				go func() {
-					c, err := new(Upgrader).Accept(t.Context(), nc, nil)
+					c, err := new(Upgrader).Accept(t.Context(), nc)
 					if err != nil {
 						t.Errorf("pieces of %d bytes: %v", size, err)
 						return
@@ -107,7 +107,7 @@ func TestAcceptInterrupted(t *testing.T) {
 						ctx, cancel := end(t.Context())
 						defer cancel()
 						start := time.Now()
-						_, err := new(Upgrader).Accept(ctx, wrap(server), nil)
+						_, err := new(Upgrader).Accept(ctx, wrap(server))
 						<-ctx.Done() // the deadline of the connection may come first
 						if stage.refused && handshakeStatus(err) != 405 || !stage.refused && !errors.Is(err, ctx.Err()) {
 							t.Errorf("%v, want the refusal if there was one, and else %v", err, ctx.Err())
@@ -154,7 +154,7 @@ func TestAcceptTimeout(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), tt.parent)
 					defer cancel()
 					start := time.Now()
-					_, err := (&Upgrader{Config: Config{HandshakeTimeout: tt.timeout}}).Accept(ctx, server, nil)
+					_, err := (&Upgrader{Config: Config{HandshakeTimeout: tt.timeout}}).Accept(ctx, server)
 					if took := time.Since(start); took != tt.want || !errors.Is(err, context.DeadlineExceeded) {
 						t.Errorf("%v after %v; want context.DeadlineExceeded after %v", err, took, tt.want)
 					}
@@ -175,7 +175,7 @@ func TestAcceptWithoutTimeout(t *testing.T) {
 			io.WriteString(client, handshakeRequest(Hybi00).String())
 			io.Copy(io.Discard, client)
 		}()
-		c, err := (&Upgrader{Config: Config{HandshakeTimeout: -1}}).Accept(t.Context(), server, nil)
+		c, err := (&Upgrader{Config: Config{HandshakeTimeout: -1}}).Accept(t.Context(), server)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func TestAcceptLingers(t *testing.T) {
 					tt.client(client)
 				}()
 				start := time.Now()
-				_, err := new(Upgrader).Accept(t.Context(), server, nil)
+				_, err := new(Upgrader).Accept(t.Context(), server)
 				if took := time.Since(start); took != tt.want || handshakeStatus(err) != 400 {
 					t.Errorf("%v after %v; want status 400 after %v", err, took, tt.want)
 				}
@@ -249,7 +249,7 @@ func TestAcceptRefusalEndsHalf(t *testing.T) {
 			client.Close()
 		}()
 		start := time.Now()
-		_, err := new(Upgrader).Accept(t.Context(), half, nil)
+		_, err := new(Upgrader).Accept(t.Context(), half)
 		if took := time.Since(start); took != 0 || handshakeStatus(err) != 405 {
 			t.Errorf("%v after %v; want status 405 at once", err, took)
 		}
@@ -266,7 +266,7 @@ func TestAcceptRefusalSurvives(t *testing.T) {
 	defer l.Close()
 	go func() {
 		if nc, err := l.Accept(); err == nil {
-			new(Upgrader).Accept(t.Context(), nc, nil)
+			new(Upgrader).Accept(t.Context(), nc)
 		}
 	}()
 	client, err := net.Dial("tcp", l.Addr().String())
@@ -288,7 +288,7 @@ func TestAcceptHangUp(t *testing.T) {
 				io.WriteString(client, sent)
 				client.Close()
 			}()
-			_, err := new(Upgrader).Accept(t.Context(), server, nil)
+			_, err := new(Upgrader).Accept(t.Context(), server)
 			if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), words) || handshakeStatus(err) != 0 {
 				t.Errorf("%v, want io.ErrUnexpectedEOF %s", err, words)
 			}
@@ -296,14 +296,14 @@ func TestAcceptHangUp(t *testing.T) {
 	}
 }
 
-// acceptAnswer runs Accept with check on a request and returns all it answers.
-func acceptAnswer(t *testing.T, up *Upgrader, request handshakeMessage, check func(*http.Request) (http.Header, error)) (answer string, err error) {
+// acceptAnswer runs Accept on a request and returns all it answers.
+func acceptAnswer(t *testing.T, up *Upgrader, request handshakeMessage) (answer string, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
 		result := make(chan error, 1)
 		go func() {
-			c, err := up.Accept(t.Context(), server, check)
+			c, err := up.Accept(t.Context(), server)
 			if err == nil {
 				c.Close()
 			}
@@ -317,57 +317,8 @@ func acceptAnswer(t *testing.T, up *Upgrader, request handshakeMessage, check fu
 	return answer, err
 }
 
-// "Refusal by check runs before 101 in every version."
-func TestAcceptCheck(t *testing.T) {
-	reason := errors.New("not on a Sunday")
-	tests := []struct {
-		name   string
-		header http.Header
-		err    error
-		status string
-	}{
-		{"nothing", nil, nil, "101"},
-		{"header", http.Header{"Set-Cookie": {"a=b"}}, nil, "101"},
-		{"refusal", nil, reason, "403"},
-		{"refusal with a header", http.Header{"Set-Cookie": {"a=b"}}, reason, "403"},
-		{"refusal with a status", nil, &HandshakeError{Status: 401, Err: reason}, "401"},
-		{"header of the handshake", http.Header{"Upgrade": {"x"}}, nil, "500"},
-		{"line break in a header", http.Header{"X": {"a\r\nSet-Cookie: a=b"}}, nil, "500"},
-	}
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
-		for _, tt := range tests {
-			calls := 0
-			answer, err := acceptAnswer(t, &Upgrader{}, handshakeRequest(v), func(r *http.Request) (http.Header, error) {
-				calls++
-				if r.URL.Path != "/chat" || r.RemoteAddr != "pipe" {
-					t.Errorf("%s: asked about %v from %q", tt.name, r.URL, r.RemoteAddr)
-				}
-				return tt.header, tt.err
-			})
-			if calls != 1 || !strings.HasPrefix(answer, "HTTP/1.1 "+tt.status+" ") || (err == nil) != (tt.status == "101") {
-				t.Errorf("%s: asked %d times, answer %q (%v); want status %s", tt.name, calls, answer, err, tt.status)
-			}
-			if tt.err != nil && (!errors.Is(err, reason) || strings.Contains(answer, "Sunday") || strings.Contains(answer, "101")) {
-				t.Errorf("%s: %v, answer %q; want the reason in the error and nowhere else", tt.name, err, answer)
-			}
-			if has := strings.Contains(answer, "\r\nSet-Cookie: a=b\r\n"); has != (tt.name == "header") {
-				t.Errorf("%s: answer %q", tt.name, answer)
-			}
-		}
-	})
-}
-
-func TestAcceptCheckIsNotAskedInVain(t *testing.T) {
-	for _, request := range []handshakeMessage{handshakeRequest(RFC6455).with("Connection"), handshakeRequest(RFC6455).with("Origin", "http://evil.example")} {
-		acceptAnswer(t, &Upgrader{}, request, func(*http.Request) (http.Header, error) {
-			t.Error("check was asked about a request that is refused anyway")
-			return nil, nil
-		})
-	}
-}
-
 func TestAcceptMisconfigured(t *testing.T) {
-	answer, err := acceptAnswer(t, &Upgrader{Origins: []string{"example.com"}}, handshakeRequest(RFC6455), nil)
+	answer, err := acceptAnswer(t, &Upgrader{Origins: []string{"example.com"}}, handshakeRequest(RFC6455))
 	if handshakeStatus(err) != 500 || !strings.HasPrefix(answer, "HTTP/1.1 500 ") || strings.Contains(answer, "example.com") {
 		t.Errorf("%v, answer %q; want 500 without the reason", err, answer)
 	}
@@ -377,14 +328,14 @@ func TestAcceptTrace(t *testing.T) {
 	var failed []error
 	opened := 0
 	up := &Upgrader{Config: Config{Trace: &Trace{
-		HandshakeFailed: func(err error) { failed = append(failed, err) },
+		HandshakeFailed: func(_ *http.Request, err error) { failed = append(failed, err) },
 		Opened:          func(*Conn) { opened++ },
 	}}}
-	_, err := acceptAnswer(t, up, handshakeRequest(RFC6455).with("Connection"), nil)
+	_, err := acceptAnswer(t, up, handshakeRequest(RFC6455).with("Connection"))
 	if len(failed) != 1 || failed[0] != err || opened != 0 {
 		t.Errorf("trace was told %v, %d opened; want %v alone", failed, opened, err)
 	}
-	if acceptAnswer(t, up, handshakeRequest(RFC6455), nil); len(failed) != 1 || opened != 1 {
+	if acceptAnswer(t, up, handshakeRequest(RFC6455)); len(failed) != 1 || opened != 1 {
 		t.Errorf("trace was told of %d failures and %d connections, want one more of the latter", len(failed), opened)
 	}
 }
@@ -393,7 +344,7 @@ func TestAcceptTrace(t *testing.T) {
 func TestAcceptHTTP2Preface(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
-		go new(Upgrader).Accept(t.Context(), server, nil)
+		go new(Upgrader).Accept(t.Context(), server)
 		go io.WriteString(client, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
 		res, err := http.ReadResponse(bufio.NewReader(client), nil)
 		if err != nil || res.StatusCode != 505 || !res.Close {

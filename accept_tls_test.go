@@ -57,7 +57,7 @@ func TestAcceptLingersOverTLS(t *testing.T) {
 			http.ReadResponse(bufio.NewReader(tc), nil)
 		}()
 		start := time.Now()
-		_, err := new(Upgrader).Accept(t.Context(), tls.Server(server, serverConfig), nil)
+		_, err := new(Upgrader).Accept(t.Context(), tls.Server(server, serverConfig))
 		if took := time.Since(start); took != refusalLinger || handshakeStatus(err) != 405 {
 			t.Errorf("%v after %v; want status 405 after %v", err, took, refusalLinger)
 		}
@@ -90,7 +90,7 @@ func TestAcceptTLSInterrupted(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(time.Second, cancel)
 				start := time.Now()
-				_, err := new(Upgrader).Accept(ctx, tls.Server(theirs, serverConfig), nil)
+				_, err := new(Upgrader).Accept(ctx, tls.Server(theirs, serverConfig))
 				if refused := handshakeStatus(err) == 400; !refused && !errors.Is(err, context.Canceled) {
 					t.Errorf("%v, want context.Canceled, or the refusal", err)
 				}
@@ -104,7 +104,7 @@ func TestAcceptTLSInterrupted(t *testing.T) {
 				go client(ours)
 				start := time.Now()
 				up := &Upgrader{Config: Config{HandshakeTimeout: 2 * time.Second}}
-				_, err := up.Accept(t.Context(), tls.Server(theirs, serverConfig), nil)
+				_, err := up.Accept(t.Context(), tls.Server(theirs, serverConfig))
 				if refused := handshakeStatus(err) == 400; !refused && !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("%v, want context.DeadlineExceeded, or the refusal", err)
 				}
@@ -123,7 +123,7 @@ func TestAcceptNotTLS(t *testing.T) {
 		ours, theirs := net.Pipe()
 		go io.Copy(io.Discard, ours)
 		go io.WriteString(ours, handshakeRequest(RFC6455).String())
-		_, err := new(Upgrader).Accept(t.Context(), tls.Server(theirs, serverConfig), nil)
+		_, err := new(Upgrader).Accept(t.Context(), tls.Server(theirs, serverConfig))
 		if err == nil || !strings.HasPrefix(err.Error(), "websocket: handshake: TLS: ") {
 			t.Errorf("%v, want an error that says TLS", err)
 		}
@@ -138,7 +138,7 @@ func TestAcceptOverTLS(t *testing.T) {
 			ours, theirs := net.Pipe()
 			server := make(chan *Conn, 1)
 			go func() {
-				c, err := new(Upgrader).Accept(t.Context(), tls.Server(theirs, serverConfig), nil)
+				c, err := new(Upgrader).Accept(t.Context(), tls.Server(theirs, serverConfig))
 				if err != nil {
 					t.Error(err)
 				}

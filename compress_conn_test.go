@@ -27,7 +27,7 @@ func zipPair(t testing.TB, server, client *Config) (s, c *Conn) {
 	accepted := make(chan error, 1)
 	go func() {
 		var err error
-		s, err = (&Upgrader{Config: *server}).Accept(t.Context(), sn, nil)
+		s, err = (&Upgrader{Config: *server}).Accept(t.Context(), sn)
 		accepted <- err
 	}()
 	c, err := (&Dialer{Config: *client}).Handshake(t.Context(), cn, "ws://a/")

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"math"
+	"net/http"
 	"time"
 )
 
@@ -93,9 +94,11 @@ type Trace struct {
 	// Opened is told of a connection whose handshake succeeded.
 	Opened func(c *Conn)
 
-	// HandshakeFailed is told of a handshake that did not: as a server, of
-	// requests that were refused; as a client, of dials that failed.
-	HandshakeFailed func(err error)
+	// HandshakeFailed is told of a handshake that did not succeed, and why: on a
+	// server, of each request that was refused; on a client, of each dial that
+	// failed. On a client r has neither Authorization nor Cookie. It is nil if no
+	// request could be read, or made.
+	HandshakeFailed func(r *http.Request, err error)
 
 	// FrameRead and FrameWritten are told of the header of each frame that was
 	// received, and that was built to be sent.
@@ -117,8 +120,8 @@ type FrameInfo struct {
 	Length int64       // of the payload in bytes, compressed if RSV1 is set; -1 for a frame received in a version without lengths
 }
 
-func (t *Trace) handshakeFailed(err error) {
+func (t *Trace) handshakeFailed(r *http.Request, err error) {
 	if err != nil && t != nil && t.HandshakeFailed != nil {
-		t.HandshakeFailed(err)
+		t.HandshakeFailed(r, err)
 	}
 }

@@ -51,7 +51,7 @@ func TestConfigWithoutLimits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
 		go func() {
-			c, err := (&Upgrader{Config: none}).Accept(t.Context(), server, nil)
+			c, err := (&Upgrader{Config: none}).Accept(t.Context(), server)
 			if err != nil {
 				t.Errorf("Accept: %v", err)
 				return

@@ -66,16 +66,17 @@ func Dial(ctx context.Context, url string) (*Conn, error) {
 // means nothing to the connection returned. An answer of the server that is no
 // connection is a [HandshakeError].
 func (d *Dialer) Dial(ctx context.Context, url string) (*Conn, error) {
-	c, err := d.dial(ctx, url)
-	d.Trace.handshakeFailed(err)
+	h, err := NewClientHandshake(d, url) // before anything is connected
+	if err != nil {
+		d.Trace.handshakeFailed(nil, err)
+		return nil, err
+	}
+	c, err := d.dial(ctx, h)
+	d.traceFailed(ctx, h, err)
 	return c, err
 }
 
-func (d *Dialer) dial(ctx context.Context, url string) (*Conn, error) {
-	h, err := NewClientHandshake(d, url) // before anything is connected
-	if err != nil {
-		return nil, err
-	}
+func (d *Dialer) dial(ctx context.Context, h *ClientHandshake) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.handshakeTimeout())
 	defer cancel()
 	nc, err := d.connect(ctx, h.url)
@@ -88,20 +89,29 @@ func (d *Dialer) dial(ctx context.Context, url string) (*Conn, error) {
 // Handshake makes a connection of nc, on which nothing was sent yet, as Dial
 // does with one of its own; it starts no TLS. If it errs, nc is closed.
 func (d *Dialer) Handshake(ctx context.Context, nc net.Conn, url string) (*Conn, error) {
-	c, err := d.handshake(ctx, nc, url)
-	d.Trace.handshakeFailed(err)
-	return c, err
-}
-
-func (d *Dialer) handshake(ctx context.Context, nc net.Conn, url string) (*Conn, error) {
 	h, err := NewClientHandshake(d, url)
 	if err != nil {
 		netx.CloseNow(nc)
+		d.Trace.handshakeFailed(nil, err)
 		return nil, err
 	}
+	c, err := d.handshake(ctx, h, nc)
+	d.traceFailed(ctx, h, err)
+	return c, err
+}
+
+func (d *Dialer) handshake(ctx context.Context, h *ClientHandshake, nc net.Conn) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.handshakeTimeout())
 	defer cancel()
 	return clientDriver{h, nc}.open(ctx)
+}
+
+// traceFailed tells the hook of a handshake that failed, if there is an error and
+// a hook: only then the request is made.
+func (d *Dialer) traceFailed(ctx context.Context, h *ClientHandshake, err error) {
+	if err != nil && d.Trace != nil && d.Trace.HandshakeFailed != nil {
+		d.Trace.HandshakeFailed(h.publicRequest().WithContext(ctx), err)
+	}
 }
 
 // connect reaches the server of u, through a proxy if one is to be used.
@@ -134,8 +144,7 @@ func (d *Dialer) connect(ctx context.Context, u *URL) (net.Conn, error) {
 
 // proxyError gives an error of a proxy the form of those of a server.
 func proxyError(err error) error {
-	var refused *proxy.Refusal
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[*proxy.Refusal](err); ok {
 		return &HandshakeError{Status: refused.Response.StatusCode, Response: refused.Response, Err: refused}
 	}
 	return fmt.Errorf("websocket: %w", err)
@@ -221,8 +230,7 @@ func (d clientDriver) conn(rest []byte) *Conn {
 
 // withBody adds the beginning of the body to a refusal: servers say there why.
 func (d clientDriver) withBody(rest []byte, err error) error {
-	var refused *HandshakeError
-	if errors.As(err, &refused) && d.h.res != nil && d.h.res.StatusCode != http.StatusSwitchingProtocols {
+	if refused, ok := errors.AsType[*HandshakeError](err); ok && d.h.res != nil && d.h.res.StatusCode != http.StatusSwitchingProtocols {
 		if res := httphead.ReadRefusal(d.nc, d.h.head.Bytes(), rest, d.h.res.Request); res != nil {
 			refused.Response = res
 			refused.Err = withReason(refused.Err, res)

@@ -20,16 +20,6 @@ import (
 	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
-// dialNoProxy keeps the environment of the tests out of them.
-func dialNoProxy(*http.Request) (*url.URL, error) { return nil, nil }
-
-// dialPipe makes d connect to a server that serve plays on a pipe.
-func dialPipe(d Dialer, link *pipeLink) *Dialer {
-	d.DialContext = link.dial
-	d.Proxy = dialNoProxy
-	return &d
-}
-
 // dialRequest reads a request as a server of version v does.
 func dialRequest(nc net.Conn, v Version) string {
 	request := readTestHead(nc)
@@ -247,81 +237,6 @@ func TestDialEndlessHeader(t *testing.T) {
 	})
 }
 
-// "Failed handshake tells status, headers and first KiB of body."
-func TestDialRefusal(t *testing.T) {
-	const kib = httphead.MaxBody
-	head := func(more string) string { return "HTTP/1.1 403 Forbidden\r\nX-Reason: why\r\n" + more + "\r\n" }
-	long := strings.Repeat("0123456789abcdef", 10<<20/16)
-	chunk := fmt.Sprintf("%x\r\n", len(long))
-	tests := []struct {
-		name   string
-		pieces []string
-		stays  bool // the server does not hang up
-		body   string
-		took   time.Duration
-	}{
-		{"no body", []string{head("Content-Length: 0\r\n")}, true, "", 0},
-		{"short body", []string{head("Content-Length: 5\r\n") + "short"}, true, "short", 0},
-		{"body in its own segments", []string{head("Content-Length: 5\r\n"), "sh", "ort"}, true, "short", 0},
-		{"byte by byte", strings.Split(head("Content-Length: 5\r\n")+"short", ""), true, "short", 0},
-		{"body to the end", []string{head("Connection: close\r\n"), "short"}, false, "short", 0},
-		{"10 MiB", []string{head("Content-Length: 10485760\r\n"), long}, true, long[:kib], 0},
-		{"10 MiB to the end", []string{head(""), long}, true, long[:kib], 0},
-		{"chunked", []string{head("Transfer-Encoding: chunked\r\n"), "3\r\nsho\r\n", "2\r\nrt\r\n0\r\n\r\n"}, true, "short", 0},
-		{"10 MiB chunked", []string{head("Transfer-Encoding: chunked\r\n"), chunk + long + "\r\n0\r\n\r\n"}, true, long[:kib], 0},
-		{"never comes", []string{head("Content-Length: 5\r\n")}, true, "", httphead.BodyWait},
-		{"breaks off", []string{head("Content-Length: 5\r\n"), "sho"}, false, "sho", 0},
-		{"stalls", []string{head("Content-Length: 5\r\n"), "sho"}, true, "sho", httphead.BodyWait},
-		{"bad chunk", []string{head("Transfer-Encoding: chunked\r\n"), "zz\r\nsho"}, true, "", 0},
-		{"behind interim responses", []string{"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + head("Content-Length: 5\r\n") + "short"}, true, "short", 0},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				link := &pipeLink{serve: func(c net.Conn) {
-					readTestHead(c)
-					for _, piece := range tt.pieces {
-						io.WriteString(c, piece)
-					}
-					if tt.stays {
-						io.Copy(io.Discard, c)
-					}
-				}}
-				start := time.Now()
-				_, err := dialPipe(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
-				took := time.Since(start)
-				var refused *HandshakeError
-				if !errors.As(err, &refused) || refused.Status != 403 || refused.Response == nil || refused.Response.Header.Get("X-Reason") != "why" {
-					t.Fatalf("%v, want a *HandshakeError with status 403 and its headers", err)
-				}
-				link.checkClosed(t)
-				if body, err := io.ReadAll(refused.Response.Body); err != nil || string(body) != tt.body {
-					t.Errorf("body of %d bytes %.20q, %v; want %d bytes", len(body), body, err, len(tt.body))
-				}
-				if took != tt.took {
-					t.Errorf("took %v, want %v", took, tt.took)
-				}
-			})
-		})
-	}
-}
-
-func TestDialHangUp(t *testing.T) {
-	for sent, words := range map[string]string{"": "after 0 bytes", "HTTP/1.1 101": "after 12 bytes"} {
-		synctest.Test(t, func(t *testing.T) {
-			link := &pipeLink{serve: func(c net.Conn) {
-				readTestHead(c)
-				io.WriteString(c, sent)
-			}}
-			_, err := dialPipe(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
-			if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), words) || !strings.HasPrefix(err.Error(), "websocket: ") {
-				t.Errorf("%v, want io.ErrUnexpectedEOF %s", err, words)
-			}
-			link.checkClosed(t)
-		})
-	}
-}
-
 func TestDialFails(t *testing.T) {
 	failure := errors.New("no route")
 	d := &Dialer{Proxy: dialNoProxy, DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, failure }}
@@ -346,7 +261,7 @@ func TestDialChecksFirst(t *testing.T) {
 			return nil, io.EOF
 		}
 		told := 0
-		d.Trace = &Trace{HandshakeFailed: func(error) { told++ }}
+		d.Trace = &Trace{HandshakeFailed: func(*http.Request, error) { told++ }}
 		if _, err := d.Dial(t.Context(), "ws://lab.example/"); err == nil {
 			t.Errorf("%s: no error", name)
 		}
@@ -365,7 +280,7 @@ func TestDialTrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
 		d := Dialer{Config: Config{Trace: &Trace{
-			HandshakeFailed: func(err error) { told = append(told, fmt.Sprint(handshakeStatus(err))) },
+			HandshakeFailed: func(_ *http.Request, err error) { told = append(told, fmt.Sprint(handshakeStatus(err))) },
 			Opened:          func(c *Conn) { told = append(told, c.Version().String()) },
 		}}}
 		c, err := dialPipe(d, &pipeLink{serve: dialAnswer(RFC6455, "", 1<<20)}).Dial(t.Context(), "ws://lab.example/")
@@ -390,7 +305,8 @@ func TestDialOptionsArrive(t *testing.T) {
 	up := &Upgrader{CheckOrigin: func(*http.Request, string) error { return nil }}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests <- r
-		if c, err := up.Upgrade(w, r, http.Header{"Set-Cookie": {"session=1"}}); err == nil {
+		w.Header().Set("Set-Cookie", "session=1")
+		if c, err := up.Upgrade(w, r); err == nil {
 			c.Close()
 		}
 	}))
@@ -467,7 +383,7 @@ func TestDialOutlivesContext(t *testing.T) {
 			client, server := net.Pipe()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			go func() {
-				c, err := new(Upgrader).Accept(ctx, server, nil)
+				c, err := new(Upgrader).Accept(ctx, server)
 				if err != nil {
 					t.Error(err)
 					return

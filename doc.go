@@ -131,6 +131,7 @@
 // came over TLS. Other origins are listed in [Upgrader].Origins, or judged by
 // [Upgrader].CheckOrigin. Programs that are no browsers need not send an Origin,
 // except in [Hybi00] and [Hixie75], and can send any: it is no authentication.
+// That is what [Upgrader].Check is for.
 //
 // # Limits
 //

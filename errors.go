@@ -103,11 +103,10 @@ func errBadText(b byte) *ProtocolError {
 // HandshakeError is a failed opening handshake, on either side.
 //
 // On a server Status is the HTTP status of the refusal that the client was
-// sent, and Response is nil. An error of this type returned by
-// [Upgrader].CheckOrigin or by the check of [Upgrader.Accept] chooses the
-// status. On a client Status and Response are those of the server's answer,
-// with up to the first KiB of its body; both are zero if there was none that
-// could be read.
+// sent, and Response is nil. An error of this type returned by [Upgrader].Check
+// or CheckOrigin chooses the status. On a client Status and Response are those
+// of the server's answer, with up to the first KiB of its body; both are zero if
+// there was none that could be read.
 type HandshakeError struct {
 	Status   int
 	Response *http.Response
@@ -129,8 +128,8 @@ func (e *HandshakeError) Unwrap() error { return e.Err }
 
 // isHandshakeError reports whether err is or wraps a HandshakeError.
 func isHandshakeError(err error) bool {
-	var he *HandshakeError
-	return errors.As(err, &he)
+	_, ok := errors.AsType[*HandshakeError](err)
+	return ok
 }
 
 // refusef is a refusal by the server, with the status it answers.

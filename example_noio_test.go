@@ -20,7 +20,7 @@ func ExampleServerHandshake() {
 	received := func(in []byte) (out []byte, end bool) {
 		if parser == nil {
 			n, err := handshake.Feed(in)
-			out, _ = handshake.AppendResponse(out, nil)
+			out = handshake.AppendResponse(out)
 			if err != nil {
 				return out, true // a refusal, which out says
 			}
@@ -84,7 +84,7 @@ func ExampleClientHandshake() {
 	if _, err := server.Feed(client.AppendRequest(nil)); err != nil {
 		log.Fatal(err)
 	}
-	response, err := server.AppendResponse(nil, nil)
+	response := server.AppendResponse(nil)
 	if err != nil {
 		log.Fatal(err)
 	}

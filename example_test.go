@@ -130,8 +130,8 @@ func ExampleServer() {
 func ExampleUpgrader_Upgrade() {
 	var upgrader websocket.Upgrader
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		header := http.Header{"Set-Cookie": {"seen=yes"}}
-		c, err := upgrader.Upgrade(w, r, header)
+		w.Header().Set("Set-Cookie", "seen=yes")
+		c, err := upgrader.Upgrade(w, r)
 		if err != nil {
 			return // the request was answered
 		}
@@ -156,6 +156,43 @@ func ExampleUpgrader_Upgrade() {
 	// websocket: peer closed the connection: 1000 (normal closure)
 }
 
+type userKey struct{}
+
+// Who is it? Check refuses a request, or says for whom the connection is.
+func ExampleUpgrader_check() {
+	check := func(r *http.Request, h http.Header) (context.Context, error) {
+		user, password, _ := r.BasicAuth()
+		if password != "sesame" {
+			h.Set("WWW-Authenticate", "Basic")
+			return nil, &websocket.HandshakeError{Status: http.StatusUnauthorized, Err: errors.New("wrong password")}
+		}
+		return context.WithValue(r.Context(), userKey{}, user), nil
+	}
+	s := httptest.NewServer(&websocket.Server{
+		Upgrader: websocket.Upgrader{Check: check},
+		Handler: func(ctx context.Context, c *websocket.Conn) error {
+			return c.WriteMessage(websocket.Text, fmt.Append(nil, "hello ", ctx.Value(userKey{})))
+		},
+	})
+	defer s.Close()
+
+	host := strings.TrimPrefix(wsURL(s), "ws://")
+	for _, user := range []string{"alibaba:sesame", "kasim:barley"} {
+		c, err := websocket.Dial(context.Background(), "ws://"+user+"@"+host)
+		var refused *websocket.HandshakeError
+		if errors.As(err, &refused) {
+			fmt.Println(refused.Status, refused.Response.Header.Get("WWW-Authenticate"))
+			continue
+		}
+		_, p, _ := c.ReadMessage()
+		fmt.Printf("%s\n", p)
+		c.Close()
+	}
+	// Output:
+	// hello alibaba
+	// 401 Basic
+}
+
 // A server without net/http, on any net.Listener.
 func ExampleUpgrader_Accept() {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -163,15 +200,17 @@ func ExampleUpgrader_Accept() {
 		log.Fatal(err)
 	}
 	defer l.Close()
-	var upgrader websocket.Upgrader
-	check := func(r *http.Request) (http.Header, error) {
-		if r.URL.Path != "/echo" {
-			return nil, &websocket.HandshakeError{Status: http.StatusNotFound, Err: errors.New("no such room")}
-		}
-		return http.Header{"X-Room": {"echo"}}, nil
+	upgrader := websocket.Upgrader{
+		Check: func(r *http.Request, h http.Header) (context.Context, error) {
+			if r.URL.Path != "/echo" {
+				return nil, &websocket.HandshakeError{Status: http.StatusNotFound, Err: errors.New("no such room")}
+			}
+			h.Set("X-Room", "echo")
+			return nil, nil
+		},
 	}
 	serve := func(nc net.Conn) {
-		c, err := upgrader.Accept(context.Background(), nc, check)
+		c, err := upgrader.Accept(context.Background(), nc)
 		if err != nil {
 			return // the client was answered, and nc is closed
 		}
@@ -320,12 +359,11 @@ func ExampleUpgrader_origins() {
 	// Output: https://evil.example 403
 }
 
-// Cookies, in both directions.
 // Compression is agreed on if both sides want it.
 func ExampleCompression() {
 	u := websocket.Upgrader{Config: websocket.Config{Compression: &websocket.Compression{}}}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := u.Upgrade(w, r, nil)
+		c, err := u.Upgrade(w, r)
 		if err != nil {
 			return
 		}
@@ -348,11 +386,12 @@ func ExampleCompression() {
 	// permessage-deflate; server_max_window_bits=12; client_max_window_bits=12
 }
 
+// Cookies, in both directions.
 func ExampleDialer_cookies() {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		before := r.Header.Get("Cookie")
-		cookie := &http.Cookie{Name: "session", Value: "abc"}
-		c, err := new(websocket.Upgrader).Upgrade(w, r, http.Header{"Set-Cookie": {cookie.String()}})
+		http.SetCookie(w, &http.Cookie{Name: "session", Value: "abc"})
+		c, err := new(websocket.Upgrader).Upgrade(w, r)
 		if err != nil {
 			return
 		}
@@ -413,7 +452,7 @@ func ExampleDialer_unix() {
 func ExampleDialer_Handshake() {
 	near, far := net.Pipe()
 	go func() {
-		c, err := new(websocket.Upgrader).Accept(context.Background(), far, nil)
+		c, err := new(websocket.Upgrader).Accept(context.Background(), far)
 		if err != nil {
 			log.Fatal(err)
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/textproto"
 	"slices"
@@ -94,8 +95,7 @@ func acceptFor(key string) (accept [acceptLen]byte) {
 // refuseHead turns an error about the head of a request into a refusal and
 // leaves others as they are.
 func refuseHead(err error) error {
-	var bad *httphead.Error
-	if errors.As(err, &bad) {
+	if bad, ok := errors.AsType[*httphead.Error](err); ok {
 		return refusef(bad.Status, "%w", bad)
 	}
 	return err
@@ -181,20 +181,20 @@ func checkExtraHeader(h http.Header) error {
 
 var ownHeaders = []string{"Upgrade", "Connection", "Content-Length", "Transfer-Encoding", "Trailer", "Te"}
 
-// appendExtraHeader appends headers that checkExtraHeader let pass, in the
+// describesBody reports whether the header with this name is about the body of a
+// response.
+func describesBody(name string) bool {
+	name = http.CanonicalHeaderKey(name)
+	return strings.HasPrefix(name, "Content-") || name == "X-Content-Type-Options"
+}
+
+// appendExtraHeader appends headers that checkExtraHeader has accepted, in the
 // order of their names, so that a handshake is the same each time.
-func appendExtraHeader(dst []byte, h http.Header, except ...string) []byte {
+func appendExtraHeader(dst []byte, h http.Header) []byte {
 	if len(h) == 0 {
 		return dst
 	}
-	names := make([]string, 0, len(h))
-	for name := range h {
-		if !slices.Contains(except, http.CanonicalHeaderKey(name)) {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(h)) {
 		for _, value := range h[name] {
 			dst = appendHeaderLine(dst, name, textproto.TrimString(value))
 		}
@@ -211,8 +211,7 @@ func appendHeaderLine(dst []byte, name, value string) []byte {
 
 // asHandshakeError gives an error that is not a HandshakeError a status.
 func asHandshakeError(err error, status int) *HandshakeError {
-	var he *HandshakeError
-	if errors.As(err, &he) {
+	if he, ok := errors.AsType[*HandshakeError](err); ok {
 		return he
 	}
 	return &HandshakeError{Status: status, Err: err}

@@ -157,35 +157,56 @@ func (h *ClientHandshake) newKeys() {
 
 // AppendRequest appends the request, in [Hybi00] with key3 after its head.
 func (h *ClientHandshake) AppendRequest(dst []byte) []byte {
-	t := h.version.traits()
 	dst = append(dst, "GET "...)
 	dst = append(dst, h.url.ResourceName()...)
 	dst = append(dst, " HTTP/1.1\r\n"...)
-	dst = appendHeaderLine(dst, "Upgrade", t.upgrade)
-	dst = append(dst, "Connection: Upgrade\r\n"...)
-	dst = appendHeaderLine(dst, "Host", h.host)
-	if h.origin != "" {
-		dst = appendHeaderLine(dst, wireName(t.originHeader), h.origin)
-	}
-	if t.number != "" {
-		dst = appendHeaderLine(dst, "Sec-WebSocket-Version", t.number)
-		dst = appendHeaderLine(dst, "Sec-WebSocket-Key", h.key)
-	}
-	if h.challenge != nil {
-		dst = h.challenge.appendKeys(dst)
-	}
-	if len(h.dialer.Subprotocols) > 0 {
-		dst = appendHeaderLine(dst, wireName(t.protocolHeader), strings.Join(h.dialer.Subprotocols, ", "))
-	}
-	if h.offersCompression() {
-		dst = appendHeaderLine(dst, "Sec-WebSocket-Extensions", h.dialer.Compression.offer())
-	}
+	h.eachHeader(func(name, value string) { dst = appendHeaderLine(dst, name, value) })
 	dst = appendExtraHeader(dst, h.header)
 	dst = append(dst, "\r\n"...)
 	if h.challenge != nil {
 		dst = append(dst, h.challenge.key3[:]...)
 	}
 	return dst
+}
+
+// eachHeader calls add for each header of the request but those of the program,
+// in their order.
+func (h *ClientHandshake) eachHeader(add func(name, value string)) {
+	t := h.version.traits()
+	add("Upgrade", t.upgrade)
+	add("Connection", "Upgrade")
+	add("Host", h.host)
+	if h.origin != "" {
+		add(wireName(t.originHeader), h.origin)
+	}
+	if t.number != "" {
+		add("Sec-WebSocket-Version", t.number)
+		add("Sec-WebSocket-Key", h.key)
+	}
+	if h.challenge != nil {
+		add("Sec-WebSocket-Key1", h.challenge.keys[0])
+		add("Sec-WebSocket-Key2", h.challenge.keys[1])
+	}
+	if len(h.dialer.Subprotocols) > 0 {
+		add(wireName(t.protocolHeader), strings.Join(h.dialer.Subprotocols, ", "))
+	}
+	if h.offersCompression() {
+		add("Sec-WebSocket-Extensions", h.dialer.Compression.offer())
+	}
+}
+
+// publicRequest returns the request, as net/http has those of clients, without
+// the secrets in it.
+func (h *ClientHandshake) publicRequest() *http.Request {
+	header := h.header.Clone()
+	h.eachHeader(header.Set)
+	for _, name := range []string{"Host", "Authorization", "Cookie"} {
+		header.Del(name)
+	}
+	return &http.Request{
+		Method: http.MethodGet, URL: h.httpURL(), Host: h.host, Header: header, Body: http.NoBody,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
 }
 
 // Feed takes bytes of the handshake and reports how many; the rest of p came

@@ -47,12 +47,6 @@ func newChallenge() *challenge {
 	return c
 }
 
-// appendKeys appends the headers of a client's challenge.
-func (c *challenge) appendKeys(dst []byte) []byte {
-	dst = appendHeaderLine(dst, "Sec-WebSocket-Key1", c.keys[0])
-	return appendHeaderLine(dst, "Sec-WebSocket-Key2", c.keys[1])
-}
-
 // readChallenge reads a client's challenge, up to key3, from its header.
 func readChallenge(h http.Header) (*challenge, error) {
 	c := new(challenge)

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"context"
 	"crypto/tls"
 	"encoding/base64"
 	"fmt"
@@ -33,7 +34,9 @@ type ServerHandshake struct {
 
 	handshake
 	up         *Upgrader
+	read       *http.Request // nil until its head has arrived
 	req        *http.Request // nil until it was accepted
+	header     http.Header   // of the program, for the response
 	origin     string
 	accept     [acceptLen]byte // of all versions but the two oldest
 	extensions string          // the answer to those offered, if agreed is not nil
@@ -76,11 +79,12 @@ func (h *ServerHandshake) readHead() error {
 	if err != nil {
 		return refusef(http.StatusBadRequest, "no HTTP request: %.100q", err.Error()) // it quotes the client at any length
 	}
+	r.TLS, r.RemoteAddr = h.TLS, h.RemoteAddr
+	h.read = r
 	if err := httphead.CheckNames(r.Header); err != nil {
 		return err
 	}
 	h.head = httphead.Head{}
-	r.TLS, r.RemoteAddr = h.TLS, h.RemoteAddr
 	return h.begin(r)
 }
 
@@ -161,8 +165,8 @@ func (u *Upgrader) checkOrigin(r *http.Request, from string) error {
 }
 
 // begin checks the options, which any request may be the first to use, and
-// everything about the request but the 8 bytes of key3. Last of all it asks the
-// program.
+// everything about the request but the 8 bytes of key3. Check is asked after all
+// that protects the server, and before all that is only chosen.
 func (h *ServerHandshake) begin(r *http.Request) error {
 	if err := h.up.check(); err != nil {
 		return &HandshakeError{Status: http.StatusInternalServerError, Err: err}
@@ -179,20 +183,44 @@ func (h *ServerHandshake) begin(r *http.Request) error {
 	if err := h.readKeys(r); err != nil {
 		return err
 	}
-	if h.subprotocol, err = chooseSubprotocol(v, r.Header, h.up.Subprotocols); err != nil {
-		return err
-	}
-	if !v.hixie() {
-		h.agreed, h.extensions = h.up.Compression.agree(r.Header["Sec-Websocket-Extensions"])
-	}
 	if h.origin, err = requestOrigin(v, r); err != nil {
 		return err
 	}
 	if err := h.up.checkOrigin(r, h.origin); err != nil {
 		return err
 	}
+	if r, err = h.ask(r); err != nil {
+		return err
+	}
+	if h.subprotocol, err = chooseSubprotocol(v, r.Header, h.up.Subprotocols); err != nil {
+		return err
+	}
+	if !v.hixie() {
+		h.agreed, h.extensions = h.up.Compression.agree(r.Header["Sec-Websocket-Extensions"])
+	}
 	h.req = r
 	return nil
+}
+
+// ask asks Check about a request and returns it with the context that Check
+// returns. It also checks the header that the program gives for the response.
+func (h *ServerHandshake) ask(r *http.Request) (*http.Request, error) {
+	var ctx context.Context
+	var refused error
+	if h.up.Check != nil {
+		if h.header == nil {
+			h.header = make(http.Header)
+		}
+		ctx, refused = h.up.Check(r, h.header)
+	}
+	if err := checkExtraHeader(h.header); err != nil {
+		h.header = nil // a refusal cannot have it either
+		return nil, &HandshakeError{Status: http.StatusInternalServerError, Err: err}
+	}
+	if refused == nil && ctx != nil {
+		r = r.WithContext(ctx)
+	}
+	return r, refused
 }
 
 // checkUpgrade checks what all versions have in common, RFC 6455 section
@@ -369,39 +397,34 @@ func chooseSubprotocol(v Version, h http.Header, ours []string) (string, error) 
 }
 
 // AppendResponse appends what can be sent of the response by now and was not
-// given before, with header, which may be nil, among the headers. For [Hybi00]
-// that is first the head, which must be sent before key3 is waited for, and
-// then 16 bytes. After a refusal it is an answer that says why. It errs,
-// refusing the request with 500, if header has what may not be there.
-func (h *ServerHandshake) AppendResponse(dst []byte, header http.Header) ([]byte, error) {
-	if h.err != nil {
-		return h.appendRefusal(dst), nil
-	}
-	if h.req == nil {
-		return dst, nil
+// given before. For [Hybi00] that is first the head, which must be sent before
+// key3 is waited for, and then 16 bytes. After a refusal it is an answer that
+// says why.
+func (h *ServerHandshake) AppendResponse(dst []byte) []byte {
+	switch {
+	case h.err != nil:
+		return h.appendRefusal(dst)
+	case h.req == nil:
+		return dst
 	}
 	if !h.sentHead {
-		if err := checkExtraHeader(header); err != nil {
-			err = h.Refuse(&HandshakeError{Status: http.StatusInternalServerError, Err: err})
-			return h.appendRefusal(dst), err
-		}
-		dst = h.appendHead(dst, header)
+		dst = h.appendHead(dst)
 		h.sentHead = true
 	}
 	if h.open || h.wantsKey3() {
-		return dst, nil
+		return dst
 	}
 	h.open = true
 	if h.challenge != nil {
 		answer := h.challenge.answer()
 		dst = append(dst, answer[:]...)
 	}
-	return dst, nil
+	return dst
 }
 
 // appendHead appends the head of a 101 response in the form, down to reason
 // and order, that every client of its version was seen to take.
-func (h *ServerHandshake) appendHead(dst []byte, header http.Header) []byte {
+func (h *ServerHandshake) appendHead(dst []byte) []byte {
 	t := h.version.traits()
 	dst = append(dst, "HTTP/1.1 101 "...)
 	dst = append(dst, t.reason...)
@@ -419,15 +442,22 @@ func (h *ServerHandshake) appendHead(dst []byte, header http.Header) []byte {
 	if h.agreed != nil {
 		dst = appendHeaderLine(dst, "Sec-WebSocket-Extensions", h.extensions)
 	}
-	dst = appendExtraHeader(dst, header)
+	dst = appendExtraHeader(dst, h.header)
 	return append(dst, "\r\n"...)
 }
 
-// refusalHeader returns the headers that a refusal has beside its text. It
-// always ends the connection: bytes after a refused request may be key3 or
-// frames, and would be read as the next request.
+// refusalHeader returns the headers of a refusal but those that describe its
+// text. Those of the program are among them. A refusal always ends the
+// connection: bytes after a refused request may be key3 or frames, and would be
+// read as the next request.
 func (h *ServerHandshake) refusalHeader() http.Header {
-	header := http.Header{"Connection": {"close"}}
+	header := make(http.Header)
+	for name, values := range h.header {
+		if !describesBody(name) {
+			header[name] = values
+		}
+	}
+	header["Connection"] = []string{"close"}
 	switch h.err.Status {
 	case http.StatusUpgradeRequired:
 		header.Set("Upgrade", "websocket")

@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"crypto/tls"
-	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -19,8 +18,7 @@ func handshakeAccept(key string) string {
 func handshakeServe(up *Upgrader, input string) (h *ServerHandshake, response string, rest string, err error) {
 	h = NewServerHandshake(up)
 	n, err := h.Feed([]byte(input))
-	out, respErr := h.AppendResponse(nil, nil)
-	return h, string(out), input[n:], errors.Join(err, respErr)
+	return h, string(h.AppendResponse(nil)), input[n:], err
 }
 
 // The responses down to the last byte, as they pleased every client.
@@ -53,9 +51,9 @@ func TestServerResponseForms(t *testing.T) {
 		if h, got, _, err := handshakeServe(up, request.String()); err != nil || got != plain+withProtocol+end || h.Subprotocol() != "chat" {
 			t.Errorf("response with a subprotocol (%v)\n%q, want\n%q", err, got, plain+withProtocol+end)
 		}
-		h := NewServerHandshake(nil)
-		h.Feed([]byte(handshakeRequest(v).String()))
-		got, err := h.AppendResponse([]byte("before "), http.Header{"Set-Cookie": {"a=b", "c=d"}})
+		h := NewServerHandshake(&Upgrader{Check: checkGives(http.Header{"Set-Cookie": {"a=b", "c=d"}}, nil)})
+		_, err := h.Feed([]byte(handshakeRequest(v).String()))
+		got := h.AppendResponse([]byte("before "))
 		if want := "before " + plain + "Set-Cookie: a=b\r\nSet-Cookie: c=d\r\n" + end; err != nil || string(got) != want {
 			t.Errorf("response with cookies (%v)\n%q, want\n%q", err, got, want)
 		}
@@ -327,9 +325,7 @@ func TestServerHandshakeInAnyPieces(t *testing.T) {
 				if err != nil {
 					t.Fatalf("pieces of %d bytes: %v", size, err)
 				}
-				if out, err = h.AppendResponse(out, nil); err != nil {
-					t.Fatalf("pieces of %d bytes: %v", size, err)
-				}
+				out = h.AppendResponse(out)
 				if p == nil && h.Done() {
 					p = h.Parser()
 				}
@@ -354,25 +350,25 @@ func TestServerHixie76HeadDoesNotWait(t *testing.T) {
 	if h.Request() != nil || h.Done() {
 		t.Error("a handshake that was fed nothing has a request or is done")
 	}
-	if out, err := h.AppendResponse(nil, nil); len(out) > 0 || err != nil {
-		t.Errorf("response to nothing: %q, %v", out, err)
+	if out := h.AppendResponse(nil); len(out) > 0 {
+		t.Errorf("response to nothing: %q", out)
 	}
 	request := handshakeRequest(Hybi00)
 	h.Feed([]byte(request.head()))
-	head, err := h.AppendResponse(nil, nil)
-	if err != nil || !strings.HasSuffix(string(head), "\r\n\r\n") || h.Done() {
-		t.Fatalf("before key3: %q, %v, done %t; want the head and not done", head, err, h.Done())
+	head := string(h.AppendResponse(nil))
+	if !strings.HasSuffix(head, "\r\n\r\n") || h.Done() {
+		t.Fatalf("before key3: %q, done %t; want the head and not done", head, h.Done())
 	}
 	for i := range key3Len {
-		if out, _ := h.AppendResponse(nil, nil); len(out) > 0 {
+		if out := h.AppendResponse(nil); len(out) > 0 {
 			t.Fatalf("after %d bytes of key3: %q, want nothing", i, out)
 		}
 		if n, err := h.Feed([]byte(handshakeKey3[i:])[:1]); n != 1 || err != nil {
 			t.Fatalf("byte %d of key3: took %d, %v", i, n, err)
 		}
 	}
-	if out, err := h.AppendResponse(nil, nil); string(out) != handshakeAnswer || err != nil || !h.Done() {
-		t.Errorf("after key3: %q, %v, done %t; want the 16 bytes", out, err, h.Done())
+	if out := string(h.AppendResponse(nil)); out != handshakeAnswer || !h.Done() {
+		t.Errorf("after key3: %q, done %t; want the 16 bytes", out, h.Done())
 	}
 	if n, err := h.Feed([]byte("\x00x\xff")); n != 0 || err != nil {
 		t.Errorf("took %d bytes behind the handshake, %v; want none", n, err)
@@ -447,7 +443,7 @@ func TestServerLocation(t *testing.T) {
 				if _, err := h.Feed([]byte(handshakeRequest(v).withLine(tt.line).with("Host", tt.host).String())); err != nil {
 					t.Fatal(err)
 				}
-				response, _ := h.AppendResponse(nil, nil)
+				response := h.AppendResponse(nil)
 				if want := "WebSocket-Location: " + tt.want + "\r\n"; !strings.Contains(string(response), want) {
 					t.Errorf("response %q lacks %q", response, want)
 				}

@@ -327,6 +327,7 @@ func TestExtraHeaderRefused(t *testing.T) {
 		"Upgrade":             {"Upgrade": {"h2c"}},
 		"connection":          {"connection": {"close"}},
 		"Content-Length":      {"Content-Length": {"8"}},
+		"subprotocol":         {"sec-websocket-protocol": {"chat"}},
 		"transfer-encoding":   {"transfer-encoding": {"chunked"}},
 		"Sec-WebSocket-Key":   {"Sec-WebSocket-Key": {"x"}},
 		"websocket-location":  {"websocket-location": {"x"}},
@@ -344,10 +345,8 @@ func TestExtraHeaderRefused(t *testing.T) {
 			if h, err := NewClientHandshake(&Dialer{Header: header}, "ws://a/"); err == nil {
 				t.Errorf("a client would send %q", h.AppendRequest(nil))
 			}
-			h := NewServerHandshake(nil)
-			h.Feed([]byte(handshakeRequest(RFC6455).String()))
-			response, err := h.AppendResponse(nil, header)
-			if handshakeStatus(err) != 500 || !strings.HasPrefix(string(response), "HTTP/1.1 500 ") || strings.Contains(string(response), "Injected") {
+			_, response, _, err := handshakeServe(&Upgrader{Check: checkGives(header, nil)}, handshakeRequest(RFC6455).String())
+			if handshakeStatus(err) != 500 || !strings.HasPrefix(response, "HTTP/1.1 500 ") || strings.Contains(response, "Injected") {
 				t.Errorf("a server answers %q, %v; want 500 and nothing of the header", response, err)
 			}
 		})

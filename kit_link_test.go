@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"testing"
 	"time"
 )
@@ -36,6 +37,16 @@ func (l *pipeLink) checkClosed(t *testing.T) {
 		t.Errorf("write after failure: %v; the connection was left open", err)
 		l.client.Close()
 	}
+}
+
+// dialNoProxy keeps the environment of the tests out of them.
+func dialNoProxy(*http.Request) (*url.URL, error) { return nil, nil }
+
+// dialPipe makes d connect to a server that serve plays on a pipe.
+func dialPipe(d Dialer, link *pipeLink) *Dialer {
+	d.DialContext = link.dial
+	d.Proxy = dialNoProxy
+	return &d
 }
 
 // readTestHead reads byte by byte, so that it takes nothing of what follows.

@@ -55,7 +55,7 @@ func coreServer(up *Upgrader, chunks [][]byte) (*ServerHandshake, coreReplay) {
 		if p == nil {
 			var n int
 			n, got.err = h.Feed(chunk)
-			got.handshake, _ = h.AppendResponse(got.handshake, nil)
+			got.handshake = h.AppendResponse(got.handshake)
 			if got.err != nil {
 				return h, got
 			}

@@ -24,7 +24,7 @@ import (
 //		Handler: serve,
 //	}
 type Server struct {
-	Upgrader
+	Upgrader Upgrader // options only
 
 	// Handler is called once for each connection, in a goroutine of its own,
 	// and the connection ends when it returns: with [StatusNormalClosure] if it
@@ -97,7 +97,7 @@ func (s *Server) upgradeFor(ctx context.Context, w http.ResponseWriter, r *http.
 		h := NewServerHandshake(&s.Upgrader)
 		return nil, refuseHTTP(h, w, r, &HandshakeError{Status: http.StatusInternalServerError, Err: errors.New("websocket: Server.Handler is nil")})
 	}
-	return s.upgradeUntil(ctx, w, r, nil)
+	return s.Upgrader.upgradeUntil(ctx, w, r)
 }
 
 // logRefusal tells of a refused request: what the program is to blame for must

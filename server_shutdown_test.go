@@ -219,7 +219,7 @@ func TestServerShutdownDuringAHandshake(t *testing.T) {
 		proceed := make(chan struct{})
 		var served atomic.Bool
 		s := &Server{Handler: func(context.Context, *Conn) error { served.Store(true); return nil }}
-		s.CheckOrigin = func(*http.Request, string) error { <-proceed; return nil }
+		s.Upgrader.CheckOrigin = func(*http.Request, string) error { <-proceed; return nil }
 		n := serverBubble(t, s)
 		end := make(chan error, 1)
 		go func() { end <- serverEnd(n.dial(t, RFC6455)) }()
@@ -243,7 +243,7 @@ func TestServerShutdownDuringAHandshakeWithAStuckClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		checking, proceed := make(chan struct{}), make(chan struct{})
 		s := &Server{Handler: serverEcho}
-		s.CheckOrigin = func(*http.Request, string) error { close(checking); <-proceed; return nil }
+		s.Upgrader.CheckOrigin = func(*http.Request, string) error { close(checking); <-proceed; return nil }
 		n := serverBubble(t, s)
 		dialed := make(chan *Conn)
 		go func() { dialed <- n.dial(t, RFC6455) }()
@@ -271,7 +271,7 @@ func TestServerShutdownDuringAHandshakeWithAStuckClient(t *testing.T) {
 func TestServerShutdownAfterFailedHandshakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &Server{Logger: slog.New(slog.DiscardHandler), Handler: serverEcho}
-		s.CheckOrigin = func(r *http.Request, _ string) error {
+		s.Upgrader.CheckOrigin = func(r *http.Request, _ string) error {
 			if r.URL.Path == "/panic" {
 				panic("check")
 			}

@@ -20,7 +20,7 @@ func streamConns(t *testing.T, v Version, client, server net.Conn) (c, s *Conn) 
 	t.Helper()
 	accepted := make(chan *Conn, 1)
 	go func() {
-		c, err := new(Upgrader).Accept(t.Context(), server, nil)
+		c, err := new(Upgrader).Accept(t.Context(), server)
 		if err != nil {
 			t.Errorf("Accept: %v", err)
 		}

@@ -7,7 +7,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -27,11 +30,18 @@ func (l *traceLog) add(format string, args ...any) {
 	l.lines = append(l.lines, fmt.Sprintf(format, args...))
 }
 
+func traceRequest(r *http.Request) string {
+	if r == nil {
+		return "no request"
+	}
+	return r.Method + " " + r.Host + r.URL.Path
+}
+
 func (l *traceLog) trace() *Trace {
 	frame := func(f FrameInfo) string { return fmt.Sprintf("%v fin=%v %d", f.Opcode, f.Fin, f.Length) }
 	return &Trace{
 		Opened:          func(c *Conn) { l.add("opened %v", c.Version()) },
-		HandshakeFailed: func(err error) { l.add("failed %T", err) },
+		HandshakeFailed: func(r *http.Request, err error) { l.add("failed %T, %s", err, traceRequest(r)) },
 		FrameRead:       func(_ *Conn, f FrameInfo) { l.add("read %v", frame(f)) },
 		FrameWritten:    func(_ *Conn, f FrameInfo) { l.add("wrote %v", frame(f)) },
 		Closed: func(_ *Conn, err error) {
@@ -66,7 +76,7 @@ func traceConns(t *testing.T, v Version) (c, s *Conn, client, server *traceLog) 
 	accepted := make(chan *Conn)
 	go func() {
 		up := Upgrader{Config: Config{Trace: server.trace()}}
-		s, err := up.Accept(context.Background(), sn, nil)
+		s, err := up.Accept(context.Background(), sn)
 		if err != nil {
 			t.Errorf("Accept: %v", err)
 		}
@@ -184,20 +194,46 @@ func TestTraceHandshakeFailed(t *testing.T) {
 			var err error
 			serverBubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				r.Method = "POST"
-				_, err = up.Upgrade(w, r, nil)
+				_, err = up.Upgrade(w, r)
 			})).refusal(t)
 			return err
-		}, "failed *websocket.HandshakeError"},
+		}, "failed *websocket.HandshakeError, POST server.test/"},
 		{"Accept", func(t *testing.T, config Config) error {
 			client, server := net.Pipe()
 			go func() {
 				io.WriteString(client, "POST / HTTP/1.1\r\nHost: trace.test\r\n\r\n")
 				io.Copy(io.Discard, client)
 			}()
-			_, err := (&Upgrader{Config: config}).Accept(ctx, server, nil)
+			_, err := (&Upgrader{Config: config}).Accept(ctx, server)
 			client.Close()
 			return err
-		}, "failed *websocket.HandshakeError"},
+		}, "failed *websocket.HandshakeError, POST trace.test/"},
+		{"Accept, bad name of a header", func(t *testing.T, config Config) error {
+			client, server := net.Pipe()
+			go func() {
+				io.WriteString(client, "GET / HTTP/1.1\r\nHost: trace.test\r\nA : b\r\n\r\n")
+				io.Copy(io.Discard, client)
+			}()
+			_, err := (&Upgrader{Config: config}).Accept(ctx, server)
+			client.Close()
+			return err
+		}, "failed *websocket.HandshakeError, GET trace.test/"},
+		{"Accept, no request", func(t *testing.T, config Config) error {
+			client, server := net.Pipe()
+			client.Close()
+			_, err := (&Upgrader{Config: config}).Accept(ctx, server)
+			return err
+		}, "failed *fmt.wrapError, no request"},
+		{"Accept, key3 never comes", func(t *testing.T, config Config) error {
+			client, server := net.Pipe()
+			go func() {
+				io.WriteString(client, handshakeRequest(Hybi00).head())
+				readTestHead(client)
+				client.Close()
+			}()
+			_, err := (&Upgrader{Config: config}).Accept(ctx, server)
+			return err
+		}, "failed *fmt.wrapError, GET lab.example:8080/chat"},
 		{"Handshake", func(t *testing.T, config Config) error {
 			client, server := net.Pipe()
 			go func() {
@@ -206,19 +242,23 @@ func TestTraceHandshakeFailed(t *testing.T) {
 			}()
 			_, err := (&Dialer{Config: config}).Handshake(ctx, client, "ws://trace.test/")
 			return err
-		}, "failed *websocket.HandshakeError"},
+		}, "failed *websocket.HandshakeError, GET trace.test/"},
 		{"Handshake, bad URL", func(t *testing.T, config Config) error {
 			client, _ := net.Pipe()
 			_, err := (&Dialer{Config: config}).Handshake(ctx, client, "http://trace.test/")
 			return err
-		}, "failed *fmt.wrapError"},
+		}, "failed *fmt.wrapError, no request"},
+		{"Dial, bad URL", func(t *testing.T, config Config) error {
+			_, err := (&Dialer{Config: config}).Dial(ctx, "http://trace.test/")
+			return err
+		}, "failed *fmt.wrapError, no request"},
 		{"Dial", func(t *testing.T, config Config) error {
 			d := Dialer{Config: config, DialContext: func(context.Context, string, string) (net.Conn, error) {
 				return nil, errors.New("no route")
 			}}
-			_, err := d.Dial(ctx, "ws://127.0.0.1/")
+			_, err := d.Dial(ctx, "ws://127.0.0.1:81/x")
 			return err
-		}, "failed *fmt.wrapError"},
+		}, "failed *fmt.wrapError, GET 127.0.0.1:81/x"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -232,13 +272,53 @@ func TestTraceHandshakeFailed(t *testing.T) {
 	}
 }
 
+type traceKey struct{}
+
+// The request that a client's hook is given is that which was sent, without the
+// secrets in it.
+func TestTraceClientRequest(t *testing.T) {
+	handshakeEachVersion(t, func(t *testing.T, v Version) {
+		var told *http.Request
+		jar, _ := cookiejar.New(nil)
+		d := &Dialer{
+			Config: Config{Trace: &Trace{HandshakeFailed: func(r *http.Request, _ error) { told = r }}}, Version: v, Jar: jar, Subprotocols: []string{"chat"},
+			Header:      http.Header{"Host": {"virtual.example"}, "Origin": {"http://page.example"}, "X-Tenant": {"7"}, "cookie": {"a=secret"}},
+			DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no route") },
+		}
+		jar.SetCookies(&url.URL{Scheme: "https", Host: "127.0.0.1", Path: "/"}, []*http.Cookie{{Name: "b", Value: "secret"}})
+		d.Dial(context.WithValue(t.Context(), traceKey{}, "mine"), "wss://user:secret@127.0.0.1:81/x?y=z")
+		if told == nil {
+			t.Fatal("the hook was given no request")
+		}
+		if told.Method != "GET" || told.URL.String() != "https://127.0.0.1:81/x?y=z" || told.Host != "virtual.example" || told.Context().Value(traceKey{}) != "mine" {
+			t.Errorf("request %s %v, Host %s, value %v", told.Method, told.URL, told.Host, told.Context().Value(traceKey{}))
+		}
+		traits := v.traits()
+		want := map[string]string{
+			"Upgrade": traits.upgrade, "Connection": "Upgrade", "Sec-Websocket-Version": traits.number, "Host": "", "Authorization": "", "Cookie": "",
+			"X-Tenant": "7", traits.originHeader: "http://page.example", traits.protocolHeader: "chat",
+		}
+		for name, value := range want {
+			if got := told.Header.Get(name); got != value {
+				t.Errorf("header %s is %q, want %q", name, got, value)
+			}
+		}
+		if dump := fmt.Sprint(told.Header, told.URL); strings.Contains(dump, "secret") {
+			t.Errorf("the request tells a secret: %s", dump)
+		}
+		if h, err := NewClientHandshake(d, "wss://user:secret@127.0.0.1/"); err != nil || strings.Count(string(h.AppendRequest(nil)), "secret") != 2 {
+			t.Errorf("the request that is sent lacks cookies: %v", err)
+		}
+	})
+}
+
 // Hooks may be left out, each by itself.
 func TestTraceWithoutHooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
 		config := Config{Trace: new(Trace)}
 		go func() {
-			c, err := (&Upgrader{Config: config}).Accept(context.Background(), server, nil)
+			c, err := (&Upgrader{Config: config}).Accept(context.Background(), server)
 			if err == nil {
 				serverEcho(context.Background(), c)
 			}

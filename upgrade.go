@@ -8,6 +8,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
@@ -40,6 +42,20 @@ type Upgrader struct {
 	// its Status if it is a [HandshakeError], otherwise with 403.
 	CheckOrigin func(r *http.Request, origin string) error
 
+	// Check, if not nil, is asked about a request after its method, version, key
+	// and origin were accepted, and before a subprotocol is chosen. It is the place
+	// to authenticate a client, and to set headers of the response, cookies among
+	// them: it adds them to h, which is empty but for what [Upgrader.Upgrade]
+	// takes from its ResponseWriter. Headers that belong to the handshake, and
+	// values with control characters, are a mistake that is answered with 500.
+	//
+	// An error refuses the request: with its Status if it is a [HandshakeError],
+	// otherwise with 403. The headers are sent with a refusal too, such as
+	// WWW-Authenticate. The context returned, if not nil, takes the place of the
+	// request's: its values are those of [Conn.Request] and of the context that
+	// the Handler of a [Server] gets.
+	Check func(r *http.Request, h http.Header) (context.Context, error)
+
 	// Secure, if not nil, reports that the client's end of the connection is
 	// TLS although ours is not, because a proxy ends it: from a header that the
 	// proxy sets, and that clients cannot, such as X-Forwarded-Proto. Then the
@@ -49,9 +65,12 @@ type Upgrader struct {
 }
 
 // Upgrade answers a request that asks for a WebSocket and returns the
-// connection. header, which may be nil, is added to the response; cookies go
-// there too. If it errs it has answered the request, and the error is a
+// connection. If it errs it has answered the request, and the error is a
 // [HandshakeError] unless the network failed.
+//
+// The response has what w.Header() has, as with any handler, except for headers
+// that concern the framing of HTTP or only this hop, and those that begin with
+// Content- or Sec-WebSocket-. [Upgrader].Check can add to it.
 //
 // [Config].HandshakeTimeout bounds the sending of the response, and in [Hybi00]
 // once more the wait for the 8 bytes that some proxies hold back until then.
@@ -59,21 +78,22 @@ type Upgrader struct {
 //
 // w may be wrapped: the connection is taken by [http.ResponseController]. It
 // belongs to the Conn from then on; the handler may return.
-func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
-	return u.upgradeUntil(context.Background(), w, r, header)
+func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error) {
+	return u.upgradeUntil(context.Background(), w, r)
 }
 
-// upgradeUntil is Upgrade with a context whose end breaks off a handshake that
-// waits for its client.
-func (u *Upgrader) upgradeUntil(ctx context.Context, w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
-	c, err := u.upgrade(ctx, w, r, header)
-	u.Trace.handshakeFailed(err)
+// upgradeUntil is Upgrade with a context that ends a handshake that waits for its
+// client.
+func (u *Upgrader) upgradeUntil(ctx context.Context, w http.ResponseWriter, r *http.Request) (*Conn, error) {
+	c, err := u.upgrade(ctx, w, r)
+	u.Trace.handshakeFailed(r, err)
 	return c, err
 }
 
-func (u *Upgrader) upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, header http.Header) (*Conn, error) {
+func (u *Upgrader) upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request) (*Conn, error) {
 	h := NewServerHandshake(u)
-	if err := beginHTTP(h, r, header); err != nil {
+	h.header = headerToKeep(w.Header())
+	if err := beginHTTP(h, r); err != nil {
 		return nil, refuseHTTP(h, w, r, err)
 	}
 	nc, buffered, err := http.NewResponseController(w).Hijack()
@@ -82,7 +102,7 @@ func (u *Upgrader) upgrade(ctx context.Context, w http.ResponseWriter, r *http.R
 		return nil, refuseHTTP(h, w, r, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
 	}
 	d := serverDriver{h, nc}
-	rest, err := d.respond(ctx, buffered.Reader, header)
+	rest, err := d.respond(ctx, buffered.Reader)
 	if err != nil {
 		netx.CloseNow(nc)
 		return nil, fmt.Errorf("websocket: handshake: %w", err)
@@ -90,12 +110,41 @@ func (u *Upgrader) upgrade(ctx context.Context, w http.ResponseWriter, r *http.R
 	return d.conn(rest), nil
 }
 
+// headerToKeep returns what goes into a 101 of the header that a handler, and
+// what stands around it, have set for the response.
+func headerToKeep(given http.Header) http.Header {
+	var kept http.Header
+	for name, values := range given {
+		if len(values) == 0 || isHopByHop(given, name) {
+			continue
+		}
+		if kept == nil {
+			kept = make(http.Header, len(given))
+		}
+		kept[name] = slices.Clone(values)
+	}
+	return kept
+}
+
+// isHopByHop reports whether a header concerns the framing of a response, only
+// this hop, RFC 9110 section 7.6.1, its body, or the handshake.
+func isHopByHop(h http.Header, name string) bool {
+	canonical := http.CanonicalHeaderKey(name)
+	switch canonical {
+	case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
+		return true
+	}
+	for _, prefix := range []string{"Content-", "Sec-Websocket-", "Websocket-", http.TrailerPrefix} {
+		if strings.HasPrefix(canonical, prefix) {
+			return true
+		}
+	}
+	return hasToken(h, "Connection", name)
+}
+
 // beginHTTP does all that can refuse a request, before any of the response is
 // sent.
-func beginHTTP(h *ServerHandshake, r *http.Request, header http.Header) error {
-	if err := checkExtraHeader(header); err != nil {
-		return &HandshakeError{Status: http.StatusInternalServerError, Err: err}
-	}
+func beginHTTP(h *ServerHandshake, r *http.Request) error {
 	if err := checkHeadSize(r); err != nil {
 		return err
 	}
@@ -137,37 +186,13 @@ func refuseHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request, err 
 // with [Config].HandshakeTimeout, which in [Hybi00] begins anew when the head
 // of the response was sent. Both mean nothing to the connection returned.
 //
-// check, which may be nil, is asked about a request that is otherwise
-// accepted, and returns headers to add to the response. Its error refuses the
-// request: with its Status if it is a [HandshakeError], otherwise with 403.
-//
 // If Accept errs, nc is closed; a refused client was answered.
-func (u *Upgrader) Accept(ctx context.Context, nc net.Conn, check func(*http.Request) (http.Header, error)) (*Conn, error) {
-	c, err := u.accept(ctx, nc, check)
-	u.Trace.handshakeFailed(err)
-	return c, err
-}
-
-func (u *Upgrader) accept(ctx context.Context, nc net.Conn, check func(*http.Request) (http.Header, error)) (*Conn, error) {
+func (u *Upgrader) Accept(ctx context.Context, nc net.Conn) (*Conn, error) {
 	h := NewServerHandshake(u)
 	h.RemoteAddr = addrString(nc.RemoteAddr())
-	d := serverDriver{h, nc}
-	rest, err := d.timed(ctx, func(ctx context.Context) ([]byte, error) {
-		if err := d.secure(ctx); err != nil {
-			return nil, err
-		}
-		return d.exchange(check)
-	})
-	if err == nil {
-		err = d.answerKey3(ctx, nc)
-	}
-	switch {
-	case isHandshakeError(err):
-		return nil, err
-	case err != nil:
-		return nil, fmt.Errorf("websocket: handshake: %w", err)
-	}
-	return d.conn(rest), nil
+	c, err := serverDriver{h, nc}.accept(ctx)
+	u.Trace.handshakeFailed(h.read, err)
+	return c, err
 }
 
 func addrString(a net.Addr) string {
@@ -181,6 +206,26 @@ func addrString(a net.Addr) string {
 type serverDriver struct {
 	h  *ServerHandshake
 	nc net.Conn
+}
+
+// accept does the whole handshake. An error closes the connection.
+func (d serverDriver) accept(ctx context.Context) (*Conn, error) {
+	rest, err := d.timed(ctx, func(ctx context.Context) ([]byte, error) {
+		if err := d.secure(ctx); err != nil {
+			return nil, err
+		}
+		return d.exchange()
+	})
+	if err == nil {
+		err = d.answerKey3(ctx, d.nc)
+	}
+	switch {
+	case isHandshakeError(err):
+		return nil, err
+	case err != nil:
+		return nil, fmt.Errorf("websocket: handshake: %w", err)
+	}
+	return d.conn(rest), nil
 }
 
 // timed gives do, which does I/O, the time that a handshake has. An error closes
@@ -208,29 +253,19 @@ func (d serverDriver) secure(ctx context.Context) error {
 
 // exchange moves bytes between the client and the handshake until a response, or
 // its head, was sent. It returns what was read after the handshake.
-func (d serverDriver) exchange(check func(*http.Request) (http.Header, error)) ([]byte, error) {
+func (d serverDriver) exchange() ([]byte, error) {
 	var in [2048]byte
-	var header http.Header
 	for {
 		n, err := d.nc.Read(in[:])
-		took, feedErr := d.h.Feed(in[:n])
-		if d.h.Request() != nil && check != nil {
-			if header, feedErr = check(d.h.Request()); feedErr != nil {
-				feedErr = d.h.Refuse(feedErr)
-			}
-			check = nil
-		}
-		out, respErr := d.h.AppendResponse(nil, header)
-		if feedErr == nil {
-			feedErr = respErr
-		}
+		took, refused := d.h.Feed(in[:n])
+		out := d.h.AppendResponse(nil)
 		if len(out) > 0 {
 			_, err = d.nc.Write(out)
 		}
 		switch {
-		case feedErr != nil:
+		case refused != nil:
 			netx.Linger(d.nc, refusalLinger)
-			return nil, feedErr
+			return nil, refused
 		case err == io.EOF:
 			return nil, fmt.Errorf("client hung up after %d bytes of header: %w", len(d.h.head.Bytes()), io.ErrUnexpectedEOF)
 		case err != nil:
@@ -247,13 +282,11 @@ const refusalLinger = 500 * time.Millisecond
 
 // respond sends the response to a request that was accepted, and returns what was
 // read after the handshake. in holds what net/http has read beyond the request.
-func (d serverDriver) respond(ctx context.Context, in *bufio.Reader, header http.Header) (rest []byte, err error) {
+func (d serverDriver) respond(ctx context.Context, in *bufio.Reader) (rest []byte, err error) {
 	d.nc.SetDeadline(time.Now().Add(d.h.config.handshakeTimeout()))
 	out := scratches.Get().(*scratch)
-	out.b, err = d.h.AppendResponse(out.b, header)
-	if err == nil {
-		_, err = d.nc.Write(out.b)
-	}
+	out.b = d.h.AppendResponse(out.b)
+	_, err = d.nc.Write(out.b)
 	out.recycle()
 	if err == nil {
 		err = d.answerKey3(ctx, in)
@@ -283,8 +316,7 @@ func (d serverDriver) answerKey3(ctx context.Context, in io.Reader) error {
 		case err != nil:
 			return nil, err
 		}
-		out, _ := d.h.AppendResponse(nil, nil)
-		_, err = d.nc.Write(out)
+		_, err = d.nc.Write(d.h.AppendResponse(nil))
 		return nil, err
 	})
 	return err

@@ -100,7 +100,7 @@ func TestUpgradeLeavesNoDeadline(t *testing.T) {
 				io.WriteString(client, handshakeRequest(v).body)
 				io.Copy(io.Discard, client)
 			}()
-			c, err := new(Upgrader).Upgrade(upgradeHijacker{httptest.NewRecorder(), nc}, r, nil)
+			c, err := new(Upgrader).Upgrade(upgradeHijacker{httptest.NewRecorder(), nc}, r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -118,7 +118,7 @@ func TestUpgradeStuckClient(t *testing.T) {
 			r, _ := http.ReadRequest(handshakeReader(handshakeRequest(RFC6455).head()))
 			start := time.Now()
 			up := &Upgrader{Config: Config{HandshakeTimeout: timeout}}
-			_, err := up.Upgrade(upgradeHijacker{httptest.NewRecorder(), server}, r, nil)
+			_, err := up.Upgrade(upgradeHijacker{httptest.NewRecorder(), server}, r)
 			if err == nil || !strings.HasPrefix(err.Error(), "websocket: ") || handshakeStatus(err) != 0 {
 				t.Errorf("%v, want an error of the network", err)
 			}

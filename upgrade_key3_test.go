@@ -54,10 +54,10 @@ func TestRefusedKey3IsNoRequest(t *testing.T) {
 					client := upgradeServe(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						requests++
 						if tt.up == nil {
-							new(Upgrader).Upgrade(noHijack{w}, r, nil)
+							new(Upgrader).Upgrade(noHijack{w}, r)
 							return
 						}
-						tt.up.Upgrade(w, r, nil)
+						tt.up.Upgrade(w, r)
 					})})
 					go io.WriteString(client, input.String())
 					got := upgradeReadAll(t, client)
@@ -73,7 +73,7 @@ func TestRefusedKey3IsNoRequest(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					client, server := net.Pipe()
 					go io.WriteString(client, input.String())
-					go tt.up.Accept(t.Context(), server, nil)
+					go tt.up.Accept(t.Context(), server)
 					got := upgradeReadAll(t, client)
 					if strings.Count(got, "HTTP/1.1 ") != 1 || !strings.HasPrefix(got, "HTTP/1.1 "+tt.status) || !strings.Contains(got, "\r\nConnection: close\r\n") {
 						t.Errorf("answered by\n%q; want one response, %s with Connection: close", got, tt.status)
@@ -96,7 +96,7 @@ var upgradeServers = map[string]func(*testing.T, *Upgrader) (net.Conn, <-chan er
 		client, server := net.Pipe()
 		t.Cleanup(func() { client.Close() })
 		go func() {
-			c, err := up.Accept(t.Context(), server, nil)
+			c, err := up.Accept(t.Context(), server)
 			if err == nil {
 				defer c.Close()
 				upgradeEchoOnce(c)
@@ -243,7 +243,7 @@ func TestKey3ContextEnds(t *testing.T) {
 		client, server := net.Pipe()
 		result := make(chan error, 1)
 		go func() {
-			_, err := (&Upgrader{Config: Config{HandshakeTimeout: -1}}).Accept(ctx, server, nil)
+			_, err := (&Upgrader{Config: Config{HandshakeTimeout: -1}}).Accept(ctx, server)
 			result <- err
 		}()
 		go io.WriteString(client, handshakeRequest(Hybi00).head())

@@ -60,7 +60,7 @@ func upgradeServe(t *testing.T, srv *http.Server) net.Conn {
 // hangs up. What Upgrade returned goes to result.
 func upgradeEcho(up *Upgrader, result chan<- error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		c, err := up.Upgrade(w, r, nil)
+		c, err := up.Upgrade(w, r)
 		if err == nil {
 			defer c.Close()
 			upgradeEchoOnce(c)
@@ -216,7 +216,7 @@ func TestUpgradeWithoutHijacking(t *testing.T) {
 	}
 	w := httptest.NewRecorder()
 	w.Header().Set("Content-Length", "1000") // left by middleware
-	_, err = new(Upgrader).Upgrade(w, r, nil)
+	_, err = new(Upgrader).Upgrade(w, r)
 	if handshakeStatus(err) != 500 || !errors.Is(err, http.ErrNotSupported) || w.Code != 500 {
 		t.Errorf("%v, response %d; want 500 and an error that wraps http.ErrNotSupported", err, w.Code)
 	}
@@ -241,7 +241,7 @@ func TestUpgradeRefusesHeader(t *testing.T) {
 			w := httptest.NewRecorder()
 			client, server := net.Pipe()
 			client.Close() // what is sent there is lost
-			_, err = new(Upgrader).Upgrade(upgradeHijacker{w, server}, r, header)
+			_, err = (&Upgrader{Check: checkGives(header, nil)}).Upgrade(upgradeHijacker{w, server}, r)
 			if handshakeStatus(err) != 500 || w.Code != 500 || w.Body.String() != "Internal Server Error\n" || w.Header()["X"] != nil {
 				t.Errorf("%v, response %d %q %v; want 500 and nothing of the header", err, w.Code, w.Body, w.Header())
 			}
@@ -293,7 +293,8 @@ func TestUpgradeRequestIsKept(t *testing.T) {
 				return context.WithValue(context.Background(), upgradeKey{}, "value")
 			},
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				c, err := new(Upgrader).Upgrade(w, r, http.Header{"Set-Cookie": {"a=b"}})
+				w.Header().Set("Set-Cookie", "a=b")
+				c, err := new(Upgrader).Upgrade(w, r)
 				if err != nil {
 					t.Error(err)
 				}
@@ -335,7 +336,7 @@ func TestUpgradeOverTLS(t *testing.T) {
 		h := NewServerHandshake(&Upgrader{Origins: []string{"*"}})
 		h.TLS = &tls.ConnectionState{}
 		h.Feed([]byte(handshakeRequest(v).String()))
-		response, _ := h.AppendResponse(nil, nil)
+		response := h.AppendResponse(nil)
 		io.WriteString(nc, handshakeRequest(v).String()+handshakeHello(v, ClientSide))
 		upgradeRead(t, nc, string(response)+handshakeHello(v, ServerSide))
 	})
@@ -346,7 +347,7 @@ func TestUpgradeTrace(t *testing.T) {
 		var failed []error
 		opened := 0
 		up := &Upgrader{Config: Config{Trace: &Trace{
-			HandshakeFailed: func(err error) { failed = append(failed, err) },
+			HandshakeFailed: func(_ *http.Request, err error) { failed = append(failed, err) },
 			Opened:          func(*Conn) { opened++ },
 		}}}
 		result := make(chan error, 1)
@@ -387,7 +388,7 @@ func TestUpgraderSecure(t *testing.T) {
 				}
 				s := NewServerHandshake(&Upgrader{Secure: tt.secure})
 				_, err = s.Feed(c.AppendRequest(nil))
-				out, _ := s.AppendResponse(nil, nil)
+				out := s.AppendResponse(nil)
 				if refused := err != nil; refused != (tt.want == "") {
 					t.Fatalf("error %v; want Location %q", err, tt.want)
 				}

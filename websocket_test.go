@@ -64,7 +64,7 @@ func connPair(t testing.TB, v Version, transport string, opts connOptions) (serv
 	accepted := make(chan error, 1)
 	go func() {
 		var err error
-		server, err = (&Upgrader{Config: opts.server}).Accept(context.Background(), sn, nil)
+		server, err = (&Upgrader{Config: opts.server}).Accept(context.Background(), sn)
 		accepted <- err
 	}()
 	client, err := (&Dialer{Config: opts.client, Version: v}).Handshake(context.Background(), cn, url)

@@ -107,9 +107,10 @@ type server struct {
 
 func newServer(versions []websocket.Version, log *slog.Logger) *server {
 	s := &server{log: log}
-	s.ws.Versions = versions
-	s.ws.PingInterval = 30 * time.Second // finds out about clients that vanished
-	s.ws.Trace = &websocket.Trace{HandshakeFailed: func(err error) { log.Warn("refused", "reason", err) }}
+	up := &s.ws.Upgrader
+	up.Versions = versions
+	up.PingInterval = 30 * time.Second // finds out about clients that vanished
+	up.Trace = &websocket.Trace{HandshakeFailed: func(_ *http.Request, err error) { log.Warn("refused", "reason", err) }}
 	s.ws.Handler = s.handle
 	s.ws.Logger = log
 	return s

@@ -1,6 +1,6 @@
 module github.com/protocol-websocket/websocket/examples/eventloop
 
-go 1.25.0
+go 1.26
 
 replace github.com/protocol-websocket/websocket => ../..
 

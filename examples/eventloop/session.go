@@ -55,12 +55,10 @@ func (s *session) receive(out, in []byte) []byte {
 // first frames may have come with it.
 func (s *session) shakeHands(out, in []byte) (_, rest []byte) {
 	n, err := s.handshake.Feed(in)
-	out, respErr := s.handshake.AppendResponse(out, nil) // a refusal, too
+	out = s.handshake.AppendResponse(out) // a refusal, too
 	switch {
 	case err != nil:
 		s.err = err
-	case respErr != nil:
-		s.err = respErr
 	case s.handshake.Done():
 		s.version, s.parser = s.handshake.Version(), s.handshake.Parser()
 		s.handshake = nil
@@ -118,6 +116,5 @@ func (s *session) end(out []byte, err error, code websocket.StatusCode, status i
 		return s.appendClose(out, code, "")
 	}
 	s.handshake.Refuse(&websocket.HandshakeError{Status: status, Err: err})
-	out, _ = s.handshake.AppendResponse(out, nil) // only headers of ours could be wrong
-	return out
+	return s.handshake.AppendResponse(out)
 }

@@ -91,9 +91,7 @@ func converse(h *ours.ServerHandshake, request, response []byte) (_ []byte, err 
 			return nil, err
 		}
 		before := len(response)
-		if response, err = h.AppendResponse(response, nil); err != nil {
-			return nil, err
-		}
+		response = h.AppendResponse(response)
 		if request = request[n:]; n == 0 && len(response) == before && !h.Done() {
 			return nil, io.ErrUnexpectedEOF
 		}
@@ -118,7 +116,7 @@ var upgraders = []struct {
 		return nc, err
 	}},
 	{"ours", func(w http.ResponseWriter, r *http.Request) (net.Conn, error) {
-		c, err := new(ours.Upgrader).Upgrade(w, r, nil)
+		c, err := new(ours.Upgrader).Upgrade(w, r)
 		if err != nil {
 			return nil, err
 		}

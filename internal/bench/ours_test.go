@@ -13,7 +13,7 @@ var oursConfig = ours.Config{MaxMessageSize: -1}
 
 func newOurs(nc net.Conn) (conn, error) {
 	u := ours.Upgrader{Config: oursConfig}
-	c, err := u.Upgrade(newHijacker(nc), request(), nil)
+	c, err := u.Upgrade(newHijacker(nc), request())
 	return oursConn{c}, err
 }
 

@@ -135,11 +135,8 @@ func (p *pageServer) run(t testing.TB, _ websocket.Version, ws string) *running 
 // connect has the page connect to a server, which hands its connections to
 // conns and leaves them alone until it shuts down.
 func (p *pageServer) connect(t *testing.T, config websocket.Config, conns chan *websocket.Conn) (*websocket.Server, *running) {
-	ws := &websocket.Server{}
-	ws.Config = config
-	ws.MaxMessageSize = 16 << 20
-	ws.Subprotocols = []string{subprotocol}
-	ws.Origins = []string{p.srv.URL}
+	config.MaxMessageSize = 16 << 20
+	ws := &websocket.Server{Upgrader: websocket.Upgrader{Config: config, Subprotocols: []string{subprotocol}, Origins: []string{p.srv.URL}}}
 	ws.Handler = func(ctx context.Context, c *websocket.Conn) error {
 		conns <- c
 		<-ctx.Done()

@@ -207,7 +207,7 @@ func TestDeflate(t *testing.T) {
 					done <- err
 					return nil
 				}}
-				s.Config = n.config(&websocket.Compression{Threshold: 1, NoContextTakeover: alone})
+				s.Upgrader.Config = n.config(&websocket.Compression{Threshold: 1, NoContextTakeover: alone})
 				srv := httptest.NewServer(s)
 				t.Cleanup(srv.Close)
 				t.Cleanup(func() { s.Close() })

@@ -170,7 +170,7 @@ func (p *peerSpec) asClient(t *testing.T, v websocket.Version, steps []step, lim
 	failed := make(chan error, 1)
 	u := upgrader(count)
 	u.Origins = []string{p.pageOrigin()}
-	u.Trace.HandshakeFailed = func(err error) { failed <- err }
+	u.Trace.HandshakeFailed = func(_ *http.Request, err error) { failed <- err }
 	listen := serveHTTP
 	if &steps[0] == &brief[0] {
 		listen = serveAccept
@@ -221,7 +221,8 @@ func receive(t testing.TB, conns <-chan *websocket.Conn) *websocket.Conn {
 // serveHTTP takes connections by way of net/http.
 func serveHTTP(t testing.TB, u *websocket.Upgrader, conns chan<- *websocket.Conn) string {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c, err := u.Upgrade(w, r, http.Header{"Set-Cookie": {"interop=set; Path=/"}})
+		w.Header().Set("Set-Cookie", "interop=set; Path=/")
+		c, err := u.Upgrade(w, r)
 		if err == nil {
 			conns <- c
 		}
@@ -243,7 +244,7 @@ func serveAccept(t testing.TB, u *websocket.Upgrader, conns chan<- *websocket.Co
 			if err != nil {
 				return
 			}
-			c, err := u.Accept(context.Background(), nc, nil)
+			c, err := u.Accept(context.Background(), nc)
 			if err == nil {
 				conns <- c
 			}

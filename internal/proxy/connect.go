@@ -71,8 +71,8 @@ func (r *Refusal) Error() string {
 }
 
 func isRefusal(err error) bool {
-	var refused *Refusal
-	return errors.As(err, &refused)
+	_, ok := errors.AsType[*Refusal](err)
+	return ok
 }
 
 // request stands for the request where its answer is parsed. It becomes

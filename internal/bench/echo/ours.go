@@ -49,7 +49,7 @@ func serveOursAccept(l net.Listener) error {
 			return err
 		}
 		go func() {
-			c, err := oursUpgrader.Accept(context.Background(), nc, nil)
+			c, err := oursUpgrader.Accept(context.Background(), nc)
 			if err != nil {
 				return // nc is closed
 			}
