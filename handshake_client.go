@@ -61,7 +61,7 @@ func newClientHandshake(d *Dialer, u *URL) (*ClientHandshake, error) {
 	if err := checkSubprotocols(d.Subprotocols); err != nil {
 		return nil, err
 	}
-	if d.Version.hixie() && len(d.Subprotocols) > 1 {
+	if !d.Version.traits().subprotocolList && len(d.Subprotocols) > 1 {
 		return nil, fmt.Errorf("websocket: %d subprotocols: %v can ask for one", len(d.Subprotocols), d.Version)
 	}
 	h := &ClientHandshake{
@@ -101,7 +101,7 @@ func (h *ClientHandshake) takeHeader() error {
 	if h.host == "" || !httpguts.ValidHostHeader(h.host) {
 		return fmt.Errorf("websocket: header Host is empty or malformed: %q", h.host)
 	}
-	if h.origin == "" && h.version.hixie() { // which have no clients but pages
+	if h.origin == "" && h.version.traits().originRequired {
 		h.origin = h.httpURL().Scheme + "://" + h.host
 	}
 	if user := h.url.User; user != nil && h.header.Get("Authorization") == "" {
@@ -144,11 +144,10 @@ func (h *ClientHandshake) httpURL() *url.URL {
 }
 
 func (h *ClientHandshake) newKeys() {
-	switch h.version {
-	case Hixie75:
-	case Hybi00:
+	switch h.version.traits().proof {
+	case proofChallenge:
 		h.challenge = newChallenge()
-	default:
+	case proofAccept:
 		var nonce [16]byte
 		rand.Read(nonce[:])
 		h.key = base64.StdEncoding.EncodeToString(nonce[:])
@@ -288,11 +287,14 @@ func (h *ClientHandshake) checkResponse() error {
 	case !hasToken(header, "Connection", "upgrade"):
 		return fmt.Errorf("header Connection of the response is %.80q: expected Upgrade", header["Connection"])
 	}
-	check := h.checkAccept
-	if h.version.hixie() {
-		check = h.checkOriginAndLocation
+	check := h.checkOriginAndLocation
+	if h.version.traits().proof == proofAccept {
+		check = h.checkAccept
 	}
 	if err := check(); err != nil {
+		return err
+	}
+	if err := h.takeExtensions(); err != nil {
 		return err
 	}
 	return h.takeSubprotocol()
@@ -306,6 +308,13 @@ func (h *ClientHandshake) checkAccept() error {
 	if want := acceptFor(h.key); accept != string(want[:]) {
 		return fmt.Errorf("Sec-WebSocket-Accept is %.80q: expected %q", accept, want)
 	}
+	return nil
+}
+
+func (h *ClientHandshake) takeExtensions() (err error) {
+	if !h.version.traits().extensions {
+		return nil
+	}
 	var compression *Compression
 	if h.offersCompression() {
 		compression = h.dialer.Compression
@@ -315,12 +324,12 @@ func (h *ClientHandshake) checkAccept() error {
 }
 
 func (h *ClientHandshake) takeSubprotocol() error {
-	name := h.version.traits().protocolHeader
-	switch chosen := h.res.Header[name]; {
-	case len(chosen) == 0, len(chosen) == 1 && chosen[0] == "" && h.version.hixie():
+	t := h.version.traits()
+	switch chosen := h.res.Header[t.protocolHeader]; {
+	case len(chosen) == 0, len(chosen) == 1 && chosen[0] == "" && !t.subprotocolList:
 		return nil
 	case len(chosen) > 1:
-		return fmt.Errorf("%d headers %s: expected one", len(chosen), wireName(name))
+		return fmt.Errorf("%d headers %s: expected one", len(chosen), wireName(t.protocolHeader))
 	case !slices.Contains(h.dialer.Subprotocols, chosen[0]):
 		return fmt.Errorf("server chose the subprotocol %.80q: offered were %q", chosen[0], h.dialer.Subprotocols)
 	default:
@@ -336,5 +345,5 @@ func (h *ClientHandshake) Response() *http.Response { return h.res }
 // offersCompression reports whether the server is asked for compression. Those
 // of versions before RFC 6455 knew other extensions, or none.
 func (h *ClientHandshake) offersCompression() bool {
-	return h.version == RFC6455 && h.dialer.Compression != nil
+	return h.version.traits().offersDeflate && h.dialer.Compression != nil
 }

@@ -195,7 +195,7 @@ func (h *ServerHandshake) begin(r *http.Request) error {
 	if h.subprotocol, err = chooseSubprotocol(v, r.Header, h.up.Subprotocols); err != nil {
 		return err
 	}
-	if !v.hixie() {
+	if v.traits().extensions {
 		h.agreed, h.extensions = h.up.Compression.agree(r.Header["Sec-Websocket-Extensions"])
 	}
 	h.req = r
@@ -293,43 +293,46 @@ func detectVersion(h http.Header, versions []Version) (Version, error) {
 	return v, nil
 }
 
-// readKeys checks what the client wants proved, and that nothing stands
+// readKeys reads what the client wants proved, and checks that nothing stands
 // between the head and the first frame but key3.
-func (h *ServerHandshake) readKeys(r *http.Request) error {
-	if len(r.TransferEncoding) > 0 {
+func (h *ServerHandshake) readKeys(r *http.Request) (err error) {
+	t := h.version.traits()
+	switch {
+	case len(r.TransferEncoding) > 0:
 		return refusef(http.StatusBadRequest, "request with Transfer-Encoding: expected no body")
-	}
-	if h.version == Hybi00 {
-		if r.ContentLength != 0 && r.ContentLength != key3Len { // Perl and Netty count key3 as a body
-			return refusef(http.StatusBadRequest, "Content-Length is %d: expected none, or %d", r.ContentLength, key3Len)
-		}
-		c, err := readChallenge(r.Header)
-		if err != nil {
-			return refusef(http.StatusBadRequest, "%w", err)
-		}
-		h.challenge = c
-		return nil
-	}
-	if r.ContentLength != 0 {
+	case t.proof == proofChallenge && r.ContentLength != 0 && r.ContentLength != key3Len: // Perl and Netty count key3 as a body
+		return refusef(http.StatusBadRequest, "Content-Length is %d: expected none, or %d", r.ContentLength, key3Len)
+	case t.proof != proofChallenge && r.ContentLength != 0:
 		return refusef(http.StatusBadRequest, "Content-Length is %d: expected no body", r.ContentLength)
 	}
-	if h.version == Hixie75 {
-		return nil
+	switch t.proof {
+	case proofChallenge:
+		h.challenge, err = readChallenge(r.Header)
+	case proofAccept:
+		h.accept, err = acceptOf(r.Header, t.keyBytes)
 	}
-	key, err := single(r.Header, "Sec-Websocket-Key")
 	if err != nil {
 		return refusef(http.StatusBadRequest, "%w", err)
 	}
-	var nonce [maxKey]byte // it is not longer than what encodes it
-	if len(key) > maxKey {
-		return refusef(http.StatusBadRequest, "Sec-WebSocket-Key is %d bytes long: expected 24", len(key))
-	}
-	n, err := base64.StdEncoding.Decode(nonce[:], []byte(key))
-	if want := h.version.traits().keyBytes; err != nil || want > 0 && n != want {
-		return refusef(http.StatusBadRequest, "Sec-WebSocket-Key is %.80q: expected 16 bytes in base64", key)
-	}
-	h.accept = acceptFor(key)
 	return nil
+}
+
+// acceptOf returns the answer to the Sec-WebSocket-Key of a request. Its nonce
+// has as many bytes as keyBytes says, if that is not 0.
+func acceptOf(h http.Header, keyBytes int) (accept [acceptLen]byte, err error) {
+	key, err := single(h, "Sec-Websocket-Key")
+	if err != nil {
+		return accept, err
+	}
+	if len(key) > maxKey {
+		return accept, fmt.Errorf("Sec-WebSocket-Key is %d bytes long: expected 24", len(key))
+	}
+	var nonce [maxKey]byte // a nonce is not longer than what encodes it
+	n, err := base64.StdEncoding.Decode(nonce[:], []byte(key))
+	if err != nil || keyBytes > 0 && n != keyBytes {
+		return accept, fmt.Errorf("Sec-WebSocket-Key is %.80q: expected 16 bytes in base64", key)
+	}
+	return acceptFor(key), nil
 }
 
 // requestOrigin returns the origin that a browser put into the request: from
@@ -347,7 +350,7 @@ func requestOrigin(v Version, r *http.Request) (string, error) {
 	}
 	switch {
 	case len(origin) == 0 && len(other) == 0:
-		if v.hixie() {
+		if v.traits().originRequired {
 			return "", refusef(http.StatusForbidden, "header Origin is missing, which %v requires", v)
 		}
 		return "", nil
@@ -380,15 +383,15 @@ func chooseSubprotocol(v Version, h http.Header, ours []string) (string, error) 
 			best = i
 		}
 	}
-	switch {
-	case v.hixie() && len(offered) > 1:
-		return "", refusef(http.StatusBadRequest, "%d subprotocol headers: %v has one", len(offered), v)
-	case v.hixie() && len(offered) == 1: // not a list
-		take(offered[0])
-	case !v.hixie():
+	switch list := v.traits().subprotocolList; {
+	case list:
 		if err := eachToken(offered, take); err != nil {
 			return "", refusef(http.StatusBadRequest, "Sec-WebSocket-Protocol: %w", err)
 		}
+	case len(offered) > 1:
+		return "", refusef(http.StatusBadRequest, "%d subprotocol headers: %v has one", len(offered), v)
+	case len(offered) == 1:
+		take(offered[0])
 	}
 	if best == len(ours) {
 		return "", nil
@@ -431,10 +434,10 @@ func (h *ServerHandshake) appendHead(dst []byte) []byte {
 	dst = append(dst, "\r\n"...)
 	dst = appendHeaderLine(dst, "Upgrade", t.upgrade)
 	dst = append(dst, "Connection: Upgrade\r\n"...)
-	if h.version.hixie() {
-		dst = appendOriginAndLocation(dst, t, h.origin, locationOf(h.req, h.up.secure(h.req)))
-	} else {
+	if t.proof == proofAccept {
 		dst = appendHeaderLine(dst, "Sec-WebSocket-Accept", string(h.accept[:]))
+	} else {
+		dst = appendOriginAndLocation(dst, t, h.origin, locationOf(h.req, h.up.secure(h.req)))
 	}
 	if h.subprotocol != "" {
 		dst = appendHeaderLine(dst, wireName(t.protocolHeader), h.subprotocol)

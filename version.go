@@ -46,8 +46,13 @@ type traits struct {
 	originHeader   string // in the request
 	protocolHeader string // in both directions
 	// headerPrefix begins the Origin and Location headers of a hixie response.
-	headerPrefix string
-	keyBytes     int // exact length of Sec-WebSocket-Key's nonce; 0: not insisted on
+	headerPrefix    string
+	proof           proof
+	keyBytes        int  // exact length of Sec-WebSocket-Key's nonce; 0: not insisted on
+	originRequired  bool // every client is a page and has an origin
+	subprotocolList bool // the header is a list in requests, and missing where none is chosen
+	extensions      bool // there is a header to agree on extensions
+	offersDeflate   bool // clients offer permessage-deflate
 
 	masks      bool // clients mask their frames
 	fragments  bool // a message may have several frames
@@ -58,32 +63,44 @@ type traits struct {
 	serverEnds bool // after the closing handshake the server ends the connection first
 }
 
+// proof is how a server shows that it has understood the request.
+type proof uint8
+
+const (
+	proofAccept    proof = iota // Sec-WebSocket-Accept, made from Sec-WebSocket-Key
+	proofRepeat                 // it repeats Origin and URL of the request
+	proofChallenge              // that, and the answer to a challenge
+)
+
 var traitsOf = [versions]traits{
 	RFC6455: {
 		name: "rfc6455", number: "13", reason: "Switching Protocols", upgrade: "websocket",
 		originHeader: "Origin", protocolHeader: "Sec-Websocket-Protocol",
-		keyBytes: 16,
-		masks:    true, fragments: true, ping: true, closeFrame: true, closeCodes: true, serverEnds: true,
+		proof: proofAccept, keyBytes: 16, subprotocolList: true, extensions: true, offersDeflate: true,
+		masks: true, fragments: true, ping: true, closeFrame: true, closeCodes: true, serverEnds: true,
 	},
 	Hybi10: {
 		name: "draft-ietf-hybi-10", number: "8", reason: "Switching Protocols", upgrade: "websocket",
 		originHeader: "Sec-Websocket-Origin", protocolHeader: "Sec-Websocket-Protocol",
+		proof: proofAccept, subprotocolList: true, extensions: true,
 		masks: true, fragments: true, ping: true, closeFrame: true, closeCodes: true, code1004: true, serverEnds: true,
 	},
 	Hybi07: {
 		name: "draft-ietf-hybi-07", number: "7", reason: "Switching Protocols", upgrade: "websocket",
 		originHeader: "Sec-Websocket-Origin", protocolHeader: "Sec-Websocket-Protocol",
+		proof: proofAccept, subprotocolList: true, extensions: true,
 		masks: true, fragments: true, ping: true, closeFrame: true, closeCodes: true, code1004: true, serverEnds: true,
 	},
 	Hybi00: {
 		name: "draft-ietf-hybi-00", reason: "WebSocket Protocol Handshake", upgrade: "WebSocket",
 		originHeader: "Origin", protocolHeader: "Sec-Websocket-Protocol",
-		headerPrefix: "Sec-WebSocket-", closeFrame: true,
+		headerPrefix: "Sec-WebSocket-", proof: proofChallenge, originRequired: true,
+		closeFrame: true,
 	},
 	Hixie75: {
 		name: "draft-hixie-75", reason: "Web Socket Protocol Handshake", upgrade: "WebSocket",
 		originHeader: "Origin", protocolHeader: "Websocket-Protocol",
-		headerPrefix: "WebSocket-",
+		headerPrefix: "WebSocket-", proof: proofRepeat, originRequired: true,
 	},
 }
 

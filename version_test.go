@@ -165,19 +165,21 @@ func TestTraits(t *testing.T) {
 		reason, upgrade, originHeader, protocolHeader, prefix string
 		closeFrame, code1004                                  bool
 		keyBytes                                              int
+		proof                                                 proof
 	}{
-		{RFC6455, false, "Switching Protocols", "websocket", "Origin", "Sec-WebSocket-Protocol", "", true, false, 16},
-		{Hybi10, false, "Switching Protocols", "websocket", "Sec-WebSocket-Origin", "Sec-WebSocket-Protocol", "", true, true, 0},
-		{Hybi07, false, "Switching Protocols", "websocket", "Sec-WebSocket-Origin", "Sec-WebSocket-Protocol", "", true, true, 0},
-		{Hybi00, true, "WebSocket Protocol Handshake", "WebSocket", "Origin", "Sec-WebSocket-Protocol", "Sec-WebSocket-", true, false, 0},
-		{Hixie75, true, "Web Socket Protocol Handshake", "WebSocket", "Origin", "WebSocket-Protocol", "WebSocket-", false, false, 0},
+		{RFC6455, false, "Switching Protocols", "websocket", "Origin", "Sec-WebSocket-Protocol", "", true, false, 16, proofAccept},
+		{Hybi10, false, "Switching Protocols", "websocket", "Sec-WebSocket-Origin", "Sec-WebSocket-Protocol", "", true, true, 0, proofAccept},
+		{Hybi07, false, "Switching Protocols", "websocket", "Sec-WebSocket-Origin", "Sec-WebSocket-Protocol", "", true, true, 0, proofAccept},
+		{Hybi00, true, "WebSocket Protocol Handshake", "WebSocket", "Origin", "Sec-WebSocket-Protocol", "Sec-WebSocket-", true, false, 0, proofChallenge},
+		{Hixie75, true, "Web Socket Protocol Handshake", "WebSocket", "Origin", "WebSocket-Protocol", "WebSocket-", false, false, 0, proofRepeat},
 	} {
 		t.Run(tt.v.String(), func(t *testing.T) {
 			got := *tt.v.traits()
 			want := traits{
 				name: got.name, number: got.number, reason: tt.reason, upgrade: tt.upgrade,
 				originHeader: got.originHeader, protocolHeader: got.protocolHeader, headerPrefix: tt.prefix,
-				closeFrame: tt.closeFrame, code1004: tt.code1004, keyBytes: tt.keyBytes,
+				closeFrame: tt.closeFrame, code1004: tt.code1004, keyBytes: tt.keyBytes, proof: tt.proof,
+				originRequired: tt.hixie, subprotocolList: !tt.hixie, extensions: !tt.hixie, offersDeflate: tt.v == RFC6455,
 				masks: !tt.hixie, fragments: !tt.hixie, ping: !tt.hixie, closeCodes: !tt.hixie, serverEnds: !tt.hixie,
 			}
 			if got != want || tt.v.hixie() != tt.hixie {
