@@ -40,7 +40,7 @@ type runner struct {
 const (
 	slack       = 5
 	leastLimit  = 10 * time.Second
-	memoryLimit = 8 << 20 // of a test, in KiB: a loop that was made endless may allocate
+	memoryLimit = 4 << 20 // of a test, in KiB: a loop that was made endless may allocate
 )
 
 // measure runs the tests of the packages as they are, which must pass, and sets
