@@ -8,54 +8,56 @@ import (
 )
 
 const (
-	// maxQueue is how many bytes of frames may wait to be written together.
-	// Writers that find the queue full wait. Control frames do not wait, because
-	// other rules bound their number.
+	// maxQueue is how many bytes of frames the queue holds. A writer that finds
+	// no room for its frame waits. Control frames do not wait: queuePong,
+	// queuePing and last bound how many there are.
 	maxQueue = 64 << 10
 
-	// maxRounds is how many times a writer writes what others have queued
-	// meanwhile, before it leaves the rest to a goroutine: it wants to return.
+	// maxRounds is how many times a writer, after its own write, writes what
+	// other goroutines have queued. Then a new goroutine writes the rest, so
+	// that a call returns even if others never stop writing.
 	maxRounds = 4
 )
 
 // sendQueue lets many goroutines send frames on one connection, one write(2) at
-// a time. It does not know Conn, nor the reader.
+// a time. It knows neither Conn nor receiver.
 //
-// Only one goroutine at a time writes to the connection, and it does not hold mu
-// meanwhile. Either it has come by tryDirect, or it is the busy one, which has
-// locked the queue before. Others append their frames to the queue and return;
-// the busy one sends the queue after its own write. So writers make each other's
-// writes larger instead of waiting for each other. Writers that find the queue
-// full stand in line, so that none is overtaken forever.
+// Only one goroutine at a time writes to the connection, and it does not hold
+// mu while it waits for the peer. Either tryDirect has let it write without the
+// lock, or it has locked the queue and set busy; then it is called the busy
+// goroutine. Other goroutines append their frames to the queue and return. The
+// busy goroutine writes the queue after its own frame, so concurrent writers
+// share a write(2) instead of waiting for each other. Writers that find the
+// queue full stand in line, so that none is overtaken forever.
 type sendQueue struct {
 	nc    net.Conn
 	enc   encoder
 	trace func(FrameInfo)
 
-	mu         sync.Mutex    // taken by lock; never held during a system call
+	mu         sync.Mutex    // use lock and unlock; never held while a write waits for the peer
 	direct     atomic.Uint32 // directOff, directIdle or directBusy
-	busy       bool          // a goroutine is writing
-	forProgram bool          // it writes for a call of the program, whose deadline applies
-	owesPong   bool          // a Pong with the payload pong is to be sent
-	owesPing   bool          // a Ping with the payload ping is to be sent
-	stopped    bool          // nothing can be written any more
-	deadlineOn bool          // deadline is set on nc; otherwise nc has none
+	busy       bool          // there is a busy goroutine
+	forProgram bool          // it writes for a call of the program, so deadline applies
+	owesPong   bool          // a Pong with payload pong must still be queued
+	owesPing   bool          // a Ping with payload ping must still be queued
+	stopped    bool          // nothing is written any more, not even what was queued
+	deadlineOn bool          // nc has the deadline; otherwise it has none
 
 	ping [pingPayload]byte
-	pong *controlPayload // nil before the first that had to wait
+	pong *controlPayload // nil until a Pong must wait
 
 	queue  *sendBuffer    // nil if empty
-	line   []*waiter      // who waits to write or to queue, in order
-	stream *messageWriter // the message that others must not break into
+	line   []*waiter      // writers that wait for their turn; the first is next
+	stream *messageWriter // the message of NextWriter in progress; other messages wait
 
-	// taken counts how often the queue was taken to be written, written how often
-	// that is done. flushed is closed to wake those who wait for it; it is nil if
-	// nobody does.
+	// taken counts how often the queue was taken for a write, and written how
+	// many of these writes are done. flushed is closed to wake the goroutines
+	// that wait in flush; it is nil if there are none.
 	taken, written uint64
 	flushed        chan struct{}
 
-	refused  error     // why nothing more may be sent; nil while the connection is open
-	deadline time.Time // for what the program writes
+	refused  error     // why the queue accepts no more frames; nil if it does
+	deadline time.Time // of calls of the program; zero if there is none
 
 	poll writePoll
 }
@@ -66,20 +68,20 @@ type controlPayload struct {
 	b [maxControlPayload]byte
 }
 
-// outgoing is a frame of data to be sent.
+// outgoing is a data frame to be sent.
 type outgoing struct {
 	header
 	payload []byte
-	framed  bool           // payload is a whole frame, made before
-	deflate bool           // payload is to be compressed first
-	stream  *messageWriter // the message that the frame is a part of, if others must wait for its end
-	length  int            // of the payload, as traced
+	framed  bool           // payload is the whole frame, header included
+	deflate bool           // payload must be compressed first
+	stream  *messageWriter // the message of NextWriter that the frame is part of, or nil
+	length  int            // of the payload, for trace
 }
 
 // message sends a message as one frame. If flush is not set, the frame may stay
 // in the queue.
 func (q *sendQueue) message(t MessageType, p []byte, flush bool) error {
-	if t != Text && t != Binary || q.enc.version.hixie() { // most messages need no call
+	if t != Text && t != Binary || q.enc.version.hixie() { // spares most messages the call
 		if err := q.enc.check(t, p); err != nil {
 			return err
 		}
@@ -105,10 +107,11 @@ func (q *sendQueue) compressedMessage(h header, p []byte, flush bool) error {
 	return q.send(&outgoing{header: h, payload: p, deflate: true}, flush)
 }
 
-// compressDirect compresses p and begins a direct write, or returns nil.
-// Messages that refer to each other must be sent in the order in which they were
-// compressed. Whoever locks the queue meanwhile queues behind the direct write,
-// and cannot compress before the compressor is unlocked.
+// compressDirect begins a direct write and compresses p for it. It returns nil
+// if a direct write is not possible. A message may refer to earlier ones, so
+// messages must be sent in the order in which they are compressed: a goroutine
+// that locks the queue after tryDirect queues its message behind the direct
+// write, and waits for z.mu before it compresses.
 func (q *sendQueue) compressDirect(h header, p []byte) (out *scratch) {
 	z := q.enc.compressor
 	if z.mu.TryLock() {
@@ -120,8 +123,8 @@ func (q *sendQueue) compressDirect(h header, p []byte) (out *scratch) {
 	return out
 }
 
-// prepared sends a message that is one frame already. h is its header and n the
-// length of its payload.
+// prepared sends a message that is already framed. h is the header of its frame
+// and n the length of the payload.
 func (q *sendQueue) prepared(h header, n int, frame []byte) error {
 	if !q.tryDirect() {
 		return q.send(&outgoing{header: h, payload: frame, framed: true, length: n}, true)
@@ -133,7 +136,7 @@ func (q *sendQueue) prepared(h header, n int, frame []byte) error {
 
 // writeDirect writes a frame after tryDirect has returned true.
 func (q *sendQueue) writeDirect(h header, p []byte) error {
-	if q.trace != nil { // copying h for the call would take 3 ns of every write
+	if q.trace != nil { // copying h for the call takes 3 ns of every write
 		q.traceFrame(h, len(p))
 	}
 	out := sendBuffers.Get().(*sendBuffer)
@@ -145,7 +148,7 @@ func (q *sendQueue) writeDirect(h header, p []byte) error {
 	return q.afterDirect(out, err)
 }
 
-// afterDirect ends a direct write. out, if not nil, is what was written.
+// afterDirect ends a direct write. out is the buffer that it used, or nil.
 func (q *sendQueue) afterDirect(out *sendBuffer, err error) error {
 	if err == nil && q.endDirect() {
 		out.recycle()
@@ -158,8 +161,9 @@ func (q *sendQueue) afterDirect(out *sendBuffer, err error) error {
 	return err
 }
 
-// send sends a frame when it is its turn. If flush is not set, or another
-// goroutine is writing, it leaves the frame in the queue.
+// send sends a frame once its turn has come. It leaves the frame in the queue
+// if another goroutine is writing, or if flush is not set and the queue has
+// room.
 func (q *sendQueue) send(o *outgoing, flush bool) error {
 	q.lock()
 	defer q.unlock()
@@ -182,7 +186,7 @@ func (q *sendQueue) send(o *outgoing, flush bool) error {
 	return q.write(o)
 }
 
-// setDeadline sets the deadline of what the program writes.
+// setDeadline sets the write deadline. It applies to calls of the program only.
 func (q *sendQueue) setDeadline(t time.Time) error {
 	q.lock()
 	defer q.unlock()
@@ -198,8 +202,8 @@ func (q *sendQueue) setDeadline(t time.Time) error {
 	return nil
 }
 
-// flush writes what is queued, and waits until what other goroutines have
-// written or queued before has left too.
+// flush writes what is queued. It also waits until everything that other
+// goroutines wrote or queued before the call has left.
 func (q *sendQueue) flush() error {
 	q.lock()
 	defer q.unlock()
@@ -218,7 +222,7 @@ func (q *sendQueue) flush() error {
 	return nil
 }
 
-// flushSome writes what is queued, or waits for the goroutine that writes.
+// flushSome writes what is queued, or waits for the busy goroutine.
 func (q *sendQueue) flushSome() error {
 	if q.busy {
 		if q.flushed == nil {
@@ -235,9 +239,9 @@ func (q *sendQueue) flushSome() error {
 	return err
 }
 
-// flushSoon starts to write what is queued. It never waits for the peer, which
-// may be waiting for us to read: what the system does not take at once is left to
-// a goroutine.
+// flushSoon starts to write what is queued. It never waits for the peer,
+// because the peer may itself be waiting for us to read. A new goroutine writes
+// what the system does not take at once.
 func (q *sendQueue) flushSoon() {
 	if q.direct.Load() != directOff {
 		return // nothing is queued
@@ -258,9 +262,9 @@ func (q *sendQueue) flushSoon() {
 	q.endWrite()
 }
 
-// queuePong queues the answer to a Ping, RFC 6455 section 5.5.3. While the queue
-// is full or being written, it keeps only the latest of many Pongs, which the
-// section allows, so that Pings cost no memory.
+// queuePong queues the answer to a Ping, RFC 6455 section 5.5.3. While the
+// queue is full, or a goroutine is writing, only the latest Pong is kept. The
+// section allows that, and so Pings cost no memory.
 func (q *sendQueue) queuePong(p []byte) {
 	q.lock()
 	defer q.unlock()
@@ -278,8 +282,8 @@ func (q *sendQueue) queuePong(p []byte) {
 	q.queueControl(Pong, p)
 }
 
-// queuePing queues a Ping. Of the Pings that have not left yet it keeps only the
-// latest, so that Pings to a peer that does not read cost no memory.
+// queuePing queues a Ping. It replaces an earlier Ping that has not left yet,
+// so that Pings to a peer that does not read cost no memory.
 func (q *sendQueue) queuePing(p [pingPayload]byte) error {
 	q.lock()
 	defer q.unlock()
@@ -290,9 +294,10 @@ func (q *sendQueue) queuePing(p [pingPayload]byte) error {
 	return nil
 }
 
-// last refuses everything that is sent from now on, for the reason why. Before
-// that it queues a Close frame with payload p, unless p is nil or the version has
-// none, and reports whether it did. From here on no write has a deadline.
+// last queues a Close frame with payload p, and reports whether it did. It
+// queues none if p is nil, if the version has no Close frame, or in the middle
+// of a hixie message, which no other frame can interrupt. From then on the
+// queue refuses every frame with the error why, and no write has a deadline.
 func (q *sendQueue) last(p []byte, why error) (said bool) {
 	q.lock()
 	defer q.unlock()
@@ -304,7 +309,7 @@ func (q *sendQueue) last(p []byte, why error) (said bool) {
 	_ = q.nc.SetWriteDeadline(time.Time{})
 	q.wakeAll()
 	t := q.enc.version.traits()
-	inFrame := q.stream != nil && !t.fragments // where there can be no other frame
+	inFrame := q.stream != nil && !t.fragments // the message is one frame
 	if p == nil || !t.closeFrame || inFrame {
 		return false
 	}
@@ -316,29 +321,30 @@ func (q *sendQueue) last(p []byte, why error) (said bool) {
 	return true
 }
 
-// end refuses everything from now on, for the reason why, because nc is being
-// closed.
+// end refuses everything from now on with the error why, because nc is being
+// closed. What is queued is lost.
 func (q *sendQueue) end(why error) {
 	q.lock()
 	defer q.unlock()
 	q.stop(why)
 }
 
-// idle reports whether nothing is being written or left to be written.
+// idle reports whether nothing is queued or being written.
 func (q *sendQueue) idle() bool {
 	q.lock()
 	defer q.unlock()
 	return !q.busy && !q.pending()
 }
 
-// whyRefused returns why nothing more may be sent, or nil.
+// whyRefused returns why the queue accepts no more frames, or nil if it does.
 func (q *sendQueue) whyRefused() error {
 	q.lock()
 	defer q.unlock()
 	return q.refused
 }
 
-// beginStream waits for its turn and keeps other messages out until endStream.
+// beginStream waits until m may begin, and then keeps other messages out until
+// endStream.
 func (q *sendQueue) beginStream(m *messageWriter) error {
 	q.lock()
 	defer q.unlock()

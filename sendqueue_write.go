@@ -9,10 +9,11 @@ import (
 	"github.com/protocol-websocket/websocket/internal/mask"
 )
 
-// This file holds what the one goroutine that writes to the connection does, and
-// how frames get into the queue.
+// This file holds what the busy goroutine does, and how frames get into the
+// queue.
 
-// take takes the queue, with the control frames that are owed, to be written.
+// take queues the control frames that are owed and empties the queue. The
+// caller must write the result.
 func (q *sendQueue) take() *sendBuffer {
 	q.queueOwed()
 	out := q.queued()
@@ -22,8 +23,9 @@ func (q *sendQueue) take() *sendBuffer {
 	return out
 }
 
-// write writes a frame after what is queued, and then what others queue
-// meanwhile. It is called, and returns, with mu locked and busy not set.
+// write writes what is queued, then o, and then what other goroutines queue
+// meanwhile. It must be called with mu locked and busy not set. It unlocks mu
+// while it writes.
 func (q *sendQueue) write(o *outgoing) error {
 	q.beginWrite(true)
 	out := q.take()
@@ -35,15 +37,16 @@ func (q *sendQueue) write(o *outgoing) error {
 	return err
 }
 
-// beginWrite makes the calling goroutine the busy one. The deadline of the
-// program is for what the program itself writes: after it has passed, Pongs must
-// leave all the same.
+// beginWrite makes the calling goroutine the busy one. The write deadline
+// applies only if it writes for a call of the program: even after the deadline,
+// Pongs must leave.
 func (q *sendQueue) beginWrite(forProgram bool) {
 	q.busy, q.forProgram = true, forProgram
 	q.applyDeadline(forProgram)
 }
 
-// applyDeadline gives nc the deadline, or none, if that is a change.
+// applyDeadline sets the deadline on nc, or removes it, if that changes
+// anything.
 func (q *sendQueue) applyDeadline(on bool) {
 	on = on && !q.deadline.IsZero()
 	switch {
@@ -56,7 +59,7 @@ func (q *sendQueue) applyDeadline(on bool) {
 	q.deadlineOn = on
 }
 
-// writeBatch writes what is in out, and o after it.
+// writeBatch writes what is in out, and then o.
 func (q *sendQueue) writeBatch(out *sendBuffer, o *outgoing) (err error) {
 	switch {
 	case o.framed && len(out.b) == 0:
@@ -72,18 +75,19 @@ func (q *sendQueue) writeBatch(out *sendBuffer, o *outgoing) (err error) {
 	return err
 }
 
-// largeWrite holds the parts of a large frame: the header and what is queued
-// before it, the payload, and the trailer.
+// largeWrite holds the parts of a large write: what is queued, with the header
+// after it, then the payload and the trailer.
 type largeWrite struct {
 	parts   [3][]byte
-	bufs    net.Buffers // parts, in the form that writev wants
+	bufs    net.Buffers // the parts that are not empty, as writev takes them
 	trailer [1]byte
 }
 
 var largeWrites = sync.Pool{New: func() any { return new(largeWrite) }}
 
-// writeParts writes a frame whose payload is too large to be worth a copy. It
-// leaves out empty parts: not every connection takes a write of nothing.
+// writeParts writes a frame without copying its payload, because the payload is
+// large. It leaves out empty parts, because some connections do not accept an
+// empty write.
 func (q *sendQueue) writeParts(out *sendBuffer, o *outgoing) error {
 	w := largeWrites.Get().(*largeWrite)
 	defer largeWrites.Put(w)
@@ -103,7 +107,8 @@ func (q *sendQueue) writeParts(out *sendBuffer, o *outgoing) error {
 	return err
 }
 
-// writeMasked writes a large frame, masking one chunk after the other.
+// writeMasked writes a large frame chunk by chunk, and masks each chunk in a
+// copy.
 func (q *sendQueue) writeMasked(out *sendBuffer, o *outgoing) error {
 	o.masked, o.key = true, out.keys.Next()
 	out.b = q.enc.appendHeader(out.b, o.header, len(o.payload))
@@ -122,8 +127,8 @@ func (q *sendQueue) writeMasked(out *sendBuffer, o *outgoing) error {
 	return nil
 }
 
-// afterWrite takes note of the result of a write. The busy goroutine calls it,
-// with mu locked.
+// afterWrite recycles out and records the result of a write. The busy goroutine
+// calls it, with mu locked.
 func (q *sendQueue) afterWrite(out *sendBuffer, err error) error {
 	out.recycle()
 	if err != nil {
@@ -135,20 +140,22 @@ func (q *sendQueue) afterWrite(out *sendBuffer, err error) error {
 	return nil
 }
 
-// endWrite lets others write.
+// endWrite lets another goroutine write.
 func (q *sendQueue) endWrite() {
 	q.busy = false
 	q.wakeNext()
 }
 
-// drain writes what is queued, and what is queued meanwhile, and then lets
-// others write. After some rounds it leaves that to a goroutine. The busy
-// goroutine calls it, with mu locked, and it returns with mu locked.
+// drain writes until the queue is empty, and then lets another goroutine write.
+// After the given number of rounds, or once the write deadline of the program
+// has passed, a new goroutine does the rest; if rounds is negative, there is no
+// bound. The busy goroutine calls drain with mu locked. drain unlocks mu while
+// it writes.
 func (q *sendQueue) drain(rounds int) {
 	for ; !q.stopped && q.pending(); rounds-- {
 		if rounds == 0 || q.forProgram && q.deadlinePassed() {
 			q.beginWrite(false)
-			go q.drainAll() // this goroutine is the busy one now
+			go q.drainAll() // the new goroutine is the busy one now
 			return
 		}
 		q.writeQueue()
@@ -156,8 +163,8 @@ func (q *sendQueue) drain(rounds int) {
 	q.endWrite()
 }
 
-// writeQueue writes what is queued. The busy goroutine calls it, with mu locked,
-// and it returns with mu locked.
+// writeQueue writes what is queued. The busy goroutine calls it with mu locked.
+// It unlocks mu while it writes.
 func (q *sendQueue) writeQueue() error {
 	out := q.take()
 	q.unlock()
@@ -180,8 +187,9 @@ func (q *sendQueue) writeRest(out *sendBuffer, n int) {
 	q.drain(-1)
 }
 
-// stop refuses everything from now on. After a write has failed it is not known
-// how much of a frame has left, so nothing can follow.
+// stop refuses everything from now on with the error why, and drops what is
+// queued. Nothing can follow a failed write, because nobody knows how much of
+// its frame has left.
 func (q *sendQueue) stop(why error) {
 	if q.stopped {
 		return
@@ -199,7 +207,7 @@ func (q *sendQueue) traceFrame(h header, n int) {
 	}
 }
 
-// queued returns the queue to append to.
+// queued returns the buffer of the queue. It gets one if the queue is empty.
 func (q *sendQueue) queued() *sendBuffer {
 	if q.queue == nil {
 		q.queue = sendBuffers.Get().(*sendBuffer)
@@ -215,14 +223,14 @@ func (q *sendQueue) appendOutgoing(out *sendBuffer, o *outgoing) {
 	q.enc.appendFrame(out, o.header, o.payload)
 }
 
-// queueControl queues a control frame, with mu locked.
+// queueControl queues a control frame. mu must be locked.
 func (q *sendQueue) queueControl(op MessageType, p []byte) {
 	h := header{fin: true, op: op}
 	q.traceFrame(h, len(p))
 	q.enc.appendFrame(q.queued(), h, p)
 }
 
-// queueOwed queues the control frames that are owed, with mu locked.
+// queueOwed queues the control frames that are owed. mu must be locked.
 func (q *sendQueue) queueOwed() {
 	if q.owesPong {
 		q.owesPong = false
