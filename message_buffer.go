@@ -5,24 +5,25 @@ import (
 	"unicode/utf8"
 )
 
-// assembly is where a message is put together.
+// assembly is a message that is being put together.
 type assembly struct {
 	b     []byte
-	start int // of the message in b
+	start int // where the message begins in b
 
 	// exact means that the message must end up in memory of exactly its size,
-	// allocated once. Until the size is known, the message is gathered in chunks,
-	// and b is in the last of them.
+	// allocated once. Until that size is known, the message is gathered in
+	// chunks, and b is a slice of the last one.
 	exact       bool
 	first, last *chunk
 	size        int // bytes in all chunks but the last
 
-	owned bool // b belongs to the receiver, not to the caller
+	owned bool // b is memory of the receiver, not of the caller
 }
 
-// grow makes room for more payload. It goes by what has arrived, of which
-// buffered bytes are still to be decoded: a length that a peer has announced costs
-// at most one step until the bytes are here.
+// grow makes room for more payload. It goes by how much of the message has
+// arrived, not by the length that the peer has announced: the announcement
+// alone costs at most one step. buffered is how many bytes have arrived and are
+// not yet decoded.
 func (m *assembly) grow(d *decoder, buffered int) {
 	left, have := d.direct(), m.size+len(m.b)
 	switch {
@@ -50,15 +51,16 @@ func (m *assembly) addChunk() {
 	m.last, m.b = p, p.b[:0]
 }
 
-// resume goes on with what an earlier read has left, or nil.
+// resume continues with partial, which an earlier read has left. If partial is
+// nil, resume does nothing.
 func (m *assembly) resume(partial []byte) {
 	if partial != nil {
 		m.b, m.start, m.exact, m.owned = partial, 0, false, true
 	}
 }
 
-// take returns the message for the caller; the result is not nil. If the message
-// was not put together after b, take appends it there.
+// take returns the message, appended to b. The result is not nil. A resumed
+// message is copied to b; any other is there already.
 func (m *assembly) take(b []byte) []byte {
 	if m.owned && b != nil {
 		return append(b, m.b...)
@@ -73,7 +75,7 @@ func (m *assembly) whole() []byte {
 	return m.b
 }
 
-// rest returns what there is of the message, for a later read.
+// rest returns what has arrived of the message, for a later read.
 func (m *assembly) rest() []byte {
 	switch {
 	case m.owned:
@@ -84,7 +86,8 @@ func (m *assembly) rest() []byte {
 	return append([]byte{}, m.b[m.start:]...)
 }
 
-// join moves what the chunks hold to memory with room for more bytes.
+// join moves what the chunks hold to one slice that has room for more bytes,
+// and gives the chunks back.
 func (m *assembly) join(more int) {
 	whole := make([]byte, 0, m.size+len(m.b)+more)
 	if m.last != nil {
@@ -106,7 +109,7 @@ func (m *assembly) appendTo(dst []byte) []byte {
 	return dst
 }
 
-// move moves the message to memory that must be recycled.
+// move moves the message to memory that the caller must recycle.
 func (m *assembly) move() *scratch {
 	out := scratches.Get().(*scratch)
 	out.b = m.appendTo(slices.Grow(out.b, m.size+len(m.b)-m.start))
@@ -114,7 +117,7 @@ func (m *assembly) move() *scratch {
 	return out
 }
 
-// giveBack gives the chunks back.
+// giveBack gives the chunks back to their pool.
 func (m *assembly) giveBack() {
 	for p := m.first; p != nil; {
 		next := p.next

@@ -11,40 +11,44 @@ import (
 	"time"
 )
 
-// directMin is the least rest of a payload that is read past the buffer into the
-// message. With less, the next frames should come along.
+// directMin is the least number of missing payload bytes that are read straight
+// into the message, past the buffer. If fewer are missing, a read into the
+// buffer is better: it also brings the next frames.
 const directMin = readBufferSize / 2
 
-// receiver reads messages from one connection, one reader after the other. It is
-// the counterpart of sendQueue. Before it waits for the peer, and when the peer
-// asks something, it has the sendQueue send; it tells lifetime of the end.
+// receiver reads messages from one connection, for one goroutine at a time. It
+// is the counterpart of sendQueue. Before it waits for the peer, it makes the
+// sendQueue send what is queued. When a Ping arrives, it queues the Pong. It
+// tells lifetime when the connection must end.
 type receiver struct {
 	nc    net.Conn
 	life  *lifetime
-	keep  *keepalive            // nil if there is none
-	pings atomic.Pointer[pings] // ours, whose Pongs are received here; nil before the first
+	keep  *keepalive            // nil without keepalive
+	pings atomic.Pointer[pings] // our Pings, whose Pongs arrive here; nil until needed
 
-	mu  parkMutex // held by whoever reads; what follows is guarded by it
+	mu  parkMutex // held during a read; guards the fields down to poll
 	dec decoder
-	err error // of the first read that cannot be repeated; all later ones get it too
+	err error // final: every later read returns it
 
 	recvBuffer
-	partial []byte         // of a message that a read gave up at its deadline
-	stream  *messageReader // the last that NextReader returned, if not at its end
-	skip    bool           // nobody wants the rest of the message in progress
-	owed    bool           // a Pong was queued and not yet sent
+	partial []byte         // what has arrived of a message whose read met its deadline
+	stream  *messageReader // what NextReader returned last, unless it is at its end
+	skip    bool           // the rest of the message in progress must be dropped
+	owed    bool           // a Pong was queued and may not have been sent
 
 	poll readPoll
 
 	// Guarded by lifetime.mu.
 	deadline   time.Time
-	interrupts int32 // how many contexts that have ended interrupt reads
+	interrupts int32 // how many ended contexts interrupt reads
 }
 
-// message appends the next message to b or, if exact is set, returns it in memory
-// of its own. It waits for the beginning of the message here, where few frames are
-// on the stack: a goroutine that has never needed more than the 2 KiB it is born
-// with waits with those, and one that has keeps 4 KiB for good.
+// message appends the next message to b or, if exact is set, returns it in
+// memory of its own.
+//
+// It waits for the first bytes of the message in this function, where the stack
+// is not deep. A goroutine starts with 2 KiB of stack. If it never needs more,
+// it waits with those. Once it has needed more, it keeps 4 KiB for good.
 func (r *receiver) message(b []byte, exact bool) (MessageType, []byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -61,7 +65,8 @@ func (r *receiver) message(b []byte, exact bool) (MessageType, []byte, error) {
 	return 0, b, err
 }
 
-// begin makes the decoder ready for a new message.
+// begin skips the rest of a message that the program no longer reads. It
+// returns the final error if there is one.
 func (r *receiver) begin() error {
 	if r.err == nil && (r.stream != nil || r.skip) {
 		return r.skipMessage()
@@ -69,10 +74,11 @@ func (r *receiver) begin() error {
 	return r.err
 }
 
-// takeMessage appends the message that has begun to arrive, or that an earlier
-// read gave up. It returns nil if there is none.
+// takeMessage reads the message in progress to its end and appends it to b. It
+// starts with what an earlier read has left in partial. If no message has
+// begun, it returns nil and does not wait.
 func (r *receiver) takeMessage(b []byte, exact bool) ([]byte, error) {
-	var m assembly // a literal would take the same again on the stack
+	var m assembly // a literal would take its size on the stack twice
 	m.b, m.start, m.exact = b, len(b), exact
 	m.resume(r.partial)
 	r.partial = nil
@@ -87,7 +93,8 @@ func (r *receiver) takeMessage(b []byte, exact bool) ([]byte, error) {
 	return m.take(b), nil
 }
 
-// inflate appends what the message in m inflates to, RFC 7692 section 7.2.2.
+// inflate inflates the message in m and appends the result to b, RFC 7692
+// section 7.2.2.
 func (r *receiver) inflate(b []byte, m *assembly) ([]byte, error) {
 	in := m.move()
 	defer in.recycle()
@@ -101,7 +108,7 @@ func (r *receiver) inflate(b []byte, m *assembly) ([]byte, error) {
 		return append([]byte{}, p...), nil
 	}
 	if !m.owned {
-		b = m.b[:m.start] // which may have grown
+		b = m.b[:m.start] // it may have grown
 	}
 	p, err := r.dec.inflate(b, in.b)
 	if err != nil {
@@ -110,8 +117,8 @@ func (r *receiver) inflate(b []byte, m *assembly) ([]byte, error) {
 	return p, nil
 }
 
-// assemble puts a message together, unless there is nothing of it yet. It waits
-// for the rest of one.
+// assemble reads a message into m and reports whether it is complete. It waits
+// for the rest of a message, but not for its beginning.
 func (r *receiver) assemble(m *assembly) (done bool, err error) {
 	for {
 		ev, err := r.decode(&m.b)
@@ -137,8 +144,8 @@ func (r *receiver) assemble(m *assembly) (done bool, err error) {
 	}
 }
 
-// decode runs the decoder over what is buffered, appending to *dst, and handles
-// control frames. It returns gotMessage, needRoom or needInput.
+// decode runs the decoder over what is buffered, appends payload to *dst and
+// handles control frames. It returns gotMessage, needRoom or needInput.
 func (r *receiver) decode(dst *[]byte) (event, error) {
 	for {
 		out, n, ev, err := r.dec.decode(*dst, r.buffered())
@@ -174,14 +181,14 @@ func (r *receiver) control(op MessageType, p []byte) error {
 		if err != nil {
 			return r.failPeer(err)
 		}
-		r.fail(r.life.peerClosed(ce, p)) // p is still in the buffer
+		r.fail(r.life.peerClosed(ce, p)) // p is in the buffer, which fail drops
 		return r.err
 	}
 	return nil
 }
 
-// flushOwed sends the Pong that is queued, before the program gets something that
-// may keep it busy.
+// flushOwed sends a queued Pong before the program gets a message, because the
+// program may take a long time to handle it.
 func (r *receiver) flushOwed() {
 	if r.owed {
 		r.owed = false
@@ -189,12 +196,13 @@ func (r *receiver) flushOwed() {
 	}
 }
 
-// skipMessage reads to the end of the message in progress, or of the next one. If
-// it gives up on the way, the next read goes on with it.
+// skipMessage drops the rest of the message in progress or, if there is none,
+// the next message. If a deadline stops it within a message, the next read
+// continues to skip that message.
 func (r *receiver) skipMessage() error {
 	r.stream = nil
 	for {
-		if r.dec.open && r.dec.rsv != 0 { // the next may refer to it
+		if r.dec.open && r.dec.rsv != 0 { // it must be inflated: the next may refer to it
 			_, err := r.takeMessage(nil, true)
 			r.skip = err != nil && r.dec.open
 			return err
@@ -215,19 +223,19 @@ func (r *receiver) skipMessage() error {
 	}
 }
 
-// decodeWaste decodes into memory that it gives back at once: the next wait may
-// be long.
+// decodeWaste decodes payload and drops it. It borrows memory for that and
+// gives it back at once, because the next wait may be long.
 func (r *receiver) decodeWaste() (event, error) {
 	waste := chunks.Get().(*chunk)
 	defer chunks.Put(waste)
 	p := waste.b[:0]
 	if !r.dec.open {
-		p = nil // a message that begins now may be wanted as a whole
+		p = nil // a message that begins now may be compressed and needed whole
 	}
 	return r.decode(&p)
 }
 
-// discard reads a message and drops it.
+// discard reads the next message and drops it.
 func (r *receiver) discard() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -237,14 +245,14 @@ func (r *receiver) discard() error {
 	return r.skipMessage()
 }
 
-// fill waits for bytes from the peer.
+// fill waits for bytes from the peer and reads them into the buffer.
 func (r *receiver) fill() error {
 	r.beforeWait()
 	var n int
 	var err error
 	r.release()
 	if r.buf == nil && r.dec.open && !r.poll.able() {
-		r.buf = borrowBuffer(false) // the rest of the message is near
+		r.buf = borrowBuffer(false) // the rest of the message will come soon
 	}
 	if r.buf == nil {
 		n, err = r.waitRead()
@@ -259,8 +267,8 @@ func (r *receiver) fill() error {
 	return r.received(n, err)
 }
 
-// wantsDirect reports whether the rest of the payload is to be read into the
-// message, without the detour of the buffer.
+// wantsDirect reports whether the next read should go straight into the
+// message, past the buffer.
 func (r *receiver) wantsDirect() bool {
 	return r.dec.direct() >= directMin && len(r.buffered()) == 0
 }
@@ -284,18 +292,19 @@ func (r *receiver) readDirect(m *assembly) error {
 	return r.received(n, err)
 }
 
-// beforeWait is called before the peer is waited for. What is queued for the peer
-// leaves first, because the peer may wait for it.
+// beforeWait is called before a read waits for the peer. It sends what is
+// queued, because the peer may be waiting for that.
 func (r *receiver) beforeWait() {
 	r.owed = false
 	r.life.send.flushSoon()
 	r.keep.beginWait()
 }
 
-// received evaluates the result of a read of the connection.
+// received turns the result of a read from nc into an error for the caller. The
+// error is final unless the read can be repeated.
 func (r *receiver) received(n int, err error) error {
 	r.keep.endWait(n > 0)
-	if n > 0 { // what came counts; an error that came with it comes again
+	if n > 0 { // an error that came with bytes comes again
 		return nil
 	}
 	switch {
@@ -311,30 +320,30 @@ func (r *receiver) received(n int, err error) error {
 	return r.lost(r.life.explain(fmt.Errorf("websocket: read: %w", err)))
 }
 
-// endsWithoutClose reports whether the peer may end the connection here without a
-// Close frame. hixie-75 has no other end, and some clients of hixie-76 leave the
-// closing frame out.
+// endsWithoutClose reports whether the peer may end the connection at this
+// point without a Close frame. hixie-75 has no other end, and some clients of
+// hixie-76 omit the closing frame.
 func (r *receiver) endsWithoutClose() bool {
 	return r.dec.version.hixie() && r.dec.frame.hixie == hixieBetween && len(r.buffered()) == 0
 }
 
-// lost makes err final after the network has ended the connection.
+// lost makes err the final error, because nothing more can be read from nc.
 func (r *receiver) lost(err error) error {
 	r.fail(err)
 	r.life.lost(err)
 	return err
 }
 
-// failPeer fails the connection because of a mistake of the peer, RFC 6455
-// section 7.1.7.
+// failPeer fails the connection because the peer broke the protocol or a limit,
+// RFC 6455 section 7.1.7.
 func (r *receiver) failPeer(err *ProtocolError) error {
 	r.fail(err)
 	r.life.peerFailed(err)
 	return err
 }
 
-// fail makes err the result of all later reads. What was received means nothing
-// any more and is dropped.
+// fail makes err the final error, unless there is one already. It drops what
+// was received, because nobody will read it.
 func (r *receiver) fail(err error) {
 	if r.err != nil {
 		return
@@ -351,7 +360,8 @@ func (r *receiver) refuse(err *ProtocolError) error {
 	return r.failPeer(err)
 }
 
-// finalError returns the error of all later reads, or nil if there is none yet.
+// finalError returns the error that every later read returns, or nil if there
+// is none yet.
 func (r *receiver) finalError() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -369,8 +379,8 @@ func (r *receiver) setDeadline(t time.Time) error {
 	})
 }
 
-// interruptAt makes reads give up when ctx ends, as if a deadline had passed.
-// release must be called after the last read; it restores the deadline.
+// interruptAt makes reads fail once ctx has ended, as if a deadline had passed.
+// release must be called after the last read. It restores the deadline.
 func (r *receiver) interruptAt(ctx context.Context) (release func()) {
 	if ctx.Done() == nil {
 		return func() {}
@@ -388,7 +398,8 @@ func (r *receiver) interruptAt(ctx context.Context) (release func()) {
 	}
 }
 
-// interrupt adds n to the number of contexts that interrupt reads.
+// interrupt adds n to the number of ended contexts, and makes reads fail while
+// there are any.
 func (r *receiver) interrupt(n int32) {
 	_ = r.life.whileOpen(func() error {
 		r.interrupts += n

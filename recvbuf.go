@@ -1,22 +1,22 @@
 package websocket
 
-// stayLarge is how many reads in a row must bring less than a small buffer holds
-// before small ones are used again.
+// stayLarge is how many reads in a row must bring less than a small buffer
+// holds before small buffers are used again.
 const stayLarge = 8
 
-// idleRead is how many bytes a connection that cannot say when it is readable
-// waits with, instead of with a buffer.
+// idleRead is the size of the read in which an idle connection waits if the
+// system cannot poll it, as with TLS. The connection holds no buffer then.
 const idleRead = 16
 
 // recvBuffer holds what was received and not yet decoded: buf[r:w]. buf is
-// borrowed, and nil while there is nothing.
+// borrowed, and nil while nothing is buffered.
 type recvBuffer struct {
 	buf   []byte
 	r, w  int
-	large int8 // how many more buffers are to be large, where the system can be asked
+	large int8 // while positive, tryRead borrows large buffers
 }
 
-// store takes bytes that were received before there was a buffer.
+// store borrows a buffer for bytes that were received without one.
 func (b *recvBuffer) store(p []byte) {
 	if len(p) > 0 {
 		b.buf = borrowBuffer(false)
@@ -39,14 +39,15 @@ func (b *recvBuffer) release() {
 	}
 }
 
-// drop forgets what was received.
+// drop drops what was received.
 func (b *recvBuffer) drop() {
 	b.r = b.w
 	b.release()
 }
 
-// makeRoom moves what is left in the buffer to its beginning. The next wait may
-// be long, so it gives a large buffer back if a small one is enough.
+// makeRoom moves what is left in the buffer to its beginning. It replaces a
+// large buffer by a small one if that is enough, because the next wait may be
+// long.
 func (b *recvBuffer) makeRoom() {
 	rest, old := b.buffered(), b.buf
 	if len(old) > readBufferSize && len(rest) < readBufferSize {
@@ -56,8 +57,9 @@ func (b *recvBuffer) makeRoom() {
 	b.r, b.w = 0, copy(b.buf, rest)
 }
 
-// chooseSize chooses the size of the next buffer by how much a read has brought.
-// A read that brought little may have been for the end of what came before it.
+// chooseSize chooses the size of the next buffers by how much a read has
+// brought. One small read does not mean much: it may have brought the end of
+// something large.
 func (b *recvBuffer) chooseSize() {
 	switch {
 	case b.w >= readBufferSize:
