@@ -34,10 +34,10 @@ func (c *Conn) Shutdown(ctx context.Context, code StatusCode, reason string) err
 		defer cancel()
 	}
 	stop := context.AfterFunc(ctx, func() {
-		c.life.end(&overError{"closing handshake", ctx.Err()})
+		c.life.end(&overError{"closing handshake not finished", ctx.Err()})
 	})
 	defer stop()
-	if c.life.beginClosing(errClosed, closeFrame(p)) {
+	if c.life.beginClosing(errClosed, closePayload(p)) {
 		go c.sayClose()
 		c.awaitClose()
 	}
@@ -45,11 +45,12 @@ func (c *Conn) Shutdown(ctx context.Context, code StatusCode, reason string) err
 	return c.shutdownResult()
 }
 
-// sayClose sends what is queued, with the Close frame at its end. Where there is
-// none, as always in hixie-75, the end of our side says the same.
+// sayClose sends what is queued, with the Close frame at its end. If there is
+// no Close frame, as always in hixie-75, it ends this side of the connection,
+// which tells the peer the same.
 func (c *Conn) sayClose() {
 	if err := c.send.flush(); err != nil {
-		c.life.end(err) // the peer cannot answer what it will not get
+		c.life.end(err) // the peer cannot answer a frame that it does not get
 		return
 	}
 	if !c.life.saidClose() {
@@ -58,17 +59,19 @@ func (c *Conn) sayClose() {
 }
 
 // awaitClose reads until nothing more can come. It does not wait for sayClose:
-// the peer may be writing too, and read nothing until it is done.
+// if the peer is writing too, it may read nothing until we have read what it
+// writes.
 func (c *Conn) awaitClose() {
 	for {
-		// A deadline that passed before the closing handshake began ends nothing.
+		// A deadline that passed before the closing handshake does not end it.
 		if err := c.rcv.discard(); err != nil && err != errReadTimeout {
 			return
 		}
 	}
 }
 
-// shutdownResult tells whether the connection ended as it should.
+// shutdownResult returns nil if the connection ended as it should, and
+// otherwise the reason why it did not.
 func (c *Conn) shutdownResult() error {
 	read, cause := c.rcv.finalError(), c.life.why()
 	answers := c.send.enc.version.traits().closeFrame

@@ -30,30 +30,30 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	case <-p.answer:
 		return time.Since(start), nil
 	case <-ctx.Done():
-		return 0, fmt.Errorf("websocket: no Pong, which only a read that is waiting can notice: %w", ctx.Err())
+		return 0, fmt.Errorf("websocket: no Pong received (another goroutine must be reading): %w", ctx.Err())
 	case <-c.life.over():
 		return 0, c.life.why()
 	}
 }
 
-// pingPayload is the length of the payload of our Pings: their number.
+// pingPayload is the length of the payload of our Pings, which is their number.
 const pingPayload = 8
 
-// pings are the Pings of a connection, by number.
+// pings holds the Pings of a connection. Each has a number.
 type pings struct {
 	mu      sync.Mutex
-	last    uint64         // number of the Ping that was sent last
-	waiting []*pendingPing // whose Pong somebody waits for
+	last    uint64         // number of the last Ping that was queued
+	waiting []*pendingPing // those whose Pong a call of Conn.Ping waits for
 }
 
-// pendingPing is a Ping whose Pong somebody waits for.
+// pendingPing is a Ping whose Pong a call of Conn.Ping waits for.
 type pendingPing struct {
 	number uint64
-	answer chan struct{} // closed when the Pong has come
+	answer chan struct{} // closed when the Pong arrives
 }
 
-// sharedPings returns the pings that p points to. It makes them when they are
-// first needed: most programs leave Pings to the keepalive, or send none.
+// sharedPings returns the pings that p points to. The first call makes them,
+// because many connections never send a Ping.
 func sharedPings(p *atomic.Pointer[pings]) *pings {
 	if p.Load() == nil {
 		p.CompareAndSwap(nil, new(pings))
@@ -61,8 +61,8 @@ func sharedPings(p *atomic.Pointer[pings]) *pings {
 	return p.Load()
 }
 
-// send begins to send a Ping with a payload of its own. The result is for
-// somebody who waits for the Pong, if wait is set.
+// send sends a Ping with a number of its own. It does not wait for the peer. If
+// wait is set, the result tells when the Pong arrives.
 func (ps *pings) send(q *sendQueue, wait bool) (*pendingPing, error) {
 	p, err := ps.queue(q, wait)
 	if err == nil {
@@ -71,8 +71,9 @@ func (ps *pings) send(q *sendQueue, wait bool) (*pendingPing, error) {
 	return p, err
 }
 
-// queue keeps mu locked until the Ping is known to gotPong, and so that a later
-// Ping, whose Pong answers the earlier ones too, is queued later.
+// queue queues a Ping. It holds mu until gotPong can find the Ping. That also
+// keeps the order: a Pong answers all earlier Pings, so Pings must be queued in
+// the order of their numbers.
 func (ps *pings) queue(q *sendQueue, wait bool) (*pendingPing, error) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
@@ -96,9 +97,9 @@ func (ps *pings) forget(p *pendingPing) {
 	ps.waiting = slices.DeleteFunc(ps.waiting, func(other *pendingPing) bool { return other == p })
 }
 
-// gotPong tells whoever waits. A Pong answers the Pings before its own too,
-// because a peer may answer only the latest, RFC 6455 section 5.5.3. Pongs that
-// answer no Ping of ours mean nothing. A nil pings has sent none.
+// gotPong wakes those who wait for a Pong. It also answers the Pings before its
+// own, because a peer may answer only the latest, RFC 6455 section 5.5.3. Pongs
+// that answer none of our Pings are ignored. If ps is nil, no Ping was sent.
 func (ps *pings) gotPong(payload []byte) {
 	if ps == nil || len(payload) != pingPayload {
 		return
@@ -118,8 +119,9 @@ func (ps *pings) gotPong(payload []byte) {
 	})
 }
 
-// keepalive gives up on a peer that has gone without a word. It costs a timer
-// and no goroutine. A nil keepalive does nothing.
+// keepalive ends a connection whose peer has vanished without ending it. It
+// needs a timer and no goroutine. start, beginWait and endWait do nothing if k
+// is nil.
 type keepalive struct {
 	interval, timeout time.Duration
 	life              *lifetime
@@ -128,11 +130,12 @@ type keepalive struct {
 	mu      sync.Mutex
 	timer   *time.Timer
 	stopped bool
-	heard   time.Time // when something came last
-	pinged  bool      // a Ping was sent since
+	heard   time.Time // when bytes arrived last
+	pinged  bool      // a Ping was sent since heard
 
-	// Time counts against the peer while a read waits for it: since waiting,
-	// which is zero if none does, and before that for waited after the Ping.
+	// The peer's time to answer a Ping runs only while a read waits. waiting is
+	// when the present wait began, or zero if no read waits. waited is how long
+	// earlier reads have waited since the Ping.
 	waiting time.Time
 	waited  time.Duration
 }
@@ -160,8 +163,8 @@ func (k *keepalive) stop() {
 	}
 }
 
-// A read calls beginWait when it begins to wait for the peer, and endWait when the
-// wait is over. heard says whether bytes came.
+// A read calls beginWait before it waits for the peer, and endWait after that.
+// heard says whether bytes arrived.
 func (k *keepalive) beginWait() {
 	if k == nil {
 		return
@@ -185,7 +188,7 @@ func (k *keepalive) endWait(heard bool) {
 	k.waiting = time.Time{}
 }
 
-// tick sends a Ping or gives up, if it is time.
+// tick sends a Ping, or ends the connection, if it is time for that.
 func (k *keepalive) tick() {
 	next, ping, dead := k.judge(time.Now())
 	if dead {
@@ -193,7 +196,7 @@ func (k *keepalive) tick() {
 		return
 	}
 	if ping {
-		_, _ = k.pings.send(k.life.send, false) // an error means that the end is near
+		_, _ = k.pings.send(k.life.send, false) // an error means that the connection is ending
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -202,7 +205,7 @@ func (k *keepalive) tick() {
 	}
 }
 
-// judge decides what a tick does, and when the next one is.
+// judge decides what tick does now, and when the next tick is.
 func (k *keepalive) judge(now time.Time) (next time.Duration, ping, dead bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -223,7 +226,7 @@ func (k *keepalive) judge(now time.Time) (next time.Duration, ping, dead bool) {
 	switch {
 	case left <= 0:
 		return 0, false, true
-	case k.waiting.IsZero(): // nobody reads: an answer may have come and not been seen
+	case k.waiting.IsZero(): // no read waits: the Pong may have arrived unread
 		return k.timeout, false, false
 	}
 	return left, false, false

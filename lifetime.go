@@ -11,44 +11,46 @@ import (
 )
 
 const (
-	// closeTimeout bounds a closing handshake that has no other bound, from its
-	// first frame to the end of the connection.
+	// closeTimeout bounds a closing handshake that nothing else bounds, from
+	// its first frame to the end of the connection.
 	closeTimeout = 5 * time.Second
 
 	// closeLinger is how long the peer may take to end its side of the
-	// connection after both Close frames.
+	// connection once no more frames will be sent.
 	closeLinger = time.Second
 )
 
-// phase is how far the end of a connection has come. It only goes forward.
+// phase is how far a connection has come towards its end. It only moves
+// forward.
 type phase uint8
 
 const (
 	phaseOpen    phase = iota
-	phaseClosing       // nothing is sent after what is queued; the peer may still send
+	phaseClosing       // what is queued is sent, and nothing more; the peer may still send
 	phaseEnded         // the connection below is being closed
 	phaseOver          // the connection below is closed
 )
 
-// lifetime leads a connection from phaseOpen to phaseOver, and knows why. It may
-// be used by many goroutines at once.
+// lifetime takes a connection from phaseOpen to phaseOver and records why. Many
+// goroutines may use it at once.
 type lifetime struct {
 	send *sendQueue
 
 	mu    sync.Mutex
 	phase phase
 	said  bool          // a Close frame was queued
-	cause error         // why the connection is not open any more
-	timer *time.Timer   // ends what finish has begun; nil if it was not called
-	done  chan struct{} // closed in phaseOver; nil if nobody waits
+	cause error         // why the connection is no longer open; nil if it is
+	timer *time.Timer   // bounds what finish does; nil until finish is called
+	done  chan struct{} // closed in phaseOver; nil until over is called
 
-	onClosing func()      // called once phaseOpen is over, with mu locked; may be nil
+	onClosing func()      // called when phaseOpen ends, with mu locked; may be nil
 	onDone    func()      // called in phaseOver; may be nil
-	onTrace   func(error) // the same, with the cause
+	onTrace   func(error) // called in phaseOver with cause; may be nil
 }
 
-// whileOpen calls f if the connection is open. After that one timer rules,
-// whatever deadlines are set.
+// whileOpen calls f, which sets a deadline, if the connection is open. Later
+// on, deadlines of the program have no effect, and timers bound the closing
+// handshake.
 func (l *lifetime) whileOpen(f func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -58,9 +60,10 @@ func (l *lifetime) whileOpen(f func() error) error {
 	return f()
 }
 
-// beginClosing ends phaseOpen. A Close frame with payload p becomes the last that
-// is sent, unless p is nil or the version has no such frame. It reports whether
-// the connection has not ended, and nobody else sees to that.
+// beginClosing ends phaseOpen. The last frame that is sent is a Close frame
+// with payload p, unless p is nil or the version has no Close frame. It reports
+// whether the connection is in phaseClosing and finish was not called: then it
+// is up to the caller to end the connection.
 func (l *lifetime) beginClosing(cause error, p []byte) (unattended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -73,7 +76,7 @@ func (l *lifetime) beginClosing(cause error, p []byte) (unattended bool) {
 	return true
 }
 
-// leaveOpen ends phaseOpen, with mu locked.
+// leaveOpen goes from phaseOpen to p. mu must be locked.
 func (l *lifetime) leaveOpen(p phase, cause error) {
 	l.phase, l.cause = p, cause
 	if l.onClosing != nil {
@@ -81,18 +84,18 @@ func (l *lifetime) leaveOpen(p phase, cause error) {
 	}
 }
 
-// refusal is what writers get after cause has ended the connection. closed is for
-// those that this side has closed.
+// refusal returns the error that writers get after cause has ended the
+// connection. If this side has ended it, refusal returns closed.
 func refusal(cause, closed error) error {
 	if errors.Is(cause, net.ErrClosed) {
 		return closed
 	}
-	return &overError{"write on a connection that is over", cause}
+	return &overError{"write after the end of the connection", cause}
 }
 
-// finish ends a connection on which both sides have said everything, in the
-// background: first the Close frame, then FIN, and no reset that could overtake
-// them.
+// finish ends a connection in the background, after its last frame was queued.
+// That frame leaves first, then FIN. finish avoids a reset, with which the peer
+// could lose the frame.
 func (l *lifetime) finish(cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,34 +111,36 @@ func (l *lifetime) finish(cause error) {
 	}()
 }
 
-// finishing reports whether finish was called, with mu locked.
+// finishing reports whether finish was called. mu must be locked.
 func (l *lifetime) finishing() bool { return l.timer != nil }
 
-// isFinishing is finishing without mu locked.
+// isFinishing reports whether finish was called. mu must not be locked.
 func (l *lifetime) isFinishing() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.finishing()
 }
 
-// linger lets the peer end the connection, or begins to: "the server MUST
-// close first", RFC 6455 section 7.1.1. Clients of hixie-76 do not wait, because
-// some servers never do that.
+// linger ends this side of the connection and waits for the peer to end the
+// other. A client does not end its side, because the server must do that first,
+// RFC 6455 section 5.5.1. A client of hixie-76 does, because some servers of
+// that version never end the connection.
 func (l *lifetime) linger(cause error) {
 	nc, e := l.send.nc, &l.send.enc
 	var peer *CloseError
 	waits := e.side == ClientSide && e.version.traits().serverEnds
 	if !waits && !netx.CloseWrite(nc) && errors.As(cause, &peer) {
-		return // there is no other way to end our side, and nothing left to come
+		return // only closing nc can end our side, and the peer sends no more
 	}
 	netx.AwaitEOF(nc, closeLinger)
 }
 
-// endIdle ends a connection whose peer has ended its side, if nothing is left to
-// be written, and reports whether it did. The goroutine and the timer that finish
-// needs were a fifth of the cost of accepting and closing a connection.
+// endIdle ends a connection whose peer has ended its side, if nothing is left
+// to be written, and reports whether it did. It saves the goroutine and the
+// timer of finish, which were a fifth of the cost of accepting and closing a
+// connection.
 func (l *lifetime) endIdle(cause error) bool {
-	// The hook for traces may read, and this is called by a read.
+	// endIdle is called during a read, and the hook of Trace may read too.
 	if l.onTrace != nil || l.isFinishing() || !l.send.idle() {
 		return false
 	}
@@ -143,8 +148,8 @@ func (l *lifetime) endIdle(cause error) bool {
 	return true
 }
 
-// hangUp ends our side of a connection that has no Close frame, which says the
-// same, and the rest soon after.
+// hangUp ends a connection without a Close frame. It ends this side at once,
+// which tells the peer the same, and the rest after closeLinger.
 func (l *lifetime) hangUp() {
 	time.AfterFunc(closeLinger, func() { l.end(errClosed) })
 	if !netx.CloseWrite(l.send.nc) {
@@ -153,7 +158,8 @@ func (l *lifetime) hangUp() {
 }
 
 // end ends the connection, once. The first cause is kept, except that errClosed
-// gives way to any other.
+// gives way to any other. The error is that of closing nc, or errClosed if the
+// connection had ended before.
 func (l *lifetime) end(cause error) error {
 	l.mu.Lock()
 	if l.phase >= phaseEnded {
@@ -177,7 +183,7 @@ func (l *lifetime) end(cause error) error {
 	return err
 }
 
-// setOver begins phaseOver and tells those who wait for it.
+// setOver begins phaseOver, wakes those who wait for it and calls the hooks.
 func (l *lifetime) setOver() {
 	l.mu.Lock()
 	l.phase = phaseOver
@@ -194,8 +200,8 @@ func (l *lifetime) setOver() {
 	}
 }
 
-// onEnd makes the end of the connection call f, or calls it at once if the
-// connection has ended.
+// onEnd makes f the function that is called in phaseOver. If the connection is
+// over already, onEnd calls f at once.
 func (l *lifetime) onEnd(f func()) {
 	l.mu.Lock()
 	over := l.phase == phaseOver
@@ -206,8 +212,8 @@ func (l *lifetime) onEnd(f func()) {
 	}
 }
 
-// over returns a channel that is closed in phaseOver. It is not made before
-// somebody waits, since each idle connection would keep one.
+// over returns a channel that is closed in phaseOver. The first call makes the
+// channel: otherwise each idle connection would hold one.
 func (l *lifetime) over() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -232,19 +238,20 @@ func (l *lifetime) saidClose() bool {
 	return l.said
 }
 
-// why returns why the connection is not open any more, or nil if it is open.
+// why returns why the connection is no longer open, or nil if it is.
 func (l *lifetime) why() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.cause
 }
 
-// failed reports whether the connection is not open any more, or cannot be
-// written to.
+// failed reports whether the connection is no longer open, or cannot be written
+// to.
 func (l *lifetime) failed() bool { return l.why() != nil || l.send.whyRefused() != nil }
 
-// explain returns what a read returns that ended with err: if that was our own
-// doing, it tells why.
+// explain returns the error for a read from nc that failed with err. Once the
+// connection is closing, the error says so, and once it has ended, the error
+// says why.
 func (l *lifetime) explain(err error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -257,8 +264,8 @@ func (l *lifetime) explain(err error) error {
 	return l.cause
 }
 
-// answered returns what reads return after the peer has ended the connection,
-// which may be its answer to us.
+// answered returns the error of reads after the peer has ended the connection
+// with ce. If this side has closed it before, ce is the answer to that.
 func (l *lifetime) answered(ce *CloseError) error {
 	if l.why() == errClosed {
 		return &overError{"connection closed by this side", ce}
@@ -266,23 +273,25 @@ func (l *lifetime) answered(ce *CloseError) error {
 	return ce
 }
 
-// peerClosed answers the Close frame of the peer with its own payload p, RFC 6455
-// section 5.5.1. It returns what reads return from now on.
+// peerClosed answers the peer's Close frame with a Close frame that has the
+// same payload p, RFC 6455 section 5.5.1. It returns the error of all later
+// reads.
 func (l *lifetime) peerClosed(ce *CloseError, p []byte) error {
 	result := l.answered(ce)
-	l.beginClosing(ce, closeFrame(p))
+	l.beginClosing(ce, closePayload(p))
 	l.finish(ce)
 	return result
 }
 
-// peerFailed tells the peer of its mistake, RFC 6455 section 7.1.7.
+// peerFailed ends the connection because the peer broke the protocol, and tells
+// the peer, RFC 6455 section 7.1.7.
 func (l *lifetime) peerFailed(err *ProtocolError) {
 	p, _ := appendClosePayload(nil, err.Code, "")
 	l.beginClosing(err, p)
 	l.finish(err)
 }
 
-// lost ends a connection that the network has ended.
+// lost ends a connection from which nothing more can be read.
 func (l *lifetime) lost(err error) {
 	l.beginClosing(err, nil)
 	if !l.endIdle(err) {
@@ -290,16 +299,17 @@ func (l *lifetime) lost(err error) {
 	}
 }
 
-// closeFrame is the payload of a Close frame that is to be sent; nil is none.
-func closeFrame(p []byte) []byte {
+// closePayload returns p, but never nil: for beginClosing, nil means no Close
+// frame.
+func closePayload(p []byte) []byte {
 	if p == nil {
 		return []byte{}
 	}
 	return p
 }
 
-// overError is what one side gets after the other side, or the network, has
-// ended the connection, and why. It wraps [net.ErrClosed].
+// overError says what failed because the connection is over, and why that is
+// so. It wraps [net.ErrClosed].
 type overError struct {
 	what  string
 	cause error
