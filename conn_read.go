@@ -36,14 +36,14 @@ func (c *Conn) Discard(ctx context.Context) context.Context {
 				err = ctx.Err()
 			}
 		}
-		release() // so that whoever sees the end may read at once
+		release() // first: once over has ended, the program may read again
 		cancel(contextError(ctx, err))
 	}()
 	return over
 }
 
-// contextError returns the error of ctx instead of the timeout that its end has
-// caused.
+// contextError returns the error of ctx if the end of ctx has made a read fail
+// with err, a timeout. Otherwise it returns err.
 func contextError(ctx context.Context, err error) error {
 	if ctx.Err() != nil && errors.Is(err, os.ErrDeadlineExceeded) {
 		return ctx.Err()

@@ -6,17 +6,17 @@ import (
 	"unicode/utf8"
 )
 
-// messageReader reads one message as it arrives.
+// messageReader reads the payload of one message as it arrives.
 type messageReader struct {
 	r      *receiver
-	prefix []byte            // what was read before there was a messageReader
-	small  [utf8.UTFMax]byte // for hixie text that is longer than the caller's slice
-	rest   []byte            // of small, for the next Read
+	prefix []byte            // payload that was read before NextReader returned
+	small  [utf8.UTFMax]byte // for decode, if the caller's slice may be too short for a character
+	rest   []byte            // the part of small that the next Read returns
 	ended  bool
 }
 
-// errStale is returned by a reader after another message was read.
-var errStale = errors.New("websocket: read from a message that another read has moved past")
+// errStale is the error of a reader whose message a later read has skipped.
+var errStale = errors.New("websocket: read from a message that a later read has skipped")
 
 // NextReader waits for the next message and returns a reader of its payload,
 // for messages that need not be in memory whole; a compressed one is, and is
@@ -37,7 +37,7 @@ func (r *receiver) nextReader() (MessageType, io.Reader, error) {
 	for !r.dec.open {
 		var none []byte
 		ev, err := r.decode(&none)
-		if err == nil && ev == gotMessage { // an empty one
+		if err == nil && ev == gotMessage { // an empty message
 			return r.dec.typ, &messageReader{r: r, ended: true}, nil
 		}
 		if err == nil && !r.dec.open {
@@ -48,7 +48,7 @@ func (r *receiver) nextReader() (MessageType, io.Reader, error) {
 		}
 	}
 	r.flushOwed()
-	if r.dec.rsv != 0 { // it is inflated as a whole
+	if r.dec.rsv != 0 { // a compressed message is inflated as a whole
 		p, err := r.takeMessage(nil, true)
 		if err != nil {
 			return 0, nil, err
@@ -92,12 +92,13 @@ func (m *messageReader) readPrefix(p []byte) int {
 	return n
 }
 
-// decode decodes some of the message into p. It waits if nothing of it is there.
+// decode decodes some of the message into p. It waits until there is something
+// to decode.
 func (m *messageReader) decode(p []byte) (int, error) {
 	r := m.r
 	a := assembly{b: p[:0:len(p)]}
 	if r.dec.version.hixie() && len(p) < utf8.UTFMax {
-		a.b = m.small[:0] // a character that is completed here may need all of it
+		a.b = m.small[:0] // a character may take UTFMax bytes
 	}
 	for len(a.b) == 0 {
 		ev, err := r.decode(&a.b)
@@ -120,7 +121,7 @@ func (m *messageReader) decode(p []byte) (int, error) {
 	}
 	r.flushOwed()
 	n := copy(p, a.b)
-	if n < len(a.b) { // it is in small
+	if n < len(a.b) { // the rest is in small
 		m.rest = a.b[n:]
 	}
 	return n, nil

@@ -35,10 +35,10 @@ func (c *Conn) Flush() error { return c.send.flush() }
 type Prepared struct {
 	typ     MessageType
 	payload []byte
-	framed  [2]framed // of hybi and hixie servers
+	framed  [2]framed // as hybi servers send it, and as hixie servers do
 
-	// compressed has it as servers send it without context takeover, for each
-	// size of window.
+	// compressed holds the frames of servers that compress without context
+	// takeover, one for each size of the window.
 	compressed [permessage.MaxWindowBits - permessage.MinWindowBits + 1]framed
 }
 
@@ -57,7 +57,7 @@ func Prepare(t MessageType, p []byte) (*Prepared, error) {
 	return &Prepared{typ: t, payload: bytes.Clone(p)}, nil
 }
 
-// frame returns m as a server of version v sends it.
+// frame returns the frame of m that a server of version v sends.
 func (m *Prepared) frame(v Version) ([]byte, error) {
 	f := &m.framed[0]
 	if v.hixie() {
@@ -67,7 +67,8 @@ func (m *Prepared) frame(v Version) ([]byte, error) {
 	return f.b, f.err
 }
 
-// compressedFrame returns m as a server sends it that compresses as e does.
+// compressedFrame returns the frame of m that a server with the encoder e
+// sends. The encoder must compress without context takeover.
 func (m *Prepared) compressedFrame(e encoder) []byte {
 	f := &m.compressed[e.compressor.deflate.WindowBits-permessage.MinWindowBits]
 	f.once.Do(func() { f.b, _ = (&Encoder{enc: e}).AppendMessage(nil, m.typ, m.payload) })

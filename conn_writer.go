@@ -11,20 +11,20 @@ import (
 // sends a frame.
 const fragmentSize = 16 << 10
 
-// messageWriter writes one message piece by piece.
+// messageWriter sends one message that is written piece by piece.
 type messageWriter struct {
 	queue *sendQueue
 	typ   MessageType
 	mu    parkMutex
-	buf   *scratch // gathered payload
+	buf   *scratch // payload that was gathered and not sent
 	begun bool     // a frame was sent
 	ended bool
-	text  utf8text.Checker // on hixie
+	text  utf8text.Checker // checks the text of hixie messages
 
-	compressed bool // final once begun
+	compressed bool // may change until begun
 }
 
-var errWriterClosed = errors.New("websocket: write to a message that was ended by Close")
+var errWriterClosed = errors.New("websocket: message has already been ended by Close")
 
 // NextWriter begins a message of type [Text] or [Binary] that is written piece
 // by piece and ended by Close. It is sent as one frame if it is short, and
@@ -69,8 +69,8 @@ func (m *messageWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// gather adds p to the buffer, or sends it after what is there if it is too long
-// for that.
+// gather adds p to the buffer. If p does not fit, gather first sends what is in
+// the buffer, and if p is longer than a fragment, it sends p as well.
 func (m *messageWriter) gather(p []byte) error {
 	if m.buf == nil {
 		m.buf = scratches.Get().(*scratch)
@@ -90,9 +90,10 @@ func (m *messageWriter) gather(p []byte) error {
 	return nil
 }
 
-// room is how many bytes are gathered before a frame is sent. The first frame
-// decides whether the message is compressed. So it waits for Threshold bytes, if
-// that is not more than may be held for long.
+// room returns how many bytes are gathered before a frame is sent. The first
+// frame decides whether the message is compressed, so it waits for Threshold
+// bytes. It does not wait for more than maxQueue, because that memory may be
+// held for long.
 func (m *messageWriter) room() int {
 	if z := m.queue.enc.compressor; z != nil && !m.begun {
 		return max(fragmentSize, min(z.threshold, maxQueue))
@@ -100,15 +101,15 @@ func (m *messageWriter) room() int {
 	return fragmentSize
 }
 
-// decide decides whether the message is compressed, when n bytes of it are known.
-// After the first frame there is nothing left to decide.
+// decide decides whether the message is compressed, once n bytes of it are
+// known. After the first frame the decision is final.
 func (m *messageWriter) decide(n int) {
 	if !m.begun {
 		m.compressed = m.queue.enc.compresses(n)
 	}
 }
 
-// Close sends the rest of the message and lets others write.
+// Close sends the rest of the message and lets other messages be sent.
 func (m *messageWriter) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

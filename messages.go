@@ -20,7 +20,7 @@ func (m Message) CloseError() *CloseError {
 	if m.Type != Close {
 		return nil
 	}
-	ce, err := parseClosePayload(Hybi10, m.Data) // the most tolerant: Parser has checked
+	ce, err := parseClosePayload(Hybi10, m.Data) // Hybi10 accepts all that any Parser lets through
 	if err != nil {
 		return &CloseError{Code: StatusNoStatusReceived}
 	}

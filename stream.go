@@ -11,21 +11,22 @@ import (
 	"unicode/utf8"
 )
 
-// maxStreamMessage is the largest message that a Write of a stream makes. The
-// peer did not choose how long our writes are, and may have a limit: 32 KiB is
-// the lowest that is in use, and what io.Copy writes anyway.
+// maxStreamMessage is the size of the largest message that a stream sends. The
+// peer may limit the size of messages, and the user of a stream cannot heed
+// that limit. 32 KiB is the lowest limit in use, and io.Copy writes no more at
+// once anyway.
 const maxStreamMessage = 32 << 10
 
-// streamConn is a stream of bytes in messages.
+// streamConn carries a stream of bytes in messages.
 type streamConn struct {
 	*Conn
 	typ    MessageType
 	closed atomic.Bool
 
-	readMu  parkMutex // held by whoever reads
-	message io.Reader // the rest of it is to be read next; nil if none is begun
+	readMu  parkMutex // held during a Read
+	message io.Reader // what Read reads next; nil if no message has begun
 
-	writeMu parkMutex // held by whoever writes, so that writes do not mix
+	writeMu parkMutex // held during a Write, so that two do not mix
 }
 
 // Stream returns a [net.Conn] that carries a stream of bytes in messages of
@@ -46,7 +47,7 @@ type streamConn struct {
 // Write can succeed, as in [crypto/tls.Conn].
 func Stream(c *Conn, t MessageType) net.Conn { return &streamConn{Conn: c, typ: t} }
 
-// Read reads from the message at hand, or waits for the next.
+// Read reads from the message in progress, or waits for the next one.
 func (s *streamConn) Read(p []byte) (int, error) {
 	s.readMu.Lock()
 	defer s.readMu.Unlock()
@@ -64,7 +65,7 @@ func (s *streamConn) Read(p []byte) (int, error) {
 	}
 }
 
-// readSome reads what one read of a message yields, which may be nothing.
+// readSome reads once from a message. It may return no bytes and no error.
 func (s *streamConn) readSome(p []byte) (int, error) {
 	if s.message == nil {
 		t, r, err := s.NextReader()
@@ -92,7 +93,7 @@ func (s *streamConn) refuse(t MessageType) error {
 	})
 }
 
-// Write writes p as messages.
+// Write writes p as one or more messages.
 func (s *streamConn) Write(p []byte) (n int, err error) {
 	s.writeMu.Lock()
 	defer s.writeMu.Unlock()
@@ -112,8 +113,8 @@ func (s *streamConn) Write(p []byte) (n int, err error) {
 	return len(p), nil
 }
 
-// writeError makes a [net.Error], which users of net.Conn look for, of that of
-// a deadline that has cut off a frame.
+// writeError replaces the error of a deadline that has cut off a frame by a
+// [net.Error], because users of a net.Conn look for one.
 func writeError(err error) error {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return errWriteTimeout
@@ -121,7 +122,8 @@ func writeError(err error) error {
 	return err
 }
 
-// wholeRunes leaves off what p has of a character that goes on behind it.
+// wholeRunes returns p without the character at its end if p holds only a part
+// of it.
 func wholeRunes(p []byte) []byte {
 	for at := len(p) - 1; at > len(p)-utf8.UTFMax; at-- {
 		if utf8.RuneStart(p[at]) && !utf8.FullRune(p[at:]) {
