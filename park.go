@@ -5,22 +5,23 @@ import (
 	"sync/atomic"
 )
 
-// parkMutex is a mutex for what takes as long as the peer likes. Goroutines that
-// wait for it wait on a channel: testing/synctest counts that as idle and lets its
-// clock go on, which it does not do for [sync.Mutex]. Its zero value is unlocked.
+// parkMutex is a mutex that may be held for as long as the peer likes. A
+// goroutine that waits for it waits on a channel: testing/synctest regards that
+// as durably blocked and advances its clock, which it does not do for a
+// [sync.Mutex]. The zero value is unlocked.
 type parkMutex struct {
 	state atomic.Int32
 	mu    sync.Mutex
-	wake  chan struct{} // closed to wake all who wait; nil if nobody does
+	wake  chan struct{} // closed to wake all that wait; nil if none does
 }
 
 const (
 	parkFree   = iota
-	parkTaken  // and nobody waits
-	parkWaited // taken, and somebody may wait
+	parkTaken  // locked, and no goroutine waits
+	parkWaited // locked, and a goroutine may wait
 )
 
-// Lock locks t. If it is locked already, Lock waits until it is not.
+// Lock locks t. If t is locked already, Lock waits until it is unlocked.
 func (t *parkMutex) Lock() {
 	for !t.state.CompareAndSwap(parkFree, parkTaken) {
 		t.mu.Lock()

@@ -2,18 +2,19 @@
 
 package websocket
 
-// readPoll is how an idle connection waits for its peer without a buffer.
+// readPoll lets an idle connection wait for its peer without holding a buffer.
 type readPoll struct{ small [idleRead]byte }
 
-// writePoll is how a reader sends without ever waiting for the peer. Here another
-// goroutine does that.
+// writePoll lets a read send what is queued without waiting for the peer. Here
+// it writes nothing, and a new goroutine writes everything.
 type writePoll struct{}
 
 func (c *Conn) initPoll() {}
 
 func (p *readPoll) able() bool { return false }
 
-// waitRead waits with a few bytes, and takes a buffer then.
+// waitRead waits with room for a few bytes, and borrows a buffer once they have
+// arrived.
 func (r *receiver) waitRead() (int, error) {
 	n, err := r.nc.Read(r.poll.small[:])
 	r.store(r.poll.small[:n])

@@ -8,27 +8,28 @@ import (
 	"syscall"
 )
 
-// readPoll is how an idle connection waits for its peer without a buffer.
+// readPoll lets an idle connection wait for its peer without holding a buffer.
 type readPoll struct {
-	// raw is set if the system can be asked. Its Read is given try, which is
-	// stored because a new closure for each call would be garbage.
+	// raw is nil if the system cannot poll the connection. raw.Read calls try,
+	// which is stored because each call would allocate a new closure.
 	raw syscall.RawConn
 	try func(fd uintptr) bool
-	err error // of try
+	err error // of the last call of try
 
-	small [idleRead]byte
+	small [idleRead]byte // waitRead reads into it if raw is nil
 }
 
-// writePoll is how a reader sends without ever waiting for the peer.
+// writePoll lets a read send what is queued without waiting for the peer.
 type writePoll struct {
-	raw syscall.RawConn // nil if the system cannot be asked
+	raw syscall.RawConn // nil if the system cannot poll the connection
 	try func(fd uintptr) bool
-	out *sendBuffer // what try is to write
+	out *sendBuffer // what try writes
 	n   int         // how many bytes of it try has written
 }
 
-// initPoll finds out whether the system can be asked. Only the net package's own
-// types count: a type that embeds one of them may read differently.
+// initPoll finds out whether the system can poll the connection. It accepts
+// only types of package net: a type that embeds one of them may have a Read and
+// Write of its own.
 func (c *Conn) initPoll() {
 	switch nc := c.send.nc.(type) {
 	case *net.TCPConn:
@@ -49,11 +50,11 @@ func (c *Conn) useRaw(nc syscall.Conn) {
 	c.send.poll.raw, c.send.poll.try = raw, c.send.poll.tryWrite
 }
 
-// able reports whether the system can be asked.
+// able reports whether the system can poll the connection.
 func (p *readPoll) able() bool { return p.raw != nil }
 
-// waitRead waits until there is something to read, and only then borrows a buffer
-// and reads into it.
+// waitRead waits until there is something to read. Only then it borrows a
+// buffer and reads into it.
 func (r *receiver) waitRead() (int, error) {
 	p := &r.poll
 	if p.raw == nil {
@@ -70,9 +71,10 @@ func (r *receiver) waitRead() (int, error) {
 	return r.w, nil
 }
 
-// tryRead reads if that does not block, and reports whether it need not be called
-// again. It must read before it reports false: the poller reports readiness only
-// once, so data that arrived earlier would never be announced again.
+// tryRead reads if that does not block, and reports whether it is done. If it
+// is not, it is called again when there is something to read. It must read
+// before it reports false: the poller reports readiness only once, so data that
+// arrived earlier would never be announced again.
 func (r *receiver) tryRead(fd uintptr) bool {
 	buf := borrowBuffer(r.large > 0)
 	n, err := ignoringEINTR(syscall.Read, int(fd), buf)
@@ -98,11 +100,12 @@ func ignoringEINTR(f func(int, []byte) (int, error), fd int, p []byte) (int, err
 	}
 }
 
-// tryWrite writes what the system takes at once.
+// tryWrite writes what the system takes at once. It never asks to be called
+// again.
 func (w *writePoll) tryWrite(fd uintptr) bool {
 	n, _ := ignoringEINTR(syscall.Write, int(fd), w.out.b)
 	w.n = max(n, 0)
-	return true // an error comes again with the rest
+	return true // the write of the rest returns the error again
 }
 
 // write writes as much of out as the system takes at once, and returns how much
@@ -112,7 +115,7 @@ func (w *writePoll) write(out *sendBuffer) int {
 		return 0
 	}
 	w.out, w.n = out, 0
-	_ = w.raw.Write(w.try) // an error comes again with the rest
+	_ = w.raw.Write(w.try) // the write of the rest returns the error again
 	w.out = nil
 	return w.n
 }

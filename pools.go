@@ -6,16 +6,18 @@ import (
 	"github.com/protocol-websocket/websocket/internal/mask"
 )
 
-// Connections share this memory. An idle connection holds none of it.
+// Connections share the memory in these pools. An idle connection holds none.
 
 const (
-	// readBufferSize is the most that one read(2) takes, except for large
-	// payloads. Only connections that have something to do hold a buffer.
+	// readBufferSize is the size of a small buffer. Only a connection that has
+	// something to do holds a buffer. Large payloads are read straight into the
+	// message.
 	readBufferSize = 16 << 10
 
-	// largeBufferSize is used after a read has filled its buffer. A message of
-	// 64 KiB, or as many bytes of small ones, then takes one read(2) instead of
-	// five. For messages of 64 KiB this saves a quarter of the CPU time of an echo.
+	// largeBufferSize is the size of a large buffer, which is used after a read
+	// has filled a small one. A message of 64 KiB, or as many bytes of small
+	// ones, then takes one read(2) instead of five. For messages of 64 KiB this
+	// saves a quarter of the CPU time of an echo.
 	largeBufferSize = 72 << 10
 )
 
@@ -29,7 +31,7 @@ var (
 	largeBuffers = sync.Pool{New: func() any { return new(largeBuffer) }}
 )
 
-// borrowBuffer takes a buffer to read into.
+// borrowBuffer takes a buffer from the pool of small or large ones.
 func borrowBuffer(large bool) []byte {
 	if large {
 		return largeBuffers.Get().(*largeBuffer)[:]
@@ -60,12 +62,12 @@ var chunks = sync.Pool{New: func() any { return new(chunk) }}
 // sendBuffer holds frames that are to be sent.
 type sendBuffer struct {
 	b    []byte
-	keys mask.Keys // for the frames that are appended to b
+	keys mask.Keys // masking keys for the frames in b
 }
 
 var sendBuffers = sync.Pool{New: func() any { return new(sendBuffer) }}
 
-// recycle gives out back, which may be nil.
+// recycle gives out back to its pool. out may be nil.
 func (out *sendBuffer) recycle() {
 	if out != nil {
 		out.b = reusable(out.b)
@@ -73,7 +75,7 @@ func (out *sendBuffer) recycle() {
 	}
 }
 
-// scratch holds bytes for the time of a call.
+// scratch is memory that is borrowed for a short time.
 type scratch struct{ b []byte }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -83,8 +85,8 @@ func (s *scratch) recycle() {
 	scratches.Put(s)
 }
 
-// reusable empties b, and drops memory that is too large to keep: more than a
-// queue, a frame, and what append adds.
+// reusable returns b emptied, or nil if its memory is too large to keep: larger
+// than a full queue and a frame of the same size, with what append adds.
 func reusable(b []byte) []byte {
 	if cap(b) > 3*maxQueue {
 		return nil

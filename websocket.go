@@ -28,8 +28,8 @@ type Conn struct {
 	life lifetime
 }
 
-// newConn returns the connection of a finished handshake. rest holds the bytes
-// that arrived after it; they belong to the first frame.
+// newConn returns the connection for a finished handshake. rest holds the bytes
+// that arrived after the handshake. They belong to the first frame.
 func newConn(nc net.Conn, v Version, side Side, cfg *Config, rest []byte) *Conn {
 	if len(rest) > readBufferSize {
 		nc = netx.NewPrefixedConn(nc, bytes.Clone(rest[readBufferSize:]))
@@ -51,13 +51,14 @@ func newConn(nc net.Conn, v Version, side Side, cfg *Config, rest []byte) *Conn 
 	return c
 }
 
-// compress makes c compress its messages, if that was agreed on.
+// compress turns on compression in both directions. p is nil if none was agreed
+// on.
 func (c *Conn) compress(p *pmdParams) {
 	c.send.enc.useCompression(p)
 	c.rcv.dec.useCompression(p)
 }
 
-// setTrace makes the parts call the hooks of t.
+// setTrace makes c call the hooks of t.
 func (c *Conn) setTrace(t *Trace) {
 	if t == nil {
 		return
@@ -73,7 +74,8 @@ func (c *Conn) setTrace(t *Trace) {
 	}
 }
 
-// start begins what happens by itself, after all fields are set.
+// start starts the keepalive and calls the hook Opened of t. All fields of c
+// must be set.
 func (c *Conn) start(t *Trace) {
 	c.rcv.keep.start()
 	if t != nil && t.Opened != nil {
@@ -131,23 +133,25 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.rcv.setDeadline(t) 
 // writes: Pongs, Pings and what a read sends before it waits have none.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.send.setDeadline(t) }
 
-// keptRequest is the request that a connection was made of, kept as long as that
-// lives. Its header is one string: a map, with a slice and a string for each
-// line, takes three times as much memory, and few programs look at it again.
+// keptRequest is the request that a connection came from. The connection keeps
+// it for all its life. Its header is packed into one string: a map, with a
+// slice and a string for each line, takes three times as much memory, and few
+// programs read the header again.
 type keptRequest struct {
 	http.Request
 	header string // see packHeader
 }
 
-// keepRequest returns what is kept of r. What its context still holds of the
-// http.Server is not kept alive.
+// keepRequest returns what a connection keeps of r. The context keeps its
+// values but not its cancellation, because net/http cancels the context of r
+// when ServeHTTP returns.
 func keepRequest(r *http.Request) *keptRequest {
 	k := &keptRequest{Request: *r.WithContext(context.WithoutCancel(r.Context())), header: packHeader(r.Header)}
 	k.Header, k.Body = nil, http.NoBody
 	return k
 }
 
-// unpacked returns a copy of the request with its header.
+// unpacked returns a copy of the request with its header, or nil if k is nil.
 func (k *keptRequest) unpacked() *http.Request {
 	if k == nil {
 		return nil
@@ -157,9 +161,9 @@ func (k *keptRequest) unpacked() *http.Request {
 	return r
 }
 
-// packHeader makes one string of h: of each name, how many values it has, and
-// these. Before each stands how long it is, since a handler may have put
-// anything there.
+// packHeader packs h into one string: for each name, the name, the number of
+// its values, and the values. The length of each comes before it. A separator
+// would not do, because a handler may have put any bytes into h.
 func packHeader(h http.Header) string {
 	out := scratches.Get().(*scratch)
 	defer out.recycle()
