@@ -343,7 +343,7 @@ func (r *receiver) failPeer(err *ProtocolError) error {
 }
 
 // fail makes err the final error, unless there is one already. It drops what
-// was received, because nobody will read it.
+// was received, because no read will return it.
 func (r *receiver) fail(err error) {
 	if r.err != nil {
 		return

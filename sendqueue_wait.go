@@ -12,10 +12,10 @@ import (
 // writer does not lock mu: it moves direct from directIdle to directBusy,
 // writes, and moves it back.
 //
-// Whoever locks the queue sets direct to directOff. If a direct write is in
-// progress, its goroutine becomes the busy one, so that every decision under
-// the lock takes that write into account. Unlocking sets direct to directIdle
-// again if allowsDirect reports true.
+// A goroutine that locks the queue sets direct to directOff. If a direct write
+// is in progress, its goroutine becomes the busy one, so that every decision
+// under the lock takes that write into account. Unlocking sets direct to
+// directIdle again if allowsDirect reports true.
 const (
 	directOff  = iota // a writer must lock the queue
 	directIdle        // no goroutine is writing, and nothing prevents a write
@@ -116,7 +116,7 @@ func (q *sendQueue) leaveLine(me *waiter) {
 }
 
 // unblocked reports whether a frame of the message s, with n bytes of payload,
-// may be written or queued if nobody is in line before it.
+// may be written or queued if no writer is in line before it.
 func (q *sendQueue) unblocked(s *messageWriter, n int) bool {
 	return (q.stream == nil || q.stream == s) && (!q.busy || q.hasRoom(n))
 }

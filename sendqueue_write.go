@@ -23,9 +23,9 @@ func (q *sendQueue) take() *sendBuffer {
 	return out
 }
 
-// write writes what is queued, then o, and then what other goroutines queue
-// meanwhile. It must be called with mu locked and busy not set. It unlocks mu
-// while it writes.
+// write writes what is queued, then o, and then what other goroutines have
+// queued in the meantime. It must be called with mu locked and busy not set. It
+// unlocks mu while it writes.
 func (q *sendQueue) write(o *outgoing) error {
 	q.beginWrite(true)
 	out := q.take()
@@ -188,7 +188,7 @@ func (q *sendQueue) writeRest(out *sendBuffer, n int) {
 }
 
 // stop refuses everything from now on with the error why, and drops what is
-// queued. Nothing can follow a failed write, because nobody knows how much of
+// queued. Nothing can follow a failed write, because it is unknown how much of
 // its frame has left.
 func (q *sendQueue) stop(why error) {
 	if q.stopped {
