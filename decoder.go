@@ -10,49 +10,52 @@ import (
 
 // decoder holds the state of parsing: which message and which frame are in
 // progress. It lives in the value that owns the bytes, a [Parser] or a [Conn],
-// and not on a stack, so that reading can stop at any byte and go on later. It is
-// the twin of encoder, and neither knows the other. Not safe for concurrent use.
+// and not on a stack, so that reading can stop at any byte and continue later.
+// It is the twin of encoder, and neither uses the other. It is not safe for
+// concurrent use.
 type decoder struct {
 	maxSize      int64
 	maxFragments int
-	decompressor *deflate.Decompressor // for messages that have RSV1 set; nil if none may
+	decompressor *deflate.Decompressor // for messages with RSV1 set; nil if none are allowed
 	trace        func(FrameInfo)
 	version      Version
 	side         Side // the side that decodes
-	allowRSV     byte // the reserved bits to which an extension gives a meaning
+	allowRSV     byte // the reserved bits that a negotiated extension uses
 
-	// The message that is being read.
+	// The message that is being decoded.
 	typ       MessageType
-	open      bool // begun and not ended
-	rsv       byte // of its first frame
+	open      bool // its first frame has begun, its last has not ended
+	rsv       byte // the reserved bits of its first frame
 	utf8      utf8text.Checker
-	size      int64
-	fragments int
+	size      int64 // payload bytes of its frames so far
+	fragments int   // frames so far
 
 	frame frameState
 
-	// The last control frame. It is valid until the bytes it came in are
-	// overwritten.
+	// The last control frame. It is valid until the memory it was decoded from
+	// is overwritten.
 	control   []byte
 	controlOp MessageType
 }
 
-// newDecoder returns a decoder for what side receives.
+// newDecoder returns a decoder for the bytes that side receives.
 func newDecoder(v Version, side Side, cfg *Config) decoder {
 	return decoder{version: v, side: side, maxSize: cfg.maxMessageSize(), maxFragments: cfg.maxFragments()}
 }
 
-// useCompression makes d accept compressed messages, if that was agreed on.
+// useCompression lets d accept compressed messages if the handshake agreed on
+// compression. If it did not, p is nil.
 func (d *decoder) useCompression(p *pmdParams) {
 	if p != nil {
 		d.allowRSV, d.decompressor = rsvCompressed, p.inflate(d.side)
 	}
 }
 
-// decode takes n bytes from src until there is something to report, and appends
-// message payload to dst within its capacity. It may change the bytes it takes.
-// After gotMessage the message is of type decoder.typ; after gotControl
-// decoder.control holds a frame of decoder.controlOp.
+// decode decodes src until there is an event to report. It returns n, the
+// number of bytes it has consumed, and may overwrite them. It appends the
+// payload of messages to dst, within the capacity of dst. After gotMessage,
+// decoder.typ is the type of the message. After gotControl, decoder.controlOp
+// and decoder.control are the opcode and the payload of a control frame.
 func (d *decoder) decode(dst, src []byte) (out []byte, n int, ev event, err *ProtocolError) {
 	if d.version.hixie() {
 		return d.decodeHixie(dst, src)
@@ -77,8 +80,8 @@ func (d *decoder) decode(dst, src []byte) (out []byte, n int, ev event, err *Pro
 				return dst, n, gotMessage, d.endMessage()
 			}
 		}
-		// The header is parsed here and not in beginFrame, where it would be the
-		// deepest on the stack.
+		// Parsing the header is the deepest call. beginFrame does not do it,
+		// because that would be one level deeper.
 		h, length, k, err := parseHybiHeader(src[n:])
 		if err == nil && k > 0 {
 			err = d.checkFrame(h, length)
@@ -94,8 +97,9 @@ func (d *decoder) decode(dst, src []byte) (out []byte, n int, ev event, err *Pro
 	}
 }
 
-// beginFrame takes the header of a data frame, n bytes, or the whole of a control
-// frame. It takes nothing if src holds less than that.
+// beginFrame consumes a data frame's header, the first n bytes of src, or a
+// whole control frame. If src holds only part of a control frame, it consumes
+// nothing.
 func (d *decoder) beginFrame(h header, length int64, src []byte, n int) (int, event) {
 	switch {
 	case !h.op.isControl():
@@ -112,7 +116,8 @@ func (d *decoder) beginFrame(h header, length int64, src []byte, n int) (int, ev
 	return n + len(p), gotControl
 }
 
-// decodeHixie is decode for the versions in which a frame is a message.
+// decodeHixie is decode for the hixie versions, in which each frame is a
+// message.
 func (d *decoder) decodeHixie(dst, src []byte) ([]byte, int, event, *ProtocolError) {
 	n := 0
 	for {
@@ -138,19 +143,19 @@ func (d *decoder) decodeHixie(dst, src []byte) ([]byte, int, event, *ProtocolErr
 	}
 }
 
-// checkFrame holds a frame against what may come at this point, RFC 6455
-// sections 5.1, 5.2 and 5.4, and against the limits.
+// checkFrame checks whether a frame may come at this point, RFC 6455 sections
+// 5.1, 5.2 and 5.4, and whether the message stays within the limits.
 func (d *decoder) checkFrame(h header, length int64) *ProtocolError {
 	switch {
 	case h.rsv&^d.allowRSV != 0:
-		return protocolErrorf("%v frame with reserved bits %03b: no extension was negotiated that uses them", h.op, h.rsv)
+		return protocolErrorf("%v frame with reserved bits %03b: no negotiated extension uses them", h.op, h.rsv)
 	case h.rsv != 0 && (h.op.isControl() || h.op == Continuation):
 		return protocolErrorf("%v frame with reserved bits %03b: allowed on the first frame of a message only", h.op, h.rsv)
 	case h.masked != (d.side == ServerSide):
 		if h.masked {
 			return protocolErrorf("masked frame from a server")
 		}
-		return protocolErrorf("frame from a client that is not masked")
+		return protocolErrorf("unmasked frame from a client")
 	case h.op.isControl():
 		return nil
 	case h.op == Continuation && !d.open:
@@ -161,8 +166,9 @@ func (d *decoder) checkFrame(h header, length int64) *ProtocolError {
 	return d.checkLimits(h.rsv != 0, length)
 }
 
-// checkLimits holds the next frame of data against the limits. Compressed data
-// may be a little longer than what it stands for.
+// checkLimits checks whether the message stays within the limits with the next
+// data frame. A compressed message may be a little longer than the limit,
+// because data that cannot be compressed becomes longer.
 func (d *decoder) checkLimits(compressed bool, length int64) *ProtocolError {
 	size, fragments, limit := int64(0), 0, d.maxSize
 	if d.open {
@@ -180,8 +186,8 @@ func (d *decoder) checkLimits(compressed bool, length int64) *ProtocolError {
 	return nil
 }
 
-// inflate appends what the message inflates to that was last decoded, RFC 7692
-// section 7.2.2.
+// inflate decompresses payload, the message that was decoded last, and appends
+// the result to dst, RFC 7692 section 7.2.2.
 func (d *decoder) inflate(dst, payload []byte) ([]byte, *ProtocolError) {
 	n := len(dst)
 	dst, err := d.decompressor.Append(dst, payload, d.maxSize)
@@ -191,14 +197,14 @@ func (d *decoder) inflate(dst, payload []byte) ([]byte, *ProtocolError) {
 	return dst, d.checkInflated(dst[n:])
 }
 
-// errInflate returns the error for the peer after decompressing n bytes has failed
-// with err. Inlined it would add 48 bytes to the stack of inflate, whose calls go
-// deep.
+// errInflate returns the ProtocolError for err, which decompressing n bytes has
+// returned. Inlining it would add 48 bytes to the stack frame of inflate, whose
+// other calls go deep.
 //
 //go:noinline
 func (d *decoder) errInflate(err error, n int) *ProtocolError {
 	if err == deflate.ErrTooLarge {
-		return errTooBig("%d compressed bytes inflate to more: limit is %d", n, d.maxSize)
+		return errTooBig("%d compressed bytes inflate to more than the limit of %d", n, d.maxSize)
 	}
 	return &ProtocolError{Code: StatusInvalidPayloadData, Err: err}
 }
@@ -224,13 +230,13 @@ func (d *decoder) errTooLong(size, length int64) *ProtocolError {
 	return errTooBig("%d bytes, and a frame of %d more: limit is %d", size, length, d.maxSize)
 }
 
-// beginData takes note of the header of a data frame.
+// beginData records the header of a data frame.
 func (d *decoder) beginData(h header, length int64) {
 	if h.op != Continuation {
 		d.beginMessage(h.op)
 		d.rsv = h.rsv
 	}
-	// A literal would be built elsewhere and copied, which takes 5 ns longer.
+	// A struct literal would be built elsewhere and copied. That takes 5 ns more.
 	f := &d.frame
 	f.open, f.fin, f.masked, f.key, f.left = true, h.fin, h.masked, h.key, length
 	d.size += length
@@ -262,9 +268,9 @@ func (d *decoder) traceFrame(f FrameInfo) {
 	}
 }
 
-// direct returns how many bytes of payload of the current frame are still to
-// come. Up to so many may be read straight into the message, past the decoder,
-// if directRead is told.
+// direct returns how many bytes of the current frame's payload are still to be
+// decoded. The caller may read up to that many directly into the message. It
+// must then pass them to directRead and not to decode.
 func (d *decoder) direct() int64 {
 	if !d.frame.open {
 		return 0
@@ -279,7 +285,7 @@ func (d *decoder) directRead(p []byte) *ProtocolError {
 
 func (d *decoder) checksText() bool { return d.typ == Text && d.rsv == 0 && !d.version.hixie() }
 
-// checkText fails at the first byte that cannot be UTF-8, RFC 6455 section
+// checkText fails at the first byte that is not valid UTF-8, RFC 6455 section
 // 8.1, without waiting for the end of the message.
 func (d *decoder) checkText(p []byte) *ProtocolError {
 	if !d.checksText() {

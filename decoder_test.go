@@ -212,7 +212,7 @@ func TestInflateErrors(t *testing.T) {
 	for _, tt := range []struct{ name, payload, want string }{
 		{"corrupt", "\xff", "websocket: peer broke the protocol (1007): expected a message compressed as RFC 1951 has it: block of type 3, which there is not, at byte 1 of 1"},
 		{"truncated", "\x00\x01", "websocket: peer broke the protocol (1007): expected a message compressed as RFC 1951 has it: truncated, at byte 1 of 2"},
-		{"too big", zipped, fmt.Sprintf("websocket: peer exceeded a limit (1009): message too big: %d compressed bytes inflate to more: limit is 1000", len(zipped))},
+		{"too big", zipped, fmt.Sprintf("websocket: peer exceeded a limit (1009): message too big: %d compressed bytes inflate to more than the limit of 1000", len(zipped))},
 	} {
 		p, err := NewParser(RFC6455, ServerSide, Config{MaxMessageSize: 1000})
 		if err != nil {

@@ -8,9 +8,9 @@ import (
 	"github.com/protocol-websocket/websocket/internal/mask"
 )
 
-// encoder turns messages into frames: it knows the version, the side, whether to
-// mask and how to compress. It is the twin of decoder, and neither knows the
-// other. The zero value is that of a server of RFC6455 that compresses nothing.
+// encoder turns messages into frames: it knows the version, the side, whether
+// to mask and how to compress. It is the twin of decoder, and neither uses the
+// other. The zero value encodes for a server of RFC6455 and compresses nothing.
 type encoder struct {
 	version    Version
 	side       Side
@@ -19,12 +19,13 @@ type encoder struct {
 
 // compressor compresses the messages of one direction.
 type compressor struct {
-	mu        sync.Mutex // for a Conn; its holder must not wait
+	mu        sync.Mutex // locked by sendQueue; the holder must not block
 	deflate   deflate.Compressor
 	threshold int // in bytes; shorter messages are sent as they are
 }
 
-// useCompression makes e compress messages, if that was agreed on.
+// useCompression lets e compress messages if the handshake agreed on
+// compression. If it did not, p is nil.
 func (e *encoder) useCompression(p *pmdParams) {
 	if p != nil {
 		e.compressor = &compressor{deflate: p.deflate(e.side), threshold: p.threshold}
@@ -34,12 +35,12 @@ func (e *encoder) useCompression(p *pmdParams) {
 // masks reports whether this side masks its frames, RFC 6455 section 5.1.
 func (e *encoder) masks() bool { return e.side == ClientSide && e.version.traits().masks }
 
-// check reports why a message cannot be sent.
+// check returns an error if a message cannot be sent.
 func (e *encoder) check(t MessageType, p []byte) error {
 	if err := checkMessageType(t); err != nil {
 		return err
 	}
-	if e.version.hixie() { // a frame of the others can hold any message
+	if e.version.hixie() { // the other versions can send any message
 		return (&hixieFraming{}).check(header{fin: true, op: t}, p)
 	}
 	return nil
@@ -58,8 +59,9 @@ func (e *encoder) appendFrame(out *sendBuffer, h header, p []byte) {
 	out.b = appendHybi(out.b, h, p)
 }
 
-// appendHeader and appendTrailer append what stands around a payload of n bytes.
-// Where the version has no fragments, all fragments of a message make one frame.
+// appendHeader appends the bytes before a payload of n bytes, and appendTrailer
+// those after it. In versions without fragments, all fragments of a message are
+// sent as one frame: only the first has a header, and only the last a trailer.
 func (e *encoder) appendHeader(dst []byte, h header, n int) []byte {
 	if h.op == Continuation && !e.version.traits().fragments {
 		return dst
@@ -74,15 +76,16 @@ func (e *encoder) appendTrailer(dst []byte, h header) []byte {
 	return framingOf(e.version).appendTrailer(dst, h)
 }
 
-// compresses reports whether a message of n bytes is to be compressed.
+// compresses reports whether e compresses messages of n bytes.
 func (e *encoder) compresses(n int) bool {
 	return e.compressor != nil && n >= e.compressor.threshold
 }
 
-// compress compresses the payload of a frame. It must be called with z.mu held,
-// in the order in which the frames are sent. Only the last frame of a message
-// loses the four bytes at the end of what was flushed, RFC 7692 section 7.2.1.
-// The result must be recycled.
+// compress compresses the payload of a frame. It must be called in the order in
+// which the frames are sent; on a Conn, the caller holds z.mu. Append leaves
+// out the four bytes 00 00 FF FF at the end of its output. Only the last frame
+// of a message is sent without them, RFC 7692 section 7.2.1. The result must be
+// recycled.
 func (z *compressor) compress(fin bool, p []byte) *scratch {
 	out := scratches.Get().(*scratch)
 	out.b = z.deflate.Append(out.b, p)

@@ -51,7 +51,7 @@ func (t MessageType) String() string {
 	return "opcode " + strconv.Itoa(int(t))
 }
 
-// checkMessageType refuses what is not the type of a message.
+// checkMessageType returns an error unless t is Text or Binary.
 func checkMessageType(t MessageType) error {
 	switch t {
 	case Text, Binary:
@@ -123,17 +123,18 @@ func ParseFrame(src []byte, v Version) (f Frame, n int, err error) {
 	return framingOf(v).parseFrame(src)
 }
 
-// framing is how the versions of one family write single frames. It has no
-// state, and knows nothing of messages. Its methods have pointer receivers: an
-// interface calls those of values through wrappers that take stack.
+// framing encodes and decodes single frames of one family of versions. It has
+// no state and knows nothing about messages. The implementations have methods
+// with pointer receivers, because an interface calls value methods through
+// wrappers, which use stack.
 type framing interface {
-	// check reports why a frame cannot be sent.
+	// check returns an error if the frame cannot be sent.
 	check(h header, payload []byte) error
-	// appendHeader and appendTrailer append what stands before and after a
-	// payload of n bytes.
+	// appendHeader appends the bytes before a payload of n bytes, and
+	// appendTrailer those after it.
 	appendHeader(dst []byte, h header, n int) []byte
 	appendTrailer(dst []byte, h header) []byte
-	// parseFrame is ParseFrame.
+	// parseFrame implements ParseFrame.
 	parseFrame(src []byte) (Frame, int, error)
 }
 
@@ -155,12 +156,11 @@ type header struct {
 	key    uint32 // its lowest byte masks the first byte of the payload
 }
 
-// maxHeader is the most that stands around a payload: 2 bytes, 8 of length, 4
-// of mask.
+// maxHeader is the largest number of bytes that a frame needs besides its
+// payload: 2, then 8 for the length and 4 for the masking key.
 const maxHeader = 14
 
-// rsvCompressed is RSV1, which says that a message is compressed, RFC 7692
-// section 6.
+// rsvCompressed is RSV1, which marks a compressed message, RFC 7692 section 6.
 const rsvCompressed = 4
 
 func appendFrame(dst []byte, v Version, h header, payload []byte) []byte {
@@ -171,7 +171,7 @@ func appendFrame(dst []byte, v Version, h header, payload []byte) []byte {
 	return f.appendTrailer(append(f.appendHeader(dst, h, len(payload)), payload...), h)
 }
 
-// appendHybi is appendFrame for all frames but those of the hixie versions.
+// appendHybi is appendFrame for the versions from hybi-07 on.
 func appendHybi(dst []byte, h header, payload []byte) []byte {
 	dst = (&hybiFraming{}).appendHeader(dst, h, len(payload))
 	if !h.masked {
@@ -183,29 +183,30 @@ func appendHybi(dst []byte, h header, payload []byte) []byte {
 	return dst
 }
 
-// event is why taking bytes apart has stopped.
+// event says why decoding has stopped.
 type event uint8
 
 const (
-	needInput  event = iota // everything in src that can be understood was taken
+	needInput  event = iota // decoding needs more bytes than src holds
 	needRoom                // dst is full, and src has more payload
-	gotStart                // a message begins; decodeHixie alone reports this
-	gotMessage              // dst holds the rest of a message
+	gotStart                // a message begins; only the function decodeHixie reports this
+	gotMessage              // a message is complete, and the rest of its payload is in dst
 	gotControl              // a control frame is complete
 )
 
-// frameState holds the frame that is being read.
+// frameState holds the state of the frame that is being decoded.
 type frameState struct {
 	left   int64  // bytes of payload still to come
-	key    uint32 // for the next of them
-	open   bool   // between the header and the end of the payload
+	key    uint32 // the masking key, rotated for the next byte of payload
+	open   bool   // the header is decoded, the payload is not complete
 	fin    bool
 	masked bool
 	hixie  hixieState
 }
 
-// payload moves as much of the payload as it can from src to dst, within the
-// capacity of dst, and unmasks it on the way.
+// payload appends payload from src to dst and unmasks it. It stops at the end
+// of the frame, of src or of the capacity of dst, and returns the number of
+// bytes.
 func (f *frameState) payload(dst, src []byte) ([]byte, int) {
 	n := int(min(f.left, int64(min(len(src), cap(dst)-len(dst)))))
 	at := len(dst)
@@ -219,7 +220,8 @@ func (f *frameState) payload(dst, src []byte) ([]byte, int) {
 	return dst, n
 }
 
-// took counts and unmasks payload that was read straight into its place.
+// took unmasks p, payload that was read directly into the message, and counts
+// it.
 func (f *frameState) took(p []byte) {
 	if f.masked {
 		f.key = mask.Copy(p, p, f.key)
@@ -227,7 +229,8 @@ func (f *frameState) took(p []byte) {
 	f.left -= int64(len(p))
 }
 
-// hybiFraming is the framing of hybi-07 to RFC 6455, section 5.2.
+// hybiFraming is the framing of RFC 6455 section 5.2 and of the drafts from
+// hybi-07 on.
 type hybiFraming struct{}
 
 func (*hybiFraming) check(h header, payload []byte) error {
@@ -235,7 +238,7 @@ func (*hybiFraming) check(h header, payload []byte) error {
 	case !h.op.known():
 		return fmt.Errorf("websocket: frame of %v: expected Continuation, Text, Binary, Close, Ping or Pong", h.op)
 	case h.rsv > 7:
-		return fmt.Errorf("websocket: frame with RSV %#x: expected three bits", h.rsv)
+		return fmt.Errorf("websocket: frame with RSV %#x: expected 0 to 7", h.rsv)
 	case h.op.isControl() && len(payload) > maxControlPayload:
 		return fmt.Errorf("websocket: %v frame of %d bytes: expected at most %d", h.op, len(payload), maxControlPayload)
 	case h.op.isControl() && !h.fin:
@@ -289,11 +292,12 @@ func (*hybiFraming) parseFrame(src []byte) (Frame, int, error) {
 	return f, end, nil
 }
 
-// parseHybiHeader reads the header at the start of src and its length n, which
-// is 0 if there is not all of it. It refuses what no frame may be; what this
-// frame may not be at this point is the decoder's business. The length is
-// checked before the rest has arrived, so that a peer cannot keep us waiting
-// for a frame that will be refused.
+// parseHybiHeader parses the frame header at the start of src. It returns the
+// length of the payload, and n, the length of the header, which is 0 if src
+// does not hold all of it. It checks the rules that hold for every frame. The
+// decoder checks those that depend on the side and on earlier frames. Opcode
+// and length are checked before the rest of the header has arrived, so that a
+// peer cannot keep the receiver waiting for a frame that will be refused.
 func parseHybiHeader(src []byte) (h header, length int64, n int, err *ProtocolError) {
 	if len(src) < 2 {
 		return header{}, 0, 0, nil
@@ -326,9 +330,10 @@ func parseHybiHeader(src []byte) (h header, length int64, n int, err *ProtocolEr
 	return h, length, n, nil
 }
 
-// parseHybiLength reads the two long forms of the length and reports where
-// they end, RFC 6455 section 5.2: "the minimal number of bytes MUST be used",
-// "the most significant bit MUST be 0".
+// parseHybiLength parses a length of 16 or 64 bits. It returns n, the offset of
+// its end in src, or 0 if src does not hold all of it. RFC 6455 section 5.2:
+// "the minimal number of bytes MUST be used", "the most significant bit MUST be
+// 0".
 func parseHybiLength(src []byte) (length int64, n int, err *ProtocolError) {
 	if src[1]&0x7f == 126 {
 		if len(src) < 4 {
@@ -336,7 +341,7 @@ func parseHybiLength(src []byte) (length int64, n int, err *ProtocolError) {
 		}
 		length = int64(binary.BigEndian.Uint16(src[2:]))
 		if length < 126 {
-			return 0, 0, protocolErrorf("frame length %d written in 16 bits: expected 7", length)
+			return 0, 0, protocolErrorf("frame length %d written in 16 bits: expected 7 bits", length)
 		}
 		return length, 4, nil
 	}
@@ -348,7 +353,7 @@ func parseHybiLength(src []byte) (length int64, n int, err *ProtocolError) {
 	case u>>63 != 0:
 		return 0, 0, protocolErrorf("frame length %d with the top bit set", u)
 	case u < 1<<16:
-		return 0, 0, protocolErrorf("frame length %d written in 64 bits: expected 16 or 7", u)
+		return 0, 0, protocolErrorf("frame length %d written in 64 bits: expected 7 or 16 bits", u)
 	}
 	return int64(u), 10, nil
 }

@@ -11,18 +11,19 @@ import (
 )
 
 // hixieFraming is the framing of hixie-75 and hixie-76 (= hybi-00), section 4.2
-// of the latter: text stands between 0x00 and 0xFF, and a frame whose type has
-// the high bit set has a length in base 128 and is skipped.
+// of the latter. A text frame is text between 0x00 and 0xFF. A frame whose type
+// has the high bit set has a length in base 128, and receivers skip it. The
+// type 0xFF with length 0 closes the connection.
 type hixieFraming struct{}
 
 const (
 	hixieTextStart = 0x00
 	hixieTextEnd   = 0xff // never occurs in UTF-8
-	hixieClose     = 0xff // as a type, with length 0
-	hixieLength    = 0x80 // set in the types of frames that have a length
+	hixieClose     = 0xff // the type of a frame with length 0
+	hixieLength    = 0x80 // the bit set in the types of frames that have a length
 )
 
-// errHixie refuses what the hixie versions lack.
+// errHixie returns the error for sending what the hixie versions do not have.
 func errHixie(what string) error {
 	return fmt.Errorf("websocket: %s on draft-ietf-hybi-00 or draft-hixie-75, which have only text: %w", what, errors.ErrUnsupported)
 }
@@ -41,8 +42,9 @@ func (*hixieFraming) check(h header, payload []byte) error {
 	return nil
 }
 
-// errNotUTF8 is the fault of the writer. Only these versions check for it, because
-// only here can a wrong byte, 0xFF, change where the message ends.
+// errNotUTF8 is returned to a program that sends invalid UTF-8. The package
+// checks this only in the hixie versions, where the invalid byte 0xFF ends the
+// message.
 var errNotUTF8 = errors.New("websocket: text message is not valid UTF-8, which draft-ietf-hybi-00 and draft-hixie-75 cannot carry")
 
 func (*hixieFraming) appendHeader(dst []byte, h header, _ int) []byte {
@@ -61,7 +63,7 @@ func (*hixieFraming) appendTrailer(dst []byte, h header) []byte {
 
 func (*hixieFraming) parseFrame(src []byte) (Frame, int, error) {
 	var f frameState
-	payload := []byte{} // not of len(src), which may hold many frames after this one
+	payload := []byte{} // without capacity len(src): src may hold many more frames
 	for n := 0; ; {
 		out, k, ev, err := decodeHixie(&f, payload, src[n:], math.MaxInt64)
 		payload = out
@@ -81,8 +83,10 @@ func (*hixieFraming) parseFrame(src []byte) (Frame, int, error) {
 	}
 }
 
-// hixieRoom is how much room text needs of which rest has arrived, with what
-// may stand after it. What is broken gets longer still when it is replaced.
+// hixieRoom returns how much room to make for the text at the start of rest.
+// Other frames may follow the text, and need none. An invalid byte becomes
+// U+FFFD, which is longer: UTFMax bytes are enough for one of them, and after
+// that decoding stops with needRoom again.
 func hixieRoom(rest []byte) int {
 	if end := bytes.IndexByte(rest, hixieTextEnd); end >= 0 {
 		return end + utf8.UTFMax
@@ -90,19 +94,19 @@ func hixieRoom(rest []byte) int {
 	return len(rest) + utf8.UTFMax
 }
 
-// hixieState is where in the stream of bytes a frameState is.
+// hixieState says what the next byte of the stream belongs to.
 type hixieState uint8
 
 const (
 	hixieBetween   hixieState = iota // the next byte is the type of a frame
-	hixieInText                      // between 0x00 and 0xFF
-	hixieSkipText                    // the same after a type without a meaning
-	hixieSkipBytes                   // in a frame that has a length; frameState.left bytes are left
+	hixieInText                      // a text frame, after the type
+	hixieSkipText                    // a frame of unknown type that ends with 0xFF
+	hixieSkipBytes                   // a frame that has a length; frameState.left bytes remain
 )
 
-// decodeHixie takes n bytes from src, until there is something to report, and
-// appends text to dst within its capacity. limit bounds the length of a frame
-// that is skipped.
+// decodeHixie decodes src until there is an event to report. It returns n, the
+// number of bytes it has consumed. It appends text to dst, within the capacity
+// of dst. limit bounds the length of a frame that is skipped.
 func decodeHixie(f *frameState, dst, src []byte, limit int64) (out []byte, n int, ev event, err *ProtocolError) {
 	for n < len(src) {
 		switch f.hixie {
@@ -136,7 +140,7 @@ func decodeHixie(f *frameState, dst, src []byte, limit int64) (out []byte, n int
 	return dst, n, needInput, nil
 }
 
-// beginHixie reads the type of a frame, and its length if it has one. It
+// beginHixie parses the type of a frame, and its length if it has one. It
 // returns how many bytes they take, or 0 if src does not hold all of them.
 func (f *frameState) beginHixie(src []byte, limit int64) (n int, ev event, err *ProtocolError) {
 	switch kind := src[0]; {
@@ -160,13 +164,15 @@ func (f *frameState) beginHixie(src []byte, limit int64) (n int, ev event, err *
 	}
 }
 
-// maxHixieLength is how many bytes a length may have. Eight would do for any
-// length; zeros may stand before it, but not for ever.
+// maxHixieLength is the maximum number of bytes in a length. Eight bytes are
+// enough for 64 PiB, but the draft also allows any number of leading zeros.
+// Nine bytes hold 63 bits, so a length never overflows an int64.
 const maxHixieLength = 9
 
-// parseHixieLength reads the length behind the type in src[0], 7 bits a byte,
-// and reports where it ends, 0 if not in src. The limit is held byte by byte:
-// the length of a frame that is to be skipped may still not be anything.
+// parseHixieLength parses the length that follows the type in src[0], 7 bits
+// per byte. It returns n, the offset of its end in src, or 0 if src does not
+// hold all of it. It checks the limit after each byte: frames that are skipped
+// have a limit too.
 func parseHixieLength(src []byte, limit int64) (length int64, n int, err *ProtocolError) {
 	for i, b := range src[1:] {
 		length = length<<7 | int64(b&0x7f)
@@ -182,12 +188,13 @@ func parseHixieLength(src []byte, limit int64) (length int64, n int, err *Protoc
 	return 0, 0, nil
 }
 
-// hixieText moves text from src to dst, up to the end of the frame and within
-// the capacity of dst. Each byte that is not UTF-8 becomes U+FFFD, hixie-76
-// section 4.2. A character whose end has not arrived stays in src.
+// hixieText appends text from src to dst, up to the end of the frame and within
+// the capacity of dst. Each byte that is not valid UTF-8 becomes U+FFFD,
+// hixie-76 section 4.2. A character that has not arrived completely stays in
+// src.
 func hixieText(dst, src []byte) (out []byte, n int, ev event) {
 	room := cap(dst) - len(dst)
-	window := src[:min(len(src), room+1)] // one more: the end needs no room
+	window := src[:min(len(src), room+1)] // one byte more, since 0xFF needs no room
 	end := bytes.IndexByte(window, hixieTextEnd)
 	text := window[:min(len(window), room)]
 	ev = needInput
@@ -210,8 +217,8 @@ func hixieText(dst, src []byte) (out []byte, n int, ev event) {
 	return dst, n, ev
 }
 
-// incompleteTail reports how many bytes at the end of p begin a sequence that
-// more bytes could complete.
+// incompleteTail returns the number of bytes at the end of p that are the start
+// of a UTF-8 sequence and that later bytes could complete.
 func incompleteTail(p []byte) int {
 	for i := 1; i < utf8.UTFMax && i <= len(p); i++ {
 		if tail := p[len(p)-i:]; utf8.RuneStart(tail[0]) {
@@ -224,8 +231,9 @@ func incompleteTail(p []byte) int {
 	return 0
 }
 
-// appendValid appends text to dst within its capacity, with U+FFFD for each
-// byte that is not UTF-8, and reports how much of text that took.
+// appendValid appends text to dst, within the capacity of dst, with U+FFFD for
+// each byte that is not valid UTF-8. It returns how many bytes of text it has
+// consumed. dst must have room for text that is valid.
 func appendValid(dst, text []byte) ([]byte, int) {
 	if utf8.Valid(text) {
 		return append(dst, text...), len(text)
