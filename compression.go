@@ -47,12 +47,12 @@ const (
 	defaultThreshold  = 512
 	defaultWindowBits = 12
 
-	// minPeerWindowBits is the smallest window that peers can be expected to
-	// compress with. The extension allows 8 bits, but zlib refuses them.
+	// minPeerWindowBits is the smallest window that a peer is asked to compress
+	// with. The extension allows 8 bits, but zlib refuses them.
 	minPeerWindowBits = 9
 )
 
-// validate reports what is wrong with the options. A nil c is valid.
+// validate returns an error if an option is out of range. A nil c is valid.
 func (c *Compression) validate() error {
 	switch {
 	case c == nil:
@@ -89,8 +89,8 @@ func (c *Compression) threshold() int {
 	return c.Threshold
 }
 
-// pmdParams is what both sides agreed on for permessage-deflate, and what this
-// side decided for itself.
+// pmdParams holds what both sides agreed on for permessage-deflate, and the
+// threshold, which each side chooses for itself.
 type pmdParams struct {
 	permessage.Params
 	threshold int
@@ -99,8 +99,9 @@ type pmdParams struct {
 // offer returns what a client offers, or "" if c is nil.
 func (c *Compression) offer() string { return c.options().Offer() }
 
-// agree answers the offers of a client. It returns nil and "" if none of them can
-// be accepted: then nothing is compressed.
+// agree chooses one of a client's offers. It returns what was agreed on and the
+// value for the response. If it can accept none of the offers, it returns nil
+// and "", and no message is compressed.
 func (c *Compression) agree(offers []string) (*pmdParams, string) {
 	p, ok := c.options().Accept(offers)
 	if !ok {
@@ -109,7 +110,8 @@ func (c *Compression) agree(offers []string) (*pmdParams, string) {
 	return &pmdParams{p, c.threshold()}, p.String()
 }
 
-// agreed reads the response of a server. c is what was offered, nil if nothing was.
+// agreed returns what a server's response has agreed to, or nil if that is
+// nothing. c holds the options of the offer; it is nil if nothing was offered.
 func (c *Compression) agreed(response []string) (*pmdParams, error) {
 	p, ok, err := c.options().Check(response)
 	if !ok || err != nil {

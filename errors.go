@@ -22,10 +22,10 @@ var ErrIncomplete = errors.New("websocket: message incomplete: append more bytes
 // [Config].PingTimeout after a keepalive Ping.
 var ErrPingTimeout = errors.New("websocket: peer did not answer the keepalive Ping in time")
 
-// errClosed is what every method returns after Close.
+// errClosed is returned by every method after Close.
 var errClosed = fmt.Errorf("websocket: connection closed by this side: %w", net.ErrClosed)
 
-// errWriteClosed is what writers get once a Close frame was sent.
+// errWriteClosed is returned by writes after a Close frame was sent.
 var errWriteClosed = fmt.Errorf("websocket: write after the Close frame: %w", net.ErrClosed)
 
 var (
@@ -33,7 +33,7 @@ var (
 	errWriteTimeout error = timeoutError("write")
 )
 
-// timeoutError is a [net.Error], for programs that look for those.
+// timeoutError implements [net.Error], for programs that test for it.
 type timeoutError string
 
 func (e timeoutError) Error() string   { return "websocket: " + string(e) + " deadline exceeded" }
@@ -43,7 +43,8 @@ func (e timeoutError) Unwrap() error   { return os.ErrDeadlineExceeded }
 
 var _ net.Error = timeoutError("")
 
-// errEOF is an end of the stream that the protocol does not allow for.
+// errEOF is returned by reads after the peer has ended the connection where the
+// protocol does not allow it.
 var errEOF = fmt.Errorf("websocket: peer ended the connection without a Close frame: %w", io.ErrUnexpectedEOF)
 
 // CloseError is returned by reads after the peer's Close frame, RFC 6455
@@ -112,7 +113,7 @@ type HandshakeError struct {
 	Response *http.Response
 	Err      error
 
-	public bool // Err is this package's and may be told to the peer
+	public bool // this package made Err, so its text may be sent to the peer
 }
 
 // Error tells what was expected and what came, and the status of the refusal.
@@ -132,13 +133,14 @@ func isHandshakeError(err error) bool {
 	return ok
 }
 
-// refusef is a refusal by the server, with the status it answers.
+// refusef returns the error for a request that the server refuses with status.
 func refusef(status int, format string, args ...any) *HandshakeError {
 	return &HandshakeError{Status: status, Err: fmt.Errorf(format, args...), public: true}
 }
 
-// inner is the text of an error inside one of this package's, whose prefix is
-// not needed twice. A program may leave Err out of the errors that it makes.
+// inner returns the text of err for use inside the text of another error. It
+// cuts off the package's prefix, which the other text already has. err is nil
+// if a program made an error and left out Err.
 func inner(err error) string {
 	if err == nil {
 		return "no reason given"

@@ -13,12 +13,12 @@ import (
 // a handshake; the zero value cannot be used. Not safe for concurrent use.
 type Parser struct {
 	dec  decoder
-	in   []byte // not yet understood
-	pos  int    // start of what is left of in
-	msg  []byte // the message being joined
-	done bool   // msg was returned and is overwritten by the next
+	in   []byte // what Append was given; in[pos:] is not yet decoded
+	pos  int
+	msg  []byte // the payload of the message in progress, compressed if it came so
+	done bool   // the message was returned; the next may reuse its memory
 
-	inflated []byte // msg, if it was compressed
+	inflated []byte // the payload of a compressed message, decompressed
 
 	err error
 }
@@ -85,7 +85,7 @@ func (p *Parser) Next() (Message, error) {
 	}
 }
 
-// emptied returns p to be used again, unless it is large.
+// emptied returns p[:0], so that its memory is reused, or nil if p is large.
 func emptied(p []byte) []byte {
 	if cap(p) > keepBuffer {
 		return nil
@@ -105,22 +105,23 @@ func (p *Parser) message() (Message, error) {
 	return m, nil
 }
 
-// grow makes room in the message. It goes by what has arrived, never by what
-// was announced, and not beyond this frame: in may hold thousands.
+// grow makes room in the message. How much depends on the bytes that have
+// arrived, never on a length that was only announced. It asks for no more than
+// the current frame needs, because in may hold thousands of frames.
 func (p *Parser) grow() {
 	arrived, left := len(p.in)-p.pos, p.dec.direct()
 	n := int(min(left, int64(max(arrived, len(p.msg)))))
 	switch {
-	case left == 0: // hixie text, whose length nobody knows
+	case left == 0: // hixie text, whose length is unknown
 		p.msg = slices.Grow(p.msg, hixieRoom(p.in[p.pos:]))
 	case p.dec.frame.fin:
 		p.msg = append(make([]byte, 0, len(p.msg)+n), p.msg...)
-	default: // slices.Grow adds what many small fragments need
+	default: // slices.Grow adds more, so that many small fragments cause few copies
 		p.msg = slices.Grow(p.msg, n)
 	}
 }
 
-// release lets go of a large buffer once all that was in it is understood.
+// release drops a large input buffer once everything in it is decoded.
 func (p *Parser) release() {
 	if p.pos == len(p.in) && cap(p.in) > keepBuffer {
 		p.in, p.pos = nil, 0
@@ -133,12 +134,12 @@ func (p *Parser) control() (Message, error) {
 		if _, err := parseClosePayload(p.dec.version, m.Data); err != nil {
 			return Message{}, p.fail(err)
 		}
-		p.err = io.EOF // section 5.5.1: nothing that follows counts
+		p.err = io.EOF // RFC 6455 section 5.5.1: what follows is ignored
 	}
 	return m, nil
 }
 
-// fail makes err final and lets go of what was received.
+// fail makes err the result of all later calls and drops what was received.
 func (p *Parser) fail(err error) error {
 	p.err, p.in, p.msg = err, nil, nil
 	return err

@@ -51,9 +51,10 @@ func (s StatusCode) String() string {
 	return strconv.Itoa(int(s)) + " (" + name + ")"
 }
 
-// sendable reports whether s may stand in a Close frame, RFC 6455 section
-// 7.4.2 and the registry: 1004 is reserved, 1005, 1006 and 1015 only report
-// what happened, and the rest below 3000 is unassigned.
+// sendable reports whether a Close frame may have the code s, RFC 6455 section
+// 7.4.2 and the registry. 1004 is reserved. Programs use 1005, 1006 and 1015 to
+// report what happened, and never send them. Other codes below 3000 are not
+// assigned.
 func (s StatusCode) sendable() bool {
 	switch {
 	case s >= 1000 && s <= 1003, s >= 1007 && s <= 1014, s >= 3000 && s <= 4999:
@@ -62,15 +63,16 @@ func (s StatusCode) sendable() bool {
 	return false
 }
 
-// maxControlPayload is the most a control frame may carry, RFC 6455 section
-// 5.5; a Close frame's reason has two bytes less.
+// maxControlPayload is the maximum payload of a control frame in bytes, RFC
+// 6455 section 5.5. maxReason is what the code of a Close frame leaves for the
+// reason.
 const (
 	maxControlPayload = 125
 	maxReason         = maxControlPayload - 2
 )
 
 // appendClosePayload appends the payload of a Close frame, RFC 6455 section
-// 5.5.1. Code [StatusNoStatusReceived] makes an empty one.
+// 5.5.1. With StatusNoStatusReceived and no reason the payload is empty.
 func appendClosePayload(dst []byte, code StatusCode, reason string) ([]byte, error) {
 	switch {
 	case code == StatusNoStatusReceived && reason == "":
@@ -86,13 +88,13 @@ func appendClosePayload(dst []byte, code StatusCode, reason string) ([]byte, err
 	return append(dst, reason...), nil
 }
 
-// parseClosePayload checks and reads the payload of a Close frame.
+// parseClosePayload parses and checks the payload of a Close frame.
 func parseClosePayload(v Version, p []byte) (*CloseError, *ProtocolError) {
 	if len(p) == 0 {
 		return &CloseError{Code: StatusNoStatusReceived}, nil
 	}
 	if len(p) == 1 {
-		return nil, protocolErrorf("Close frame with a payload of 1 byte: expected none, or a status code of 2")
+		return nil, protocolErrorf("Close frame with a payload of 1 byte: expected none, or a status code of 2 bytes")
 	}
 	code := StatusCode(binary.BigEndian.Uint16(p))
 	if !code.sendable() && !(code == 1004 && v.traits().code1004) {

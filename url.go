@@ -86,8 +86,8 @@ func parseURL(s string) (*URL, error) {
 	return u, u.setResource(p)
 }
 
-// checkURLText makes the checks for which net/url is too lenient, or its
-// message too far from the mistake.
+// checkURLText refuses what net/url would accept, or would refuse with a
+// message that does not name the mistake.
 func checkURLText(s string) error {
 	scheme, _, found := strings.Cut(s, "://")
 	scheme = strings.ToLower(scheme)
@@ -106,9 +106,9 @@ func checkURLText(s string) error {
 
 func isSpaceOrControl(r rune) bool { return r <= ' ' || r == 0x7f }
 
-// syntaxError keeps the reason of net/url, but not the text around it. Where s
-// might hold a password even the reason goes, since it may quote the password
-// as a port or as a bad escape.
+// syntaxError returns the reason that err gives, without the URL that net/url
+// puts around it. If s might hold a password, it leaves out the reason too,
+// because that may quote the password as a port or as a bad escape.
 func syntaxError(s string, err error) error {
 	var uerr *url.Error
 	if errors.As(err, &uerr) && !strings.Contains(s, "@") {
@@ -117,8 +117,8 @@ func syntaxError(s string, err error) error {
 	return errors.New("expected the syntax of RFC 3986, with special characters in user and password percent-encoded")
 }
 
-// basicUser refuses what Basic authentication cannot carry (RFC 7617 section
-// 2).
+// basicUser returns u, or nil if u is empty. It returns an error if Basic
+// authentication cannot carry u (RFC 7617 section 2).
 func basicUser(u *url.Userinfo) (*url.Userinfo, error) {
 	name := u.Username()
 	password, has := u.Password()
@@ -135,7 +135,7 @@ func basicUser(u *url.Userinfo) (*url.Userinfo, error) {
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
-// setHost fills in Host and Zone from the host of p, with port if it has one.
+// setHost sets Host and Zone from the host and port of p.
 func (u *URL) setHost(p *url.URL) error {
 	ascii, err := asciiHost(p.Host)
 	if err != nil {
@@ -155,11 +155,11 @@ func (u *URL) setHost(p *url.URL) error {
 	return nil
 }
 
-// setResource fills in Path and RawQuery.
+// setResource sets Path and RawQuery from those of p.
 func (u *URL) setResource(p *url.URL) (err error) {
-	// EscapedPath would decode and encode anew a path that has one bad byte,
-	// and turn its %2F into slashes. RawPath is the text as it came, wherever
-	// that differs from the encoding EscapedPath chooses.
+	// If a path has one byte that must be encoded, EscapedPath encodes the
+	// decoded path, which turns %2F into a slash. RawPath is the original text.
+	// It is empty if that is the default encoding of Path.
 	path := p.RawPath
 	if path == "" {
 		path = p.EscapedPath()
@@ -221,15 +221,15 @@ func (u URL) Addr() string {
 	return net.JoinHostPort(name, port)
 }
 
-// asciiHost returns host, or host:port, with the host in the form that DNS and
-// the Host header take.
+// asciiHost returns host, which may end with a port, with the name in the ASCII
+// form that DNS and the Host header use.
 func asciiHost(host string) (string, error) {
 	if strings.HasPrefix(host, "[") || !strings.ContainsFunc(host, isNotASCII) {
 		return host, nil
 	}
 	name, port, _ := strings.Cut(host, ":")
-	// Punycode takes quadratic time, so it gets nothing that could not be a name:
-	// four bytes a character at most.
+	// Punycode takes quadratic time, so a name that is certainly too long is
+	// refused first. A character takes at most four bytes.
 	if len(name) > utf8.UTFMax*origin.MaxName {
 		return "", origin.CheckName(name)
 	}
@@ -243,7 +243,7 @@ func asciiHost(host string) (string, error) {
 func isNotASCII(r rune) bool { return r >= utf8.RuneSelf }
 
 // percentEncode encodes the bytes that RFC 3986 allows neither in a path nor
-// in a query, and leaves escapes alone.
+// in a query. It keeps escapes as they are.
 func percentEncode(s string) (string, error) {
 	var b strings.Builder
 	for i := range len(s) {

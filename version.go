@@ -32,26 +32,27 @@ const (
 	versions = 5
 )
 
-// allVersions is what a server takes that was not told otherwise, newest
-// first, which is also the order of the numbers in a 426 response.
+// allVersions are the versions that a server accepts by default, newest first.
+// The numbers in a 426 response have the same order.
 var allVersions = []Version{RFC6455, Hybi10, Hybi07, Hybi00, Hixie75}
 
-// traits is what differs between versions of one framing family; all else
-// that differs is framing and stands in the codecs.
+// traits holds the facts in which versions differ, except those of framing,
+// which are in frame.go and frame_hixie.go.
 type traits struct {
 	name           string
-	number         string // of Sec-WebSocket-Version; "" before hybi-04
-	reason         string // of the 101 response
-	upgrade        string // value of the Upgrade header, in the case that pleased every peer
-	originHeader   string // in the request
-	protocolHeader string // in both directions
-	// headerPrefix begins the Origin and Location headers of a hixie response.
+	number         string // the number in Sec-WebSocket-Version; "" before hybi-04
+	reason         string // the reason phrase of the 101 response
+	upgrade        string // value of the Upgrade header, in the letter case that every peer accepted
+	originHeader   string // name of the header in the request
+	protocolHeader string // name of the header in the request and in the response
+	// headerPrefix begins the names of the Origin and Location headers in a
+	// hixie response.
 	headerPrefix    string
 	proof           proof
-	keyBytes        int  // exact length of Sec-WebSocket-Key's nonce; 0: not insisted on
-	originRequired  bool // every client is a page and has an origin
-	subprotocolList bool // the header is a list in requests, and missing where none is chosen
-	extensions      bool // there is a header to agree on extensions
+	keyBytes        int  // required length of the nonce in Sec-WebSocket-Key; 0 for any
+	originRequired  bool // a request must have an origin, because every client is a web page
+	subprotocolList bool // a request may ask for several subprotocols, and a response leaves the header out if none is chosen
+	extensions      bool // the handshake can negotiate extensions
 	offersDeflate   bool // clients offer permessage-deflate
 
 	masks      bool // clients mask their frames
@@ -59,17 +60,17 @@ type traits struct {
 	ping       bool // there are Ping and Pong
 	closeFrame bool // there is a closing handshake
 	closeCodes bool // a Close frame may have a code and a reason
-	code1004   bool // 1004 meant "too large" before it became reserved
-	serverEnds bool // after the closing handshake the server ends the connection first
+	code1004   bool // peers may send 1004, which meant "too large" before it was reserved
+	serverEnds bool // after the closing handshake the server closes TCP first
 }
 
-// proof is how a server shows that it has understood the request.
+// proof says how a server shows that it has understood the request.
 type proof uint8
 
 const (
-	proofAccept    proof = iota // Sec-WebSocket-Accept, made from Sec-WebSocket-Key
-	proofRepeat                 // it repeats Origin and URL of the request
-	proofChallenge              // that, and the answer to a challenge
+	proofAccept    proof = iota // with Sec-WebSocket-Accept, computed from Sec-WebSocket-Key
+	proofRepeat                 // it repeats the origin and the URL of the request
+	proofChallenge              // as proofRepeat, and it answers a challenge
 )
 
 var traitsOf = [versions]traits{
@@ -104,8 +105,9 @@ var traitsOf = [versions]traits{
 	},
 }
 
-// traits answers for an unknown Version as for RFC6455, so that a number from
-// elsewhere cannot index past the table; entry points refuse it by valid.
+// traits returns the traits of v. For an unknown Version it returns those of
+// RFC6455, so that no number can index past the table. Entry points refuse
+// unknown versions with check.
 func (v Version) traits() *traits {
 	if !v.valid() {
 		v = RFC6455
@@ -115,11 +117,12 @@ func (v Version) traits() *traits {
 
 func (v Version) valid() bool { return v < versions }
 
-// hixie reports whether v has the framing of the first drafts: bytes between
+// hixie reports whether v has the framing of the first drafts: text between
 // 0x00 and 0xFF, without lengths or masks.
 func (v Version) hixie() bool { return v == Hybi00 || v == Hixie75 }
 
-// check is what every entry point that is given a Version calls first.
+// check returns an error if v is unknown. Every entry point that takes a
+// Version calls it first.
 func (v Version) check() error {
 	if v.valid() {
 		return nil
@@ -199,8 +202,8 @@ func (v *Version) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// versionNumbers returns the value of Sec-WebSocket-Version that names those
-// of list that have a number, in the order of allVersions.
+// versionNumbers returns a value of Sec-WebSocket-Version: the numbers of the
+// versions in list, in the order of allVersions. The hixie versions have none.
 func versionNumbers(list []Version) string {
 	var numbers []string
 	for _, v := range allVersions {
