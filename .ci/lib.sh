@@ -1,4 +1,5 @@
-# What the scripts beside this file share. Each of them sources it first.
+# Settings and functions for the scripts in this directory. Each sources this
+# file first.
 
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -10,13 +11,14 @@ tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 failed=()
 
-# The root module comes first, so that its tests do.
+# The root module comes first, so that its tests run first.
 modules=(.)
 while IFS= read -r mod; do
 	modules+=("$(dirname "$mod")")
 done < <(find . -mindepth 2 -name go.mod -not -path '*/testdata/*' -not -path '*/node_modules/*' -not -path './.git/*' | sort)
 
-# step TITLE COMMAND... runs a command, or function, and goes on if it fails.
+# step TITLE COMMAND... runs a command or function. If it fails, the script
+# continues.
 step() {
 	local title=$1 start=$SECONDS status
 	shift
@@ -33,7 +35,7 @@ step() {
 	fi
 }
 
-# finish says how all steps went. It ends the script.
+# finish prints which steps failed and ends the script.
 finish() {
 	echo
 	if ((${#failed[@]} > 0)); then
@@ -64,7 +66,7 @@ in_modules() {
 	return $bad
 }
 
-# need PROGRAM PACKAGE... installs what a program comes in, if it is missing.
+# need PROGRAM PACKAGE... installs the packages if the program is missing.
 need() {
 	local program=$1
 	shift
@@ -76,7 +78,7 @@ need() {
 	command -v "$program" >/dev/null || { echo "$program is missing and could not be installed"; return 1; }
 }
 
-# tools provides what all scripts need.
+# tools installs what all scripts need.
 tools() {
 	command -v go >/dev/null || { echo "go is missing: install it to /usr/local/go"; return 1; }
 	go version
@@ -101,8 +103,8 @@ fuzz_targets() {
 }
 
 # fuzz_target TIME PACKAGE TARGET fuzzes one target. On a busy machine Go
-# sometimes takes the end of the time for a failure, and then says so and names
-# no input that failed.
+# sometimes reports the end of the time as a failure: it prints "context
+# deadline exceeded" and no failing input. That is not counted as a failure.
 fuzz_target() {
 	local log="$tmp/fuzz.log"
 	go test -run '^$' -fuzz "^$3\$" -fuzztime "$1" "$2" >"$log" 2>&1 && return
@@ -110,8 +112,8 @@ fuzz_target() {
 	grep -q 'context deadline exceeded' "$log" && ! grep -q 'Failing input\|panic\|DATA RACE' "$log"
 }
 
-# fuzz_module TIME fuzzes each target of the module in the current directory for
-# so long.
+# fuzz_module TIME fuzzes each target of the module in the current directory.
+# TIME is for each target.
 fuzz_module() {
 	local targets package target bad=0
 	targets=$(fuzz_targets) || return
