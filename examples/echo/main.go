@@ -33,7 +33,7 @@ func main() {
 	var usage usageError
 	switch {
 	case err == nil, errors.Is(err, flag.ErrHelp):
-	case errors.As(err, &usage): // the flag package has told the user
+	case errors.As(err, &usage): // already printed
 		os.Exit(2)
 	default:
 		fmt.Fprintln(os.Stderr, "echo:", err)
@@ -46,8 +46,8 @@ type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
 
-// run is the program: it serves until ctx ends and then shuts down. It tells
-// the user on stdout where to go, and logs to stderr.
+// run serves until ctx ends, and then shuts down. It prints to stdout where the
+// server is, and logs to stderr.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	addr, versions, err := parseFlags(args, stderr)
 	if err != nil {
@@ -90,8 +90,8 @@ func parseFlags(args []string, stderr io.Writer) (addr string, versions []websoc
 	return addr, versions, nil
 }
 
-// openableHost is addr in a form that a browser on this machine can open: a
-// server that listens on all addresses is also at localhost.
+// openableHost returns addr in a form that a browser on this machine can open.
+// For a server that listens on all addresses, that is localhost.
 func openableHost(addr net.Addr) string {
 	if tcp, ok := addr.(*net.TCPAddr); ok && tcp.IP.IsUnspecified() {
 		return fmt.Sprintf("localhost:%d", tcp.Port)
@@ -99,7 +99,7 @@ func openableHost(addr net.Addr) string {
 	return addr.String()
 }
 
-// server is the page and the echo behind it.
+// server serves the page and echoes messages.
 type server struct {
 	ws  websocket.Server
 	log *slog.Logger
@@ -109,7 +109,7 @@ func newServer(versions []websocket.Version, log *slog.Logger) *server {
 	s := &server{log: log}
 	up := &s.ws.Upgrader
 	up.Versions = versions
-	up.PingInterval = 30 * time.Second // finds out about clients that vanished
+	up.PingInterval = 30 * time.Second // detects clients that have vanished
 	up.Trace = &websocket.Trace{HandshakeFailed: func(_ *http.Request, err error) { log.Warn("refused", "reason", err) }}
 	s.ws.Handler = s.handle
 	s.ws.Logger = log
@@ -126,7 +126,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Write(page)
 		return
 	}
-	s.ws.ServeHTTP(w, r) // refuses what asks for no WebSocket
+	s.ws.ServeHTTP(w, r) // refuses requests that do not ask for a WebSocket
 }
 
 // handle is called for each connection, which ends when it returns.
@@ -141,9 +141,9 @@ func (s *server) handle(_ context.Context, c *websocket.Conn) error {
 	return err
 }
 
-// announce tells a client that asks for it with ?version in the URL which
-// version it speaks, in a message before all others. The scripts of a page have
-// no other way to find out.
+// announce sends the name of the version as the first message, if the client
+// asks for it with ?version in the URL. A script in a page cannot find out the
+// version in any other way.
 func announce(c *websocket.Conn) error {
 	if !c.Request().URL.Query().Has("version") {
 		return nil
@@ -152,22 +152,20 @@ func announce(c *websocket.Conn) error {
 }
 
 // keepBuffer is the largest buffer, in bytes, that a connection keeps after a
-// message. One large message should not cost memory for the rest of its days.
+// message. One large message should not cost memory until the connection ends.
 const keepBuffer = 4 << 10
 
-// writeTimeout is how long a client may leave answers waiting that it does not
-// read.
+// writeTimeout is how long an answer may wait for a client that does not read.
 const writeTimeout = 30 * time.Second
 
 // echo sends back what it receives, and returns the error that ended the
 // connection: a *websocket.CloseError if the client closed it.
 //
-// This is the fast way to answer. ReadAppend reads into memory that is used
-// again for every message, and BufferMessage leaves the answer in a queue that
-// goes out before the next read has to wait: when a client sends many messages
-// at once, they are all answered with one system call. ReadMessage and
-// WriteMessage would do the same, at the price of an allocation and a system
-// call for each message.
+// This is the fast way to answer. ReadAppend reads all messages into the same
+// memory. BufferMessage puts the answer into a queue, which is sent before a
+// read waits: if a client sends many messages at once, one system call sends
+// all answers. ReadMessage and WriteMessage would work too, but they cost an
+// allocation and a system call for each message.
 func echo(c *websocket.Conn) error {
 	var buf []byte
 	for {
@@ -175,7 +173,8 @@ func echo(c *websocket.Conn) error {
 		if err != nil {
 			return err
 		}
-		// Keepalive finds clients that are gone; this, those that do not read.
+		// The keepalive detects clients that are gone. This deadline detects
+		// clients that do not read.
 		c.SetWriteDeadline(time.Now().Add(writeTimeout))
 		if err := c.BufferMessage(t, p); err != nil {
 			return err
@@ -190,13 +189,14 @@ const (
 	// shutdownTimeout is how long clients may take to answer the Close frame.
 	shutdownTimeout = 5 * time.Second
 
-	// pageTimeout is how long the page may take to be sent then. Browsers keep
-	// connections in reserve, and net/http would wait 5 seconds for a request.
+	// pageTimeout is how long the shutdown waits for pages that are being sent.
+	// Browsers open connections in reserve, and net/http would wait 5 seconds
+	// for a first request on each.
 	pageTimeout = time.Second
 )
 
-// serve serves on ln until ctx ends, and then as long as closing all
-// connections takes.
+// serve serves on ln until ctx ends, and returns after all connections are
+// closed.
 func (s *server) serve(ctx context.Context, ln net.Listener) error {
 	hs := &http.Server{
 		Handler:           s,
@@ -218,8 +218,8 @@ func (s *server) serve(ctx context.Context, ln net.Listener) error {
 	return nil
 }
 
-// shutdown ends both servers, at once: neither knows of the other's
-// connections.
+// shutdown ends both servers at the same time. Neither knows the connections of
+// the other.
 func (s *server) shutdown(hs *http.Server) {
 	done := make(chan struct{})
 	go func() {

@@ -21,7 +21,7 @@ var versions = []websocket.Version{
 	websocket.RFC6455, websocket.Hybi10, websocket.Hybi07, websocket.Hybi00, websocket.Hixie75,
 }
 
-// program is the program, running.
+// program is a running instance of the program.
 type program struct {
 	host  string // host:port, from the line that is printed
 	stop  context.CancelFunc
@@ -177,7 +177,7 @@ func TestVersionsFlag(t *testing.T) {
 }
 
 // TestShutdown ends the program while clients of every version wait for
-// messages, and one holds a connection on which it never sends a request.
+// messages, and another client has a connection but never sends a request.
 func TestShutdown(t *testing.T) {
 	p := start(t)
 	silent, err := net.Dial("tcp", p.host)
@@ -260,7 +260,7 @@ func TestMistakesAreExplained(t *testing.T) {
 func TestHelpIsNoFailure(t *testing.T) {
 	err := run(t.Context(), []string{"-h"}, io.Discard, io.Discard)
 	if !errors.Is(err, flag.ErrHelp) {
-		t.Errorf("error %v, expected flag.ErrHelp, which main takes for success", err)
+		t.Errorf("error %v, expected flag.ErrHelp, which main treats as success", err)
 	}
 }
 

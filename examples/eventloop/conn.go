@@ -8,22 +8,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// conn is a session on a socket. It belongs to its loop and is used in no other
-// goroutine.
+// conn is a session on a socket. Only the goroutine of its loop uses it.
 type conn struct {
 	fd     int
 	remote string
 	ws     session
 	due    deadline
 
-	out      []byte // not sent yet; nil while there is nothing
-	interest uint32 // what epoll watches for
-	eof      bool   // the peer sends no more
-	finSent  bool   // nor do we
+	out      []byte // bytes not sent yet; nil if there are none
+	interest uint32 // the events that epoll watches for
+	eof      bool   // the peer has ended its side of the connection
+	finSent  bool   // we have ended ours
 }
 
-// read moves what has arrived through the session and sends what comes of it.
-// One read for each event, however much there is, treats all connections alike.
+// read reads what has arrived, passes it to the session and sends the answers.
+// It reads once for each event, even if more has arrived, so that one
+// connection does not delay the others.
 func (l *loop) read(c *conn) {
 	n, err := unix.Read(c.fd, l.in)
 	switch {
@@ -34,11 +34,11 @@ func (l *loop) read(c *conn) {
 		return
 	case n == 0:
 		c.eof = true
-		if c.ws.err == nil { // hixie-75 has no other end
+		if c.ws.err == nil { // in hixie-75, connections end only this way
 			c.ws.err = errEOF
 		}
 	}
-	if c.ws.err != nil { // nothing counts any more, but it must be read lest the system answer it with a reset
+	if c.ws.err != nil { // the input is ignored, but closing with unread input would send a reset
 		l.settle(c)
 		return
 	}
@@ -51,8 +51,8 @@ func (l *loop) read(c *conn) {
 	l.reclaim(out)
 }
 
-// reclaim keeps the memory of out for the next connection, unless one large
-// message has blown it up.
+// reclaim keeps the memory of out for the next read of any connection, unless a
+// large message has made it large.
 func (l *loop) reclaim(out []byte) {
 	if cap(out) <= l.maxOut {
 		l.out = out
@@ -61,7 +61,8 @@ func (l *loop) reclaim(out []byte) {
 	l.out = nil
 }
 
-// send sends as much of out as the system takes, and keeps a copy of the rest.
+// send sends as much of out as the system accepts, and keeps a copy of the
+// rest.
 func (l *loop) send(c *conn, out []byte) {
 	n := 0
 	if len(out) > 0 {
@@ -81,11 +82,12 @@ func (l *loop) send(c *conn, out []byte) {
 	l.settle(c)
 }
 
-// settle decides what is to be done next about c after something has happened,
-// and until when it has to.
+// settle is called after c has changed. It sets the deadline of c, ends the
+// connection or our side of it if nothing is left to do, and otherwise chooses
+// the events to wait for.
 func (l *loop) settle(c *conn) {
 	switch {
-	case c.ws.err == nil && !c.ws.open(): // its time began when it was accepted
+	case c.ws.err == nil && !c.ws.open(): // begin has set the deadline of the handshake
 	case c.ws.err == nil:
 		l.idle.join(&c.due, l.now)
 	case c.due.in != &l.closing:
@@ -97,8 +99,8 @@ func (l *loop) settle(c *conn) {
 			return
 		}
 		if !c.finSent {
-			// Closing at once could destroy the Close frame on its way: the
-			// system answers what arrives later with a reset.
+			// Closing the socket now could destroy the Close frame on its way:
+			// the system answers later input with a reset.
 			unix.Shutdown(c.fd, unix.SHUT_WR)
 			c.finSent = true
 		}
@@ -106,8 +108,8 @@ func (l *loop) settle(c *conn) {
 	l.watch(c)
 }
 
-// watch tells epoll what c waits for. A peer that does not read what it is
-// sent is not read from either: this is what bounds c.out.
+// watch tells epoll which events c waits for. While maxOut bytes wait for the
+// peer, the loop does not read from it. That bounds c.out.
 func (l *loop) watch(c *conn) {
 	var want uint32
 	if !c.eof && (c.ws.err != nil || len(c.out) < l.maxOut) {
@@ -125,7 +127,7 @@ func (l *loop) watch(c *conn) {
 	}
 }
 
-// remoteAddr is the address of a peer as package net would write it.
+// remoteAddr returns the address of a peer in the format of package net.
 func remoteAddr(sa unix.Sockaddr) string {
 	switch sa := sa.(type) {
 	case *unix.SockaddrInet4:

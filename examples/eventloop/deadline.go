@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// deadlines is a queue of connections that may all wait equally long. Whoever
-// joins it last has the latest deadline, so it is always in order, and
-// all it takes to find those whose time is up is to look at its front.
+// deadlines is a queue of connections that all have the same timeout. The
+// connection that joined last has the latest deadline, so the queue is always
+// in order, and connections whose deadline has passed are at its front.
 type deadlines struct {
 	after time.Duration
 	queue list.List // of *deadline
 }
 
-// deadline is a place in at most one queue.
+// deadline is the deadline of a connection. It is in at most one queue.
 type deadline struct {
 	owner *conn
 	at    time.Time
@@ -23,8 +23,7 @@ type deadline struct {
 	place *list.Element
 }
 
-// join gives d all of the time from now on, and takes it out of the queue in
-// which it was.
+// join restarts the time of d, and moves it from its queue to the end of q.
 func (q *deadlines) join(d *deadline, now time.Time) {
 	d.at = now.Add(q.after)
 	if d.in == q {
@@ -42,7 +41,7 @@ func (d *deadline) leave() {
 	}
 }
 
-// first returns the deadline that comes first, nil if there is none.
+// first returns the earliest deadline, or nil if there is none.
 func (q *deadlines) first() *deadline {
 	e := q.queue.Front()
 	if e == nil {

@@ -18,15 +18,15 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// options are what may be chosen about a loop. Zeros stand for the values that
-// newLoop has.
+// options are the options of a loop. newLoop has defaults for those that are
+// zero.
 type options struct {
 	upgrader websocket.Upgrader // its HandshakeTimeout bounds the opening handshake
 
-	idleTimeout  time.Duration // without a byte in either direction
-	closeTimeout time.Duration // for the peer to end the connection after us
+	idleTimeout  time.Duration // how long no byte may pass in either direction
+	closeTimeout time.Duration // how long the peer may take to end a connection that we have closed
 	maxConns     int
-	maxOut       int // bytes that may wait for a peer before it is not read from
+	maxOut       int // while so many bytes wait for a peer, the loop does not read from it
 	log          *slog.Logger
 }
 
@@ -37,7 +37,7 @@ var (
 	errStopping = errors.New("server is shutting down")
 )
 
-// loop is a server in one goroutine. Only stop may be called from others.
+// loop is a server in one goroutine. Other goroutines may call only stop.
 type loop struct {
 	upgrader websocket.Upgrader
 	maxConns int
@@ -47,7 +47,7 @@ type loop struct {
 	epoll     int
 	events    [256]unix.EpollEvent
 	listener  int
-	accepting bool // listener is watched
+	accepting bool // epoll watches listener
 
 	// stopped becomes readable when stop closes the other end.
 	stopped           int
@@ -56,13 +56,13 @@ type loop struct {
 
 	conns                  map[int]*conn // by descriptor
 	opening, idle, closing deadlines
-	now                    time.Time // asked for once a turn, which is exact enough
+	now                    time.Time // read once in each turn, which is exact enough
 
-	in, out []byte // one of each is enough for all connections
+	in, out []byte // buffers that all connections share
 }
 
-// newLoop makes a loop that accepts connections from ln, which belongs to it
-// from then on.
+// newLoop returns a loop that accepts connections from ln. The caller must not
+// use ln after that.
 func newLoop(ln *net.TCPListener, o options) (*loop, error) {
 	defer ln.Close() // the loop has a descriptor of its own
 	l := &loop{
@@ -84,7 +84,7 @@ func newLoop(ln *net.TCPListener, o options) (*loop, error) {
 	return l, nil
 }
 
-// open makes the descriptors that the loop needs for itself.
+// open opens the descriptors that the loop itself needs.
 func (l *loop) open(ln *net.TCPListener) (err error) {
 	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return err
@@ -103,8 +103,8 @@ func (l *loop) open(ln *net.TCPListener) (err error) {
 	return l.control(unix.EPOLL_CTL_ADD, l.listener, unix.EPOLLIN)
 }
 
-// duplicate returns a second descriptor of ln, which is non-blocking as the
-// first and which the Go runtime does not know.
+// duplicate returns a second descriptor of ln. It is non-blocking, as the first
+// is, and the Go runtime does not know it.
 func duplicate(ln *net.TCPListener) (fd int, err error) {
 	raw, err := ln.SyscallConn()
 	if err != nil {
@@ -120,11 +120,12 @@ func (l *loop) control(op, fd int, events uint32) error {
 	return unix.EpollCtl(l.epoll, op, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)})
 }
 
-// stop begins to shut down: run refuses new connections, closes those there are
-// and returns. It may be called from any goroutine, and more than once.
+// stop begins the shutdown: run refuses new connections, closes the existing
+// ones and returns. Any goroutine may call it, and more than once.
 func (l *loop) stop() { l.stopper.Close() }
 
-// run serves until stop was called and all connections have ended.
+// run serves until stop is called, and returns after all connections have
+// ended.
 func (l *loop) run() error {
 	defer l.release()
 	for !l.stopping || len(l.conns) > 0 {
@@ -135,8 +136,8 @@ func (l *loop) run() error {
 	return nil
 }
 
-// step waits for something to happen, for so many milliseconds at most, and
-// deals with it. It returns how many events there were.
+// step waits for events, at most so many milliseconds, and handles them. It
+// returns the number of events. Less than 0 milliseconds means no limit.
 func (l *loop) step(milliseconds int) (int, error) {
 	n, err := unix.EpollWait(l.epoll, l.events[:], milliseconds)
 	if err != nil && err != unix.EINTR {
@@ -147,9 +148,9 @@ func (l *loop) step(milliseconds int) (int, error) {
 	return n, l.turn(l.events[:n])
 }
 
-// turn deals with what has happened. New connections come last: one of them
-// may get the descriptor of one that has just ended, for which there are still
-// events.
+// turn handles events. It accepts new connections last: a new one may get the
+// descriptor of a connection that has just ended, and events may still hold one
+// for that descriptor.
 func (l *loop) turn(events []unix.EpollEvent) error {
 	incoming := false
 	for _, ev := range events {
@@ -171,21 +172,21 @@ func (l *loop) turn(events []unix.EpollEvent) error {
 	return nil
 }
 
-// ready deals with events of a connection. EPOLLHUP means that both directions
+// ready handles the events of a connection. EPOLLHUP means that both directions
 // have ended, so nothing can be sent any more.
 func (l *loop) ready(c *conn, events uint32) {
 	switch {
 	case events&(unix.EPOLLERR|unix.EPOLLHUP) != 0:
 		l.drop(c, unix.ECONNRESET)
 	case events&unix.EPOLLOUT != 0:
-		l.send(c, c.out) // reading can wait: the event comes again
+		l.send(c, c.out) // reading can wait: epoll reports the input again
 	case events&unix.EPOLLIN != 0:
 		l.read(c)
 	}
 }
 
-// acceptBatch is how many connections are accepted before the others have
-// their turn.
+// acceptBatch is how many connections are accepted before the loop handles
+// other events.
 const acceptBatch = 64
 
 func (l *loop) accept() error {
@@ -200,15 +201,16 @@ func (l *loop) accept() error {
 		case unix.EAGAIN:
 			return nil
 		case unix.EINTR, unix.ECONNABORTED:
-		default: // mostly, that there are no descriptors left
+		default: // usually, no descriptors are left
 			return l.listenNoMore(err)
 		}
 	}
 	return nil
 }
 
-// listenNoMore leaves new connections to the system's queue until one of ours
-// ends. Without it, epoll would report them again and again.
+// listenNoMore stops accepting connections until one ends. New ones wait in the
+// system's queue. epoll stops watching the listener, because it would report
+// them again and again.
 func (l *loop) listenNoMore(why error) error {
 	if len(l.conns) == 0 {
 		return fmt.Errorf("cannot accept connections: %w", why)
@@ -224,32 +226,33 @@ func (l *loop) listenAgain() {
 	}
 }
 
-// begin makes a connection of a descriptor.
+// begin adds the connection whose descriptor is fd.
 func (l *loop) begin(fd int, remote string) {
 	c := &conn{fd: fd, remote: remote, ws: newSession(&l.upgrader, remote), interest: unix.EPOLLIN}
 	c.due.owner = c
 	l.conns[fd] = c
 	l.opening.join(&c.due, l.now)
-	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // answers are written whole
+	unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1) // each answer is written as a whole
 	if err := l.control(unix.EPOLL_CTL_ADD, fd, c.interest); err != nil {
 		l.drop(c, err)
 	}
 }
 
-// drop ends a connection at once, over err if its session was not over before.
+// drop closes a connection at once. err says why, if the session is not over.
 func (l *loop) drop(c *conn, err error) {
 	if c.ws.err == nil {
 		c.ws.err = err
 	}
 	c.due.leave()
 	delete(l.conns, c.fd)
-	unix.Close(c.fd) // epoll forgets it too
+	unix.Close(c.fd) // this removes it from epoll too
 	l.log.Info("closed", "remote", c.remote, "reason", c.ws.err)
 	l.listenAgain()
 }
 
-// untilDeadline is how many milliseconds there are until the next deadline, -1
-// if there is none. It is rounded up, lest the loop turn idly at the end.
+// untilDeadline returns the milliseconds until the next deadline, or -1 if
+// there is none. It rounds up, so that the loop does not wake before the
+// deadline.
 func (l *loop) untilDeadline() int {
 	next := time.Duration(math.MaxInt64)
 	for _, q := range []*deadlines{&l.opening, &l.idle, &l.closing} {
@@ -263,7 +266,7 @@ func (l *loop) untilDeadline() int {
 	return int(min(max(next+time.Millisecond-1, 0)/time.Millisecond, math.MaxInt32))
 }
 
-// expire deals with the connections whose time is up.
+// expire ends the connections whose deadline has passed.
 func (l *loop) expire() {
 	l.expired(&l.opening, func(c *conn) {
 		l.end(c, errTooSlow, http.StatusRequestTimeout)
@@ -284,12 +287,12 @@ func (l *loop) expired(q *deadlines, f func(*conn)) {
 	}
 }
 
-// end begins to end a connection from this side.
+// end begins to close a connection from this side.
 func (l *loop) end(c *conn, err error, status int) {
 	l.send(c, c.ws.end(c.out, err, websocket.StatusGoingAway, status))
 }
 
-// shutdown begins to end all connections.
+// shutdown begins to close all connections.
 func (l *loop) shutdown() {
 	l.log.Info("shutting down")
 	l.stopping = true
@@ -301,12 +304,12 @@ func (l *loop) shutdown() {
 	}
 }
 
-// release gives back what the loop holds of the system, connections included.
+// release closes all descriptors of the loop, those of connections included.
 func (l *loop) release() {
 	for _, c := range l.conns {
 		l.drop(c, errStopping)
 	}
-	l.stoppedR.Close() // which, like the next, may be nil
+	l.stoppedR.Close() // both files may be nil
 	l.stopper.Close()
 	for _, fd := range []int{l.listener, l.epoll} {
 		if fd >= 0 {

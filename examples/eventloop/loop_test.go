@@ -15,8 +15,8 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// steppedLoop is a loop that runs only as far as the test lets it, so that the
-// test can look into it, and one connection to it that never blocks.
+// steppedLoop is a loop that runs only when the test calls step, so that the
+// test can look into it. fd is a non-blocking connection to it.
 type steppedLoop struct {
 	t *testing.T
 	*loop
@@ -53,7 +53,8 @@ func newSteppedLoop(t *testing.T, o options) *steppedLoop {
 	return s
 }
 
-// step reports whether anything happened within so many milliseconds.
+// step runs one turn of the loop. It reports whether anything happened within
+// so many milliseconds.
 func (s *steppedLoop) step(milliseconds int) bool {
 	s.t.Helper()
 	n, err := s.loop.step(milliseconds)
@@ -63,7 +64,7 @@ func (s *steppedLoop) step(milliseconds int) bool {
 	return n > 0
 }
 
-// conn is the only connection, nil if it has ended.
+// conn returns the only connection, or nil if it has ended.
 func (s *steppedLoop) conn() *conn {
 	for _, c := range s.conns {
 		return c
@@ -71,7 +72,7 @@ func (s *steppedLoop) conn() *conn {
 	return nil
 }
 
-// write writes what the system takes of p.
+// write writes as much of p as the system accepts.
 func (s *steppedLoop) write(p []byte) int {
 	s.t.Helper()
 	n, err := unix.Write(s.fd, p)
@@ -84,7 +85,7 @@ func (s *steppedLoop) write(p []byte) int {
 	return n
 }
 
-// read reads what there is.
+// read reads what has arrived.
 func (s *steppedLoop) read() []byte {
 	s.t.Helper()
 	p := make([]byte, 64<<10)
@@ -98,7 +99,8 @@ func (s *steppedLoop) read() []byte {
 	return p[:n]
 }
 
-// keepBuffersSmall makes the system take less before it says that it is full.
+// keepBuffersSmall makes the system's buffers small, so that they are full
+// soon.
 func (s *steppedLoop) keepBuffersSmall() {
 	unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_SNDBUF, 64<<10)
 	unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 64<<10)
@@ -106,8 +108,8 @@ func (s *steppedLoop) keepBuffersSmall() {
 	unix.SetsockoptInt(s.conn().fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 64<<10)
 }
 
-// poison overwrites the buffer that all connections share, in which nothing
-// may lie that still waits to be sent.
+// poison overwrites the buffer that all connections share. No bytes in it may
+// still wait to be sent.
 func (s *steppedLoop) poison() {
 	shared := s.out[:cap(s.out)]
 	for i := range shared {
@@ -115,9 +117,9 @@ func (s *steppedLoop) poison() {
 	}
 }
 
-// TestSlowReader writes and does not read, until nothing moves any more: then
-// the server must have stopped to read, with little in its memory. After that it
-// reads, and everything must have come back, in order.
+// TestSlowReader writes and does not read until it can write no more. By then
+// the server must have stopped reading, with little in its memory. Then the
+// test reads, and all messages must come back in order.
 func TestSlowReader(t *testing.T) {
 	for _, v := range versions {
 		t.Run(v.String(), func(t *testing.T) {
@@ -138,7 +140,8 @@ func TestSlowReader(t *testing.T) {
 				queue, sent = queue[n:], sent+n
 				blocked = !s.step(100) && n == 0
 				s.poison()
-				// One read, of as much as the buffer holds, may come on top.
+				// The last read may exceed the limit by as much as the buffer
+				// holds.
 				if most := len(s.in) + maxOut + 20_000; len(s.conn().out) > most {
 					t.Fatalf("%d bytes wait for the peer, expected no more than %d", len(s.conn().out), most)
 				}
@@ -165,8 +168,9 @@ func TestSlowReader(t *testing.T) {
 	}
 }
 
-// TestSlowReaderIsGivenUp is a peer that reads nothing until it is idle in the
-// eyes of the server. It would not read a Close frame either.
+// TestSlowReaderIsGivenUp has a peer that reads nothing, until the idle
+// timeout. The server drops it without a Close frame, which the peer would not
+// read.
 func TestSlowReaderIsGivenUp(t *testing.T) {
 	s := newSteppedLoop(t, options{idleTimeout: 50 * time.Millisecond, closeTimeout: time.Hour})
 	c := newClient(t, websocket.RFC6455)
@@ -191,8 +195,8 @@ func (s *steppedLoop) idleIsEmpty() bool {
 	return s.opening.first() == nil && s.idle.first() == nil && s.closing.first() == nil
 }
 
-// TestConnectionsAndMemoryAreGivenBack looks at what is left of a connection:
-// its descriptor, its deadline, and a buffer that a large message has blown up.
+// TestConnectionsAndMemoryAreGivenBack checks that nothing is left of a
+// connection: its descriptor, its deadline, and the buffer for a large message.
 func TestConnectionsAndMemoryAreGivenBack(t *testing.T) {
 	s := newSteppedLoop(t, options{})
 	c := newClient(t, websocket.RFC6455)
@@ -232,6 +236,6 @@ func TestStopMayBeCalledTwice(t *testing.T) {
 	}
 	s.stop()
 	if s.step(50) {
-		t.Error("the loop turns though nothing happens")
+		t.Error("the loop had an event, though nothing happened")
 	}
 }

@@ -1,13 +1,13 @@
 //go:build linux
 
-// Eventloop is an echo server for every version of the WebSocket protocol that
-// serves all its connections in one thread, by epoll: it shows how to use the
-// package's core, which does no I/O, under an event loop of one's own.
+// Eventloop is an echo server for every version of the WebSocket protocol. It
+// serves all connections in one goroutine, with epoll. It shows how to use the
+// core of the package, which does no I/O, in an event loop of your own.
 //
 //	cd examples/eventloop && go run . [-addr 127.0.0.1:8080]
 //
-// The protocol is in session.go, and knows nothing of sockets. The sockets are
-// in loop.go and conn.go, and know nothing of the protocol. It runs on Linux.
+// session.go has the protocol and uses no sockets. loop.go and conn.go have the
+// sockets and do not know the protocol. The program runs on Linux only.
 package main
 
 import (
@@ -34,7 +34,7 @@ func main() {
 	}
 }
 
-// run serves until ctx ends, and then as long as closing all connections takes.
+// run serves until ctx ends, and returns after all connections are closed.
 func run(ctx context.Context, addr string, idle time.Duration) error {
 	ln, err := net.Listen("tcp", addr)
 	if err != nil {

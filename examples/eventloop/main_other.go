@@ -8,6 +8,6 @@ import (
 )
 
 func main() {
-	fmt.Fprintln(os.Stderr, "eventloop: this example is about epoll, which only Linux has")
+	fmt.Fprintln(os.Stderr, "eventloop: this example needs epoll, which only Linux has")
 	os.Exit(1)
 }

@@ -23,15 +23,14 @@ import (
 // patience is how long a test waits for what should come at once.
 const patience = 10 * time.Second
 
-// testLoop is a loop, running.
+// testLoop is a running loop.
 type testLoop struct {
 	*loop
 	addr  string
 	ended chan error
 }
 
-// start runs a loop until the end of the test, and then checks that it shuts
-// down.
+// start runs a loop until the end of the test, and then checks that it ends.
 func start(t *testing.T, o options) *testLoop {
 	t.Helper()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -58,7 +57,7 @@ func (l *testLoop) awaitEnd(t *testing.T) {
 		if err != nil {
 			t.Errorf("run: %v", err)
 		}
-		l.ended <- nil // for the next that waits
+		l.ended <- nil // for the next call
 	case <-time.After(patience):
 		t.Fatal("the loop did not end after stop")
 	}
@@ -141,8 +140,8 @@ func TestEchoInEveryVersion(t *testing.T) {
 	}
 }
 
-// ping sends a Ping and, once its Pong is there, a message that ends the read
-// which the Pong needs.
+// ping sends a Ping. Only a read receives the Pong, so ping reads; after the
+// Pong it sends a message, whose echo ends the read.
 func ping(t *testing.T, c *websocket.Conn) {
 	t.Helper()
 	done := make(chan error, 1)
@@ -157,8 +156,8 @@ func ping(t *testing.T, c *websocket.Conn) {
 	}
 }
 
-// TestManyConnections has 250 clients talk at once, and some of them leave
-// without a word.
+// TestManyConnections has 250 clients at once. Some of them end without a
+// closing handshake.
 func TestManyConnections(t *testing.T) {
 	l := start(t, options{})
 	var wg sync.WaitGroup
@@ -222,7 +221,7 @@ func TestGarbage(t *testing.T) {
 				io.WriteString(c, tt.in)
 				c.(*net.TCPConn).CloseWrite()
 			}()
-			got, err := io.ReadAll(c) // an error would be a reset that may have destroyed the answer
+			got, err := io.ReadAll(c) // an error means a reset, which may destroy the answer
 			if err != nil || !strings.HasPrefix(string(got), tt.want) {
 				t.Errorf("answer %.100q, error %v; expected it to begin %q, and the end", got, err, tt.want)
 			}
@@ -233,8 +232,8 @@ func TestGarbage(t *testing.T) {
 	}
 }
 
-// TestClientOfHixie75EndsItsSide is the only end which that version has: what
-// came before it is still answered.
+// TestClientOfHixie75EndsItsSide ends a connection in the only way that this
+// version has. The server still answers what came before the end.
 func TestClientOfHixie75EndsItsSide(t *testing.T) {
 	l := start(t, options{})
 	c := l.dialRaw(t)
@@ -275,13 +274,13 @@ func TestTimeouts(t *testing.T) {
 			if err != nil || !strings.HasPrefix(string(got), tt.first) || !strings.HasSuffix(string(got), tt.last) {
 				t.Errorf("received %q, error %v; expected %q … %q and the end", got, err, tt.first, tt.last)
 			}
-			c.Close() // or the shutdown would wait for it
+			c.Close() // otherwise the shutdown would wait for it
 		})
 	}
 }
 
-// TestPeerThatNeverEnds is answered, and neither ends its side nor stops to
-// send: it is cut off in the end, and the shutdown does not wait for it longer.
+// TestPeerThatNeverEnds has a peer that gets its answer, and then neither ends
+// its side nor stops sending. The server cuts it off after closeTimeout.
 func TestPeerThatNeverEnds(t *testing.T) {
 	l := start(t, options{closeTimeout: 30 * time.Millisecond})
 	c := l.dialRaw(t)
@@ -313,8 +312,8 @@ func TestShutdown(t *testing.T) {
 	for _, c := range conns {
 		expectClose(t, c, websocket.StatusGoingAway)
 	}
-	// Whether the half request was accepted before the end is not certain; if
-	// so, it gets an answer.
+	// The server may end before it accepts the connection with half a request.
+	// If it accepts it, it must answer.
 	if got, err := io.ReadAll(half); err == nil && len(got) > 0 && !strings.HasPrefix(string(got), "HTTP/1.1 503 ") {
 		t.Errorf("answer to half a request: %q, expected status 503", got)
 	}
@@ -329,8 +328,8 @@ func TestShutdown(t *testing.T) {
 	}
 }
 
-// TestConnectionsAreLimited fills the loop up. The next client waits in the
-// system's queue until another leaves.
+// TestConnectionsAreLimited opens as many connections as the loop allows. The
+// next one waits in the system's queue until another ends.
 func TestConnectionsAreLimited(t *testing.T) {
 	l := start(t, options{maxConns: 3})
 	var conns []*websocket.Conn

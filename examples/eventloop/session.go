@@ -6,15 +6,16 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// session is a connection as the protocol sees it: bytes come in and bytes go
-// out. It is all that this program has to do with WebSocket.
+// session is the protocol of one connection: it takes bytes from the peer and
+// returns the bytes to send. It is the only part of this program that uses the
+// WebSocket protocol.
 type session struct {
 	handshake *websocket.ServerHandshake // nil once the connection is open
-	parser    *websocket.Parser          // nil before
+	parser    *websocket.Parser          // nil until the connection is open
 	version   websocket.Version          // valid once the connection is open
 
-	// err is why the session is over. What was appended until then is still to
-	// be sent, and what the peer sends no longer counts.
+	// err says why the session is over; nil if it is not. The bytes returned
+	// before must still be sent. What the peer sends after that is ignored.
 	err error
 }
 
@@ -26,8 +27,8 @@ func newSession(up *websocket.Upgrader, remote string) session {
 
 func (s *session) open() bool { return s.parser != nil }
 
-// receive takes bytes from the peer, in pieces of any size, and appends to out
-// what is to be sent for them.
+// receive takes bytes from the peer, in pieces of any size, and appends the
+// answers to out.
 func (s *session) receive(out, in []byte) []byte {
 	if !s.open() {
 		out, in = s.shakeHands(out, in)
@@ -51,11 +52,11 @@ func (s *session) receive(out, in []byte) []byte {
 	}
 }
 
-// shakeHands feeds the opening handshake and returns what is left of in: the
-// first frames may have come with it.
+// shakeHands passes in to the opening handshake. It returns the rest of in,
+// which may hold the first frames.
 func (s *session) shakeHands(out, in []byte) (_, rest []byte) {
 	n, err := s.handshake.Feed(in)
-	out = s.handshake.AppendResponse(out) // a refusal, too
+	out = s.handshake.AppendResponse(out) // also if it is a refusal
 	switch {
 	case err != nil:
 		s.err = err
@@ -66,8 +67,8 @@ func (s *session) shakeHands(out, in []byte) (_, rest []byte) {
 	return out, in[n:]
 }
 
-// answer appends what is to be said to a message, or to a control frame. Its
-// error, a CloseError if the peer has closed the connection, ends the session.
+// answer appends the answer to a message or control frame. An error ends the
+// session; it is a CloseError if the peer has closed the connection.
 func (s *session) answer(out []byte, m websocket.Message) ([]byte, error) {
 	switch m.Type {
 	case websocket.Text, websocket.Binary:
@@ -77,12 +78,12 @@ func (s *session) answer(out []byte, m websocket.Message) ([]byte, error) {
 	case websocket.Close:
 		return out, m.CloseError()
 	}
-	return out, nil // a Pong, for which nobody waits
+	return out, nil // a Pong needs no answer
 }
 
-// fail ends the session over err, and appends the Close frame that goes with
-// it: the peer's own code if it has closed the connection, otherwise the one
-// that says what it did wrong.
+// fail ends the session because of err, and appends a Close frame. The frame
+// has the peer's own code if the peer has closed the connection. Otherwise its
+// code says what was wrong.
 func (s *session) fail(out []byte, err error) []byte {
 	s.err = err
 	code, reason := websocket.StatusInternalError, ""
@@ -99,14 +100,14 @@ func (s *session) fail(out []byte, err error) []byte {
 
 func (s *session) appendClose(out []byte, code websocket.StatusCode, reason string) []byte {
 	closed, err := websocket.AppendClose(out, s.version, websocket.ServerSide, code, reason)
-	if err != nil { // old versions may say 1004, which today nobody may
+	if err != nil { // a peer of an old version may send 1004, which is not allowed today
 		closed, _ = websocket.AppendClose(out, s.version, websocket.ServerSide, websocket.StatusNormalClosure, "")
 	}
 	return closed
 }
 
-// end ends the session from this side over err: with code if it is open, and
-// with an HTTP status if it is not.
+// end ends the session from this side because of err: with code if the
+// connection is open, and with an HTTP status if it is not.
 func (s *session) end(out []byte, err error, code websocket.StatusCode, status int) []byte {
 	if s.err != nil {
 		return out

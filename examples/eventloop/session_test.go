@@ -16,7 +16,7 @@ var versions = []websocket.Version{
 
 func hixie(v websocket.Version) bool { return v == websocket.Hybi00 || v == websocket.Hixie75 }
 
-// client is the other side of a session, also without I/O.
+// client is the client of a session. It does no I/O either.
 type client struct {
 	t         *testing.T
 	version   websocket.Version
@@ -82,9 +82,9 @@ func (c *client) receive(p []byte) (got []string) {
 	}
 }
 
-// TestSessionInPiecesOfAnySize has the same conversation in every version with
-// the client's bytes cut up in several ways, from all at once, the first
-// messages together with the request, to one by one.
+// TestSessionInPiecesOfAnySize has the same conversation in every version. The
+// client's bytes arrive in pieces of several sizes, from single bytes to all at
+// once, with the messages in the same piece as the request.
 func TestSessionInPiecesOfAnySize(t *testing.T) {
 	long := strings.Repeat("Grüße, 世界 ", 500)
 	for _, v := range versions {
@@ -113,8 +113,9 @@ func TestSessionInPiecesOfAnySize(t *testing.T) {
 	}
 }
 
-// TestHeadIsAnsweredBeforeKey3 is what lets hixie-76 through proxies, which
-// keep the 8 bytes after the head until they have seen the head of the answer.
+// TestHeadIsAnsweredBeforeKey3 checks what hixie-76 needs to work through
+// proxies: some do not send the 8 bytes after the head before they have seen
+// the head of the answer.
 func TestHeadIsAnsweredBeforeKey3(t *testing.T) {
 	c := newClient(t, websocket.Hybi00)
 	request := c.request()
