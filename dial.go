@@ -42,16 +42,16 @@ type Dialer struct {
 	// is empty, ServerName to the URL's host.
 	TLSConfig *tls.Config
 
-	// DialContext makes the connection to the server or proxy. Nil means that
-	// of a zero net.Dialer. This is how to reach Unix sockets.
+	// DialContext makes the connection to the server or proxy, for example to a
+	// Unix socket. Nil means that of a zero net.Dialer.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Proxy chooses the proxy of a request whose URL has http in place of ws
-	// and https in place of wss: an http, https, socks5 or socks5h URL, or nil
-	// for none. Nil means [http.ProxyFromEnvironment].
+	// Proxy chooses the proxy for a request, whose URL has http instead of ws and
+	// https instead of wss. It returns an http, https, socks5 or socks5h URL, or
+	// nil for none. Nil means [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
 
-	// Jar, if not nil, gives cookies to the request and takes those of the
+	// Jar, if not nil, has cookies for the request and takes those of the
 	// response.
 	Jar http.CookieJar
 }
@@ -62,9 +62,9 @@ func Dial(ctx context.Context, url string) (*Conn, error) {
 }
 
 // Dial connects to a ws or wss URL. User and password in it are sent by basic
-// authentication. ctx bounds it together with [Config].HandshakeTimeout and
-// means nothing to the connection returned. An answer of the server that is no
-// connection is a [HandshakeError].
+// authentication. ctx and [Config].HandshakeTimeout bound the dialing and have no
+// effect on the connection returned. If the server, or a proxy, answers and does
+// not accept, the error is a [HandshakeError].
 func (d *Dialer) Dial(ctx context.Context, url string) (*Conn, error) {
 	h, err := NewClientHandshake(d, url) // before anything is connected
 	if err != nil {
@@ -83,11 +83,12 @@ func (d *Dialer) dial(ctx context.Context, h *ClientHandshake) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return clientDriver{h, nc}.open(ctx)
+	return clientOpen(ctx, h, nc)
 }
 
-// Handshake makes a connection of nc, on which nothing was sent yet, as Dial
-// does with one of its own; it starts no TLS. If it errs, nc is closed.
+// Handshake does what Dial does on a connection that the caller has made and on
+// which nothing was sent yet. It does not start TLS. If it returns an error, nc is
+// closed.
 func (d *Dialer) Handshake(ctx context.Context, nc net.Conn, url string) (*Conn, error) {
 	h, err := NewClientHandshake(d, url)
 	if err != nil {
@@ -103,11 +104,11 @@ func (d *Dialer) Handshake(ctx context.Context, nc net.Conn, url string) (*Conn,
 func (d *Dialer) handshake(ctx context.Context, h *ClientHandshake, nc net.Conn) (*Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.handshakeTimeout())
 	defer cancel()
-	return clientDriver{h, nc}.open(ctx)
+	return clientOpen(ctx, h, nc)
 }
 
-// traceFailed tells the hook of a handshake that failed, if there is an error and
-// a hook: only then the request is made.
+// traceFailed calls the hook of a failed handshake if there is an error and a hook.
+// Only then the request is built.
 func (d *Dialer) traceFailed(ctx context.Context, h *ClientHandshake, err error) {
 	if err != nil && d.Trace != nil && d.Trace.HandshakeFailed != nil {
 		d.Trace.HandshakeFailed(h.publicRequest().WithContext(ctx), err)
@@ -142,7 +143,8 @@ func (d *Dialer) connect(ctx context.Context, u *URL) (net.Conn, error) {
 	return d.secure(ctx, nc, u)
 }
 
-// proxyError gives an error of a proxy the form of those of a server.
+// proxyError gives an error of package proxy the form that errors of this package
+// have.
 func proxyError(err error) error {
 	if refused, ok := errors.AsType[*proxy.Refusal](err); ok {
 		return &HandshakeError{Status: refused.Response.StatusCode, Response: refused.Response, Err: refused}
@@ -150,8 +152,8 @@ func proxyError(err error) error {
 	return fmt.Errorf("websocket: %w", err)
 }
 
-// secure puts TLS on nc. HTTP/2, which some servers would prefer, has another
-// handshake, so it is not offered.
+// secure starts TLS on nc. It does not offer HTTP/2, which some servers would
+// prefer: that has another handshake.
 func (d *Dialer) secure(ctx context.Context, nc net.Conn, u *URL) (net.Conn, error) {
 	config := &tls.Config{}
 	if d.TLSConfig != nil {
@@ -169,69 +171,64 @@ func (d *Dialer) secure(ctx context.Context, nc net.Conn, u *URL) (net.Conn, err
 	return tc, nil
 }
 
-// clientDriver does the I/O of a client's handshake.
-type clientDriver struct {
-	h  *ClientHandshake
-	nc net.Conn
-}
-
-// open does the handshake and returns the connection. An error closes nc.
-func (d clientDriver) open(ctx context.Context) (*Conn, error) {
-	c, err := netx.Interruptible(ctx, d.nc, isHandshakeError, d.exchange)
+// clientOpen does the I/O of a client's handshake and returns the connection. An error
+// closes nc.
+func clientOpen(ctx context.Context, h *ClientHandshake, nc net.Conn) (*Conn, error) {
+	c, err := netx.Interruptible(ctx, nc, isHandshakeError, func() (*Conn, error) { return clientExchange(h, nc) })
 	switch {
 	case isHandshakeError(err):
 		return nil, err
 	case err != nil:
-		return nil, fmt.Errorf("websocket: handshake with %s: %w", d.h.url.Host, err)
+		return nil, fmt.Errorf("websocket: handshake with %s: %w", h.url.Host, err)
 	}
-	c.start(d.h.config.Trace)
+	c.start(h.config.Trace)
 	return c, nil
 }
 
-// exchange sends the request and feeds the handshake what the server sends.
-func (d clientDriver) exchange() (*Conn, error) {
-	if _, err := d.nc.Write(d.h.AppendRequest(nil)); err != nil {
+// clientExchange sends the request and feeds the handshake what the server sends.
+func clientExchange(h *ClientHandshake, nc net.Conn) (*Conn, error) {
+	if _, err := nc.Write(h.AppendRequest(nil)); err != nil {
 		return nil, err
 	}
 	in := make([]byte, 2048)
 	for {
-		n, err := d.nc.Read(in)
-		took, feedErr := d.h.Feed(in[:n])
+		n, err := nc.Read(in)
+		took, feedErr := h.Feed(in[:n])
 		switch {
 		case feedErr != nil:
-			return nil, d.withBody(in[took:n], feedErr)
-		case d.h.Done():
-			return d.conn(in[took:n]), nil
+			return nil, withBody(h, nc, in[took:n], feedErr)
+		case h.Done():
+			return clientConn(h, nc, in[took:n]), nil
 		case err == io.EOF:
-			return nil, d.h.fail(fmt.Errorf("server hung up after %d bytes of the response: %w", d.received(), io.ErrUnexpectedEOF))
+			return nil, h.fail(fmt.Errorf("server hung up after %d bytes of the response: %w", receivedBytes(h), io.ErrUnexpectedEOF))
 		case err != nil:
 			return nil, err
 		}
 	}
 }
 
-// received reports how many bytes of the response, or of one before it, the
+// receivedBytes reports how many bytes of the response, or of one before it, the
 // handshake has taken.
-func (d clientDriver) received() int {
-	n := len(d.h.head.Bytes())
-	if d.h.challenge != nil {
-		n += d.h.challenge.count
+func receivedBytes(h *ClientHandshake) int {
+	n := len(h.head.Bytes())
+	if h.challenge != nil {
+		n += h.challenge.count
 	}
 	return n
 }
 
-// conn returns the connection after the handshake. rest was read after it.
-func (d clientDriver) conn(rest []byte) *Conn {
-	c := newConn(d.nc, d.h.version, ClientSide, d.h.config, rest)
-	c.compress(d.h.agreed)
-	c.subprotocol, c.response = d.h.subprotocol, d.h.res
+// clientConn returns the connection after the handshake. rest was read after it.
+func clientConn(h *ClientHandshake, nc net.Conn, rest []byte) *Conn {
+	c := newConn(nc, h.version, ClientSide, h.config, rest)
+	c.compress(h.agreed)
+	c.subprotocol, c.response = h.subprotocol, h.res
 	return c
 }
 
 // withBody adds the beginning of the body to a refusal: servers say there why.
-func (d clientDriver) withBody(rest []byte, err error) error {
-	if refused, ok := errors.AsType[*HandshakeError](err); ok && d.h.res != nil && d.h.res.StatusCode != http.StatusSwitchingProtocols {
-		if res := httphead.ReadRefusal(d.nc, d.h.head.Bytes(), rest, d.h.res.Request); res != nil {
+func withBody(h *ClientHandshake, nc net.Conn, rest []byte, err error) error {
+	if refused, ok := errors.AsType[*HandshakeError](err); ok && h.res != nil && h.res.StatusCode != http.StatusSwitchingProtocols {
+		if res := httphead.ReadRefusal(nc, h.head.Bytes(), rest, h.res.Request); res != nil {
 			refused.Response = res
 			refused.Err = withReason(refused.Err, res)
 		}

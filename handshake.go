@@ -18,10 +18,10 @@ import (
 // handshake is what the two sides of an opening handshake have in common.
 type handshake struct {
 	side    Side
-	config  *Config // of what follows
+	config  *Config // for what follows the handshake
 	version Version
 
-	head        httphead.Head // what has arrived of the peer's
+	head        httphead.Head // of the peer, as far as it has arrived
 	subprotocol string
 	agreed      *pmdParams // on compression; nil if there is none
 	challenge   *challenge // of Hybi00; nil in all other versions
@@ -73,13 +73,13 @@ func (h *handshake) Encoder() *Encoder {
 }
 
 const (
-	// acceptGUID is what a server appends to the key to show that it is one,
-	// RFC 6455 section 1.3.
+	// acceptGUID is what a server appends to the key, to show that it speaks the
+	// protocol, RFC 6455 section 1.3.
 	acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 	acceptLen  = 28 // of SHA-1 in base64
 
-	// maxKey is the longest Sec-WebSocket-Key that is looked at: drafts before
-	// RFC 6455 did not say that it has 24 bytes.
+	// maxKey is the length of the longest Sec-WebSocket-Key that is accepted.
+	// Drafts before RFC 6455 do not say that it has 24 bytes.
 	maxKey = 64
 )
 
@@ -92,8 +92,26 @@ func acceptFor(key string) (accept [acceptLen]byte) {
 	return accept
 }
 
-// refuseHead turns an error about the head of a request into a refusal and
-// leaves others as they are.
+// acceptOf returns the answer to the Sec-WebSocket-Key of a request. Its nonce
+// has as many bytes as keyBytes says, if that is not 0.
+func acceptOf(h http.Header, keyBytes int) (accept [acceptLen]byte, err error) {
+	key, err := single(h, "Sec-Websocket-Key")
+	if err != nil {
+		return accept, err
+	}
+	if len(key) > maxKey {
+		return accept, fmt.Errorf("Sec-WebSocket-Key is %d bytes long: expected 24", len(key))
+	}
+	var nonce [maxKey]byte // a nonce is not longer than what encodes it
+	n, err := base64.StdEncoding.Decode(nonce[:], []byte(key))
+	if err != nil || keyBytes > 0 && n != keyBytes {
+		return accept, fmt.Errorf("Sec-WebSocket-Key is %.80q: expected 16 bytes in base64", key)
+	}
+	return acceptFor(key), nil
+}
+
+// refuseHead turns an error about the head of a request into a refusal. It returns
+// other errors as they are.
 func refuseHead(err error) error {
 	if bad, ok := errors.AsType[*httphead.Error](err); ok {
 		return refusef(bad.Status, "%w", bad)
@@ -101,7 +119,7 @@ func refuseHead(err error) error {
 	return err
 }
 
-// single returns the value of a header that must be there once.
+// single returns the value of a header that must be there exactly once.
 func single(h http.Header, name string) (string, error) {
 	switch v := h[name]; {
 	case len(v) == 0:
@@ -115,17 +133,17 @@ func single(h http.Header, name string) (string, error) {
 	}
 }
 
-// wireName writes a canonical header name as the specifications do. Peers of
-// the time compare without case, people who read dumps do not.
+// wireName returns a canonical header name as the specifications spell it. Peers
+// ignore case, but people who read dumps do not.
 func wireName(name string) string { return strings.ReplaceAll(name, "Websocket", "WebSocket") }
 
 func hasToken(h http.Header, name, token string) bool {
 	return httpguts.HeaderValuesContainsToken(h[name], token)
 }
 
-// eachToken calls f for each element of a header that is a list of tokens, in
-// one header or in several, RFC 9110 section 5.6.1. It keeps no list: a peer may
-// send tens of thousands.
+// eachToken calls f for each element of a header that is a list of tokens, on one
+// line or on several, RFC 9110 section 5.6.1. It makes no slice of them, since a
+// peer may send tens of thousands.
 func eachToken(values []string, f func(token string)) error {
 	for _, value := range values {
 		for element := range strings.SplitSeq(value, ",") {
@@ -142,8 +160,8 @@ func eachToken(values []string, f func(token string)) error {
 	return nil
 }
 
-// checkSubprotocols holds what a program wants to offer or to accept against
-// the rules of the version, RFC 6455 section 4.1 item 10.
+// checkSubprotocols checks the subprotocols that a program wants to offer or to
+// accept, RFC 6455 section 4.1 item 10.
 func checkSubprotocols(list []string) error {
 	for i, s := range list {
 		if !httpguts.ValidHeaderFieldName(s) {
@@ -156,8 +174,8 @@ func checkSubprotocols(list []string) error {
 	return nil
 }
 
-// checkExtraHeader refuses in a program's own headers what would break out of
-// its line or contradict the handshake. It refuses and does not repair.
+// checkExtraHeader refuses headers of the program that would break out of their
+// line or contradict the handshake. It does not repair them.
 func checkExtraHeader(h http.Header) error {
 	for name, values := range h {
 		canonical := http.CanonicalHeaderKey(name)
@@ -179,6 +197,8 @@ func checkExtraHeader(h http.Header) error {
 	return nil
 }
 
+// ownHeaders are those that only the handshake itself may set, besides those with
+// WebSocket in their names.
 var ownHeaders = []string{"Upgrade", "Connection", "Content-Length", "Transfer-Encoding", "Trailer", "Te"}
 
 // describesBody reports whether the header with this name is about the body of a
@@ -209,7 +229,8 @@ func appendHeaderLine(dst []byte, name, value string) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// asHandshakeError gives an error that is not a HandshakeError a status.
+// asHandshakeError returns the HandshakeError that err is or wraps, or else one
+// with this status that wraps err.
 func asHandshakeError(err error, status int) *HandshakeError {
 	if he, ok := errors.AsType[*HandshakeError](err); ok {
 		return he

@@ -14,14 +14,13 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// ClientHandshake is the client's part of the opening handshake of every
-// version, without I/O: it tells what to send and is fed what the server
-// sends. [Dialer] is this with a connection around it. It is made by
-// [NewClientHandshake]; the zero value cannot be used. Not safe for concurrent
-// use.
+// ClientHandshake is the client's part of the opening handshake of every version,
+// without I/O: it says what to send and is fed what the server sends. [Dialer] is
+// a ClientHandshake with a connection. Use [NewClientHandshake] to make one; the
+// zero value cannot be used. It is not safe for concurrent use.
 //
-// Send what [ClientHandshake.AppendRequest] gives, then call
-// [ClientHandshake.Feed] with each piece that arrives until
+// Send what [ClientHandshake.AppendRequest] appends. Then call
+// [ClientHandshake.Feed] with each piece that arrives, until
 // [ClientHandshake.Done] or an error. What Feed did not take belongs to
 // [ClientHandshake.Parser].
 type ClientHandshake struct {
@@ -30,16 +29,15 @@ type ClientHandshake struct {
 	url     *URL
 	host    string
 	origin  string
-	header  http.Header // the program's, and cookies
+	header  http.Header // of the program, with cookies
 	key     string      // of all versions but the two oldest
-	interim int         // responses before the last
+	interim int         // responses before the one that counts
 	res     *http.Response
 }
 
-// NewClientHandshake returns a handshake for a ws or wss URL with the options
-// of d, of which nil stands for the zero Dialer; those that concern the
-// network are not used. It errs on what could not be sent as it stands: see
-// the fields of [Dialer].
+// NewClientHandshake returns a handshake for a ws or wss URL with the options of d,
+// except those that concern the network; nil stands for the zero Dialer. An error
+// is about what cannot be sent as it is: see the fields of [Dialer].
 func NewClientHandshake(d *Dialer, rawURL string) (*ClientHandshake, error) {
 	if d == nil {
 		d = new(Dialer)
@@ -75,13 +73,14 @@ func newClientHandshake(d *Dialer, u *URL) (*ClientHandshake, error) {
 	return h, nil
 }
 
-// takeHeader moves Host and Origin out of the program's headers, since they
-// have other names or places in some versions, and adds what URL and jar hold.
+// takeHeader takes the headers of the program, and adds what URL and jar hold. Host
+// and Origin are kept apart, since some versions have other names or places for
+// them.
 func (h *ClientHandshake) takeHeader() error {
 	if err := checkExtraHeader(h.dialer.Header); err != nil {
 		return err
 	}
-	for name, values := range h.dialer.Header { // whose names may not be canonical
+	for name, values := range h.dialer.Header { // its names may not be canonical
 		for _, value := range values {
 			h.header.Add(name, value)
 		}
@@ -94,7 +93,7 @@ func (h *ClientHandshake) takeHeader() error {
 		case len(values) > 1:
 			return fmt.Errorf("websocket: %d headers %s: expected one", len(values), one.name)
 		case len(values) == 1:
-			*one.to = textproto.TrimString(values[0]) // as it will be echoed
+			*one.to = textproto.TrimString(values[0]) // as the server will repeat it
 		}
 		delete(h.header, one.name)
 	}
@@ -112,8 +111,8 @@ func (h *ClientHandshake) takeHeader() error {
 	return h.addCookies()
 }
 
-// addCookies joins the jar's cookies to those that the program gave, in one
-// header: RFC 6265 section 5.4 allows no second.
+// addCookies adds the cookies of the jar to those of the program, in one header:
+// RFC 6265 section 5.4 does not allow a second.
 func (h *ClientHandshake) addCookies() error {
 	if h.dialer.Jar == nil {
 		return nil
@@ -131,7 +130,8 @@ func (h *ClientHandshake) addCookies() error {
 	return nil
 }
 
-// httpURL is the URL for those that know only http, such as cookie jars.
+// httpURL returns the URL with http or https, for what does not know ws and wss,
+// such as cookie jars.
 func (h *ClientHandshake) httpURL() *url.URL {
 	u := &url.URL{Scheme: "http", Host: h.url.Host, Path: "/"}
 	if h.url.Secure {
@@ -168,8 +168,8 @@ func (h *ClientHandshake) AppendRequest(dst []byte) []byte {
 	return dst
 }
 
-// eachHeader calls add for each header of the request but those of the program,
-// in their order.
+// eachHeader calls add for each header of the request, in order, except those of
+// the program.
 func (h *ClientHandshake) eachHeader(add func(name, value string)) {
 	t := h.version.traits()
 	add("Upgrade", t.upgrade)
@@ -194,8 +194,8 @@ func (h *ClientHandshake) eachHeader(add func(name, value string)) {
 	}
 }
 
-// publicRequest returns the request, as net/http has those of clients, without
-// the secrets in it.
+// publicRequest returns the request in the form that net/http uses for requests of
+// clients, without the secrets in it.
 func (h *ClientHandshake) publicRequest() *http.Request {
 	header := h.header.Clone()
 	h.eachHeader(header.Set)
@@ -210,7 +210,8 @@ func (h *ClientHandshake) publicRequest() *http.Request {
 
 // Feed takes bytes of the handshake and reports how many; the rest of p came
 // after it. The error is a [HandshakeError] and final. Its Response, if the
-// server sent one, has no body: what Feed did not take begins the body.
+// server sent one, has an empty body: the body begins with what Feed did not
+// take.
 func (h *ClientHandshake) Feed(p []byte) (n int, err error) {
 	if h.err != nil {
 		return 0, h.err
@@ -270,8 +271,8 @@ func (h *ClientHandshake) readHead() error {
 	return h.checkResponse()
 }
 
-// checkResponse holds the response against the request, RFC 6455 section 4.1
-// from "Once the client's opening handshake has been sent".
+// checkResponse compares the response with the request, RFC 6455 section 4.1 from
+// "Once the client's opening handshake has been sent".
 func (h *ClientHandshake) checkResponse() error {
 	header := h.res.Header
 	switch {
@@ -342,8 +343,8 @@ func (h *ClientHandshake) takeSubprotocol() error {
 // nil before. Its Body is empty.
 func (h *ClientHandshake) Response() *http.Response { return h.res }
 
-// offersCompression reports whether the server is asked for compression. Those
-// of versions before RFC 6455 knew other extensions, or none.
+// offersCompression reports whether the server is asked for compression. Servers
+// of versions before RFC 6455 know other extensions, or none.
 func (h *ClientHandshake) offersCompression() bool {
 	return h.version.traits().offersDeflate && h.dialer.Compression != nil
 }

@@ -3,7 +3,6 @@ package websocket
 import (
 	"context"
 	"crypto/tls"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"slices"
@@ -15,16 +14,14 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// ServerHandshake is the server's part of the opening handshake of every
-// version, without I/O: it is fed what the client sends and tells what to
-// send. [Upgrader] is this with a connection around it. It is made by
-// [NewServerHandshake]; the zero value cannot be used. Not safe for concurrent
-// use.
+// ServerHandshake is the server's part of the opening handshake of every version,
+// without I/O: it is fed what the client sends and says what to send. [Upgrader]
+// is a ServerHandshake with a connection. Use [NewServerHandshake] to make one;
+// the zero value cannot be used. It is not safe for concurrent use.
 //
-// The order of calls is [ServerHandshake.Feed] with each piece that arrives,
-// and after each [ServerHandshake.AppendResponse] and sending what it gave,
-// until [ServerHandshake.Done] or an error. What Feed did not take belongs to
-// [ServerHandshake.Parser].
+// Call [ServerHandshake.Feed] with each piece that arrives, and after it send what
+// [ServerHandshake.AppendResponse] appends, until [ServerHandshake.Done] or an
+// error. What Feed did not take belongs to [ServerHandshake.Parser].
 type ServerHandshake struct {
 	// TLS and RemoteAddr describe the connection, if set before Feed, as
 	// net/http does in the request. A Location header says wss if TLS is set, or
@@ -39,12 +36,13 @@ type ServerHandshake struct {
 	header     http.Header   // of the program, for the response
 	origin     string
 	accept     [acceptLen]byte // of all versions but the two oldest
-	extensions string          // the answer to those offered, if agreed is not nil
+	extensions string          // the answer to what was offered, if agreed is not nil
 	sentHead   bool
 }
 
 // NewServerHandshake returns a handshake that accepts what up accepts; nil
-// stands for the zero Upgrader. up must not be changed before the end.
+// stands for the zero Upgrader. up must not be changed before the handshake is
+// over.
 func NewServerHandshake(up *Upgrader) *ServerHandshake {
 	if up == nil {
 		up = new(Upgrader)
@@ -53,8 +51,8 @@ func NewServerHandshake(up *Upgrader) *ServerHandshake {
 }
 
 // Feed takes bytes of the handshake and reports how many; the rest of p came
-// after it. The error is a [HandshakeError] if the request is refused, and is
-// final: AppendResponse then gives the answer to send before hanging up.
+// after it. If the request is refused, the error is a [HandshakeError] and final:
+// AppendResponse then appends the answer to send before the connection is closed.
 func (h *ServerHandshake) Feed(p []byte) (n int, err error) {
 	if h.err != nil {
 		return 0, h.err
@@ -88,85 +86,9 @@ func (h *ServerHandshake) readHead() error {
 	return h.begin(r)
 }
 
-// Request returns the request once its head has arrived whole and was
-// acceptable, and nil before. Between then and AppendResponse a program may
-// look at it and call Refuse.
-func (h *ServerHandshake) Request() *http.Request { return h.req }
-
-// Refuse ends the handshake with err, if it has not failed before. If err is a
-// [HandshakeError] with a Status from 300 to 599 that is answered, otherwise
-// 403; the text of err is kept from the client. Once the response was begun
-// there is no other answer, and AppendResponse gives nothing more. Refuse
-// returns the error that ended the handshake.
-func (h *ServerHandshake) Refuse(err error) error {
-	if h.err == nil {
-		h.err = asHandshakeError(err, http.StatusForbidden)
-		if h.err.Status < 300 || h.err.Status > 599 {
-			h.err = &HandshakeError{Status: http.StatusForbidden, Err: h.err.Err}
-		}
-	}
-	return h.err
-}
-
-// wantsKey3 reports whether bytes are missing that belong to the handshake though
-// they stand after the head.
-func (h *ServerHandshake) wantsKey3() bool { return h.challenge != nil && h.challenge.missing() > 0 }
-
-// secure reports whether the client uses TLS.
-func (u *Upgrader) secure(r *http.Request) bool {
-	return r.TLS != nil || u.Secure != nil && u.Secure(r)
-}
-
-func (u *Upgrader) versions() []Version {
-	if len(u.Versions) == 0 {
-		return allVersions
-	}
-	return u.Versions
-}
-
-// check finds mistakes in the options, which are answered with 500: they must
-// not look like a fault of the client.
-func (u *Upgrader) check() error {
-	for _, v := range u.Versions {
-		if err := v.check(); err != nil {
-			return err
-		}
-	}
-	if err := checkSubprotocols(u.Subprotocols); err != nil {
-		return err
-	}
-	if err := u.Compression.validate(); err != nil {
-		return err
-	}
-	if len(u.Origins) == 0 {
-		return nil // nothing to be parsed for each request
-	}
-	if _, err := origin.Allowed(u.Origins, "null"); err != nil {
-		return fmt.Errorf("websocket: %w", err)
-	}
-	return nil
-}
-
-func (u *Upgrader) checkOrigin(r *http.Request, from string) error {
-	if u.CheckOrigin != nil {
-		return u.CheckOrigin(r, from)
-	}
-	if from == "" { // no browser: those always send one
-		return nil
-	}
-	err := origin.Same(from, r.Host, u.secure(r))
-	if err == nil {
-		return nil
-	}
-	if ok, _ := origin.Allowed(u.Origins, from); ok {
-		return nil
-	}
-	return refusef(http.StatusForbidden, "%w", err)
-}
-
-// begin checks the options, which any request may be the first to use, and
-// everything about the request but the 8 bytes of key3. Check is asked after all
-// that protects the server, and before all that is only chosen.
+// begin checks the options, which any request may be the first to use, and all of
+// the request except the 8 bytes of key3. It asks Check after everything that
+// protects the server, and before everything that is only chosen.
 func (h *ServerHandshake) begin(r *http.Request) error {
 	if err := h.up.check(); err != nil {
 		return &HandshakeError{Status: http.StatusInternalServerError, Err: err}
@@ -202,29 +124,37 @@ func (h *ServerHandshake) begin(r *http.Request) error {
 	return nil
 }
 
-// ask asks Check about a request and returns it with the context that Check
-// returns. It also checks the header that the program gives for the response.
-func (h *ServerHandshake) ask(r *http.Request) (*http.Request, error) {
-	var ctx context.Context
-	var refused error
-	if h.up.Check != nil {
-		if h.header == nil {
-			h.header = make(http.Header)
+// check finds mistakes in the options. They are answered with 500, since they must
+// not look like a fault of the client.
+func (u *Upgrader) check() error {
+	for _, v := range u.Versions {
+		if err := v.check(); err != nil {
+			return err
 		}
-		ctx, refused = h.up.Check(r, h.header)
 	}
-	if err := checkExtraHeader(h.header); err != nil {
-		h.header = nil // a refusal cannot have it either
-		return nil, &HandshakeError{Status: http.StatusInternalServerError, Err: err}
+	if err := checkSubprotocols(u.Subprotocols); err != nil {
+		return err
 	}
-	if refused == nil && ctx != nil {
-		r = r.WithContext(ctx)
+	if err := u.Compression.validate(); err != nil {
+		return err
 	}
-	return r, refused
+	if len(u.Origins) == 0 {
+		return nil // nothing to be parsed for each request
+	}
+	if _, err := origin.Allowed(u.Origins, "null"); err != nil {
+		return fmt.Errorf("websocket: %w", err)
+	}
+	return nil
 }
 
-// checkUpgrade checks what all versions have in common, RFC 6455 section
-// 4.2.1.
+func (u *Upgrader) versions() []Version {
+	if len(u.Versions) == 0 {
+		return allVersions
+	}
+	return u.Versions
+}
+
+// checkUpgrade checks what all versions have in common, RFC 6455 section 4.2.1.
 func checkUpgrade(r *http.Request, versions []Version) error {
 	switch {
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
@@ -239,13 +169,14 @@ func checkUpgrade(r *http.Request, versions []Version) error {
 		return refusef(http.StatusBadRequest, "Host is missing or malformed: %.80q", r.Host)
 	case !strings.HasPrefix(r.URL.Path, "/"):
 		return refusef(http.StatusBadRequest, "request target does not begin with a slash")
-	case !httpguts.ValidHeaderFieldValue(r.RequestURI): // which a Location header repeats
+	case !httpguts.ValidHeaderFieldValue(r.RequestURI): // a Location header repeats it
 		return refusef(http.StatusBadRequest, "request target has a control character: %.80q", r.RequestURI)
 	}
 	return nil
 }
 
-// upgradeRequired tells which versions there are, RFC 6455 section 4.4.
+// upgradeRequired refuses a request and tells which versions are accepted, RFC
+// 6455 section 4.4.
 func upgradeRequired(versions []Version, format string, args ...any) error {
 	format += "; versions taken are " + versionNames(versions)
 	return refusef(http.StatusUpgradeRequired, format, args...)
@@ -259,9 +190,9 @@ func versionNames(list []Version) string {
 	return strings.Join(names, ", ")
 }
 
-// detectVersion tells the version of a request. It never looks for
-// Sec-WebSocket-Key, which HAProxy 3 adds to requests of the oldest versions,
-// and never takes a broken request of one version for one of an older.
+// detectVersion returns the version of a request. It never looks for
+// Sec-WebSocket-Key, which HAProxy 3 adds to requests of the oldest versions, and
+// never takes a broken request of one version for a request of an older one.
 func detectVersion(h http.Header, versions []Version) (Version, error) {
 	v := Hixie75
 	switch {
@@ -293,8 +224,8 @@ func detectVersion(h http.Header, versions []Version) (Version, error) {
 	return v, nil
 }
 
-// readKeys reads what the client wants proved, and checks that nothing stands
-// between the head and the first frame but key3.
+// readKeys reads the keys that the server must prove to have read, and checks that
+// nothing but key3 stands between the head and the first frame.
 func (h *ServerHandshake) readKeys(r *http.Request) (err error) {
 	t := h.version.traits()
 	switch {
@@ -317,28 +248,10 @@ func (h *ServerHandshake) readKeys(r *http.Request) (err error) {
 	return nil
 }
 
-// acceptOf returns the answer to the Sec-WebSocket-Key of a request. Its nonce
-// has as many bytes as keyBytes says, if that is not 0.
-func acceptOf(h http.Header, keyBytes int) (accept [acceptLen]byte, err error) {
-	key, err := single(h, "Sec-Websocket-Key")
-	if err != nil {
-		return accept, err
-	}
-	if len(key) > maxKey {
-		return accept, fmt.Errorf("Sec-WebSocket-Key is %d bytes long: expected 24", len(key))
-	}
-	var nonce [maxKey]byte // a nonce is not longer than what encodes it
-	n, err := base64.StdEncoding.Decode(nonce[:], []byte(key))
-	if err != nil || keyBytes > 0 && n != keyBytes {
-		return accept, fmt.Errorf("Sec-WebSocket-Key is %.80q: expected 16 bytes in base64", key)
-	}
-	return acceptFor(key), nil
-}
-
-// requestOrigin returns the origin that a browser put into the request: from
-// the header of its version, else from Origin, which draft 11 went back to. A
-// proxy or a page that can set one of the two must not get past a check of the
-// other, so both must say the same.
+// requestOrigin returns the origin that a browser has put into the request: from
+// the header of its version, otherwise from Origin, to which draft 11 returned. A
+// proxy or a page may be able to set one of the two. It must not get past a check
+// of the other, so both must say the same.
 func requestOrigin(v Version, r *http.Request) (string, error) {
 	name := v.traits().originHeader
 	origin, other := r.Header[name], r.Header["Origin"]
@@ -367,14 +280,60 @@ func requestOrigin(v Version, r *http.Request) (string, error) {
 	return origin[0], nil
 }
 
-// isHostOfWs04 excuses node's ws 0.4, which sends its Host as Origin beside the
-// true Sec-WebSocket-Origin. No browser sends an Origin without a scheme, so
-// none can be made to pass for it.
+// isHostOfWs04 makes an exception for node's ws 0.4, which sends its Host as Origin
+// beside the true Sec-WebSocket-Origin. No browser sends an Origin without a
+// scheme, so no page can profit from it.
 func isHostOfWs04(v Version, r *http.Request, origin string) bool {
 	return v.traits().originHeader != "Origin" && origin == r.Host && !strings.Contains(origin, "://")
 }
 
-// chooseSubprotocol returns the first of ours that the client offers, or "".
+// checkOrigin decides on an origin, "" if there is none.
+func (u *Upgrader) checkOrigin(r *http.Request, from string) error {
+	if u.CheckOrigin != nil {
+		return u.CheckOrigin(r, from)
+	}
+	if from == "" { // not from a browser, which always sends one
+		return nil
+	}
+	err := origin.Same(from, r.Host, u.secure(r))
+	if err == nil {
+		return nil
+	}
+	if ok, _ := origin.Allowed(u.Origins, from); ok {
+		return nil
+	}
+	return refusef(http.StatusForbidden, "%w", err)
+}
+
+// secure reports whether the client uses TLS.
+func (u *Upgrader) secure(r *http.Request) bool {
+	return r.TLS != nil || u.Secure != nil && u.Secure(r)
+}
+
+// ask asks Check about a request and returns the request with the context that
+// Check has returned. It also checks the headers that the program adds to the
+// response.
+func (h *ServerHandshake) ask(r *http.Request) (*http.Request, error) {
+	var ctx context.Context
+	var refused error
+	if h.up.Check != nil {
+		if h.header == nil {
+			h.header = make(http.Header)
+		}
+		ctx, refused = h.up.Check(r, h.header)
+	}
+	if err := checkExtraHeader(h.header); err != nil {
+		h.header = nil // a refusal cannot have it either
+		return nil, &HandshakeError{Status: http.StatusInternalServerError, Err: err}
+	}
+	if refused == nil && ctx != nil {
+		r = r.WithContext(ctx)
+	}
+	return r, refused
+}
+
+// chooseSubprotocol returns the first of ours that the client offers, or "" if it
+// offers none of them.
 func chooseSubprotocol(v Version, h http.Header, ours []string) (string, error) {
 	offered := h[v.traits().protocolHeader]
 	best := len(ours)
@@ -399,9 +358,29 @@ func chooseSubprotocol(v Version, h http.Header, ours []string) (string, error) 
 	return ours[best], nil
 }
 
-// AppendResponse appends what can be sent of the response by now and was not
-// given before. For [Hybi00] that is first the head, which must be sent before
-// key3 is waited for, and then 16 bytes. After a refusal it is an answer that
+// Request returns the request once its head has arrived and was accepted, and nil
+// before. Until it calls AppendResponse, a program may look at the request and
+// call Refuse.
+func (h *ServerHandshake) Request() *http.Request { return h.req }
+
+// Refuse ends the handshake with err, unless it has failed before. If err is a
+// [HandshakeError] with a Status from 300 to 599, the client is answered with
+// that status, otherwise with 403; it is not told the text of err. Once the
+// response has begun there is no other answer, and AppendResponse appends nothing
+// more. Refuse returns the error that ended the handshake.
+func (h *ServerHandshake) Refuse(err error) error {
+	if h.err == nil {
+		h.err = asHandshakeError(err, http.StatusForbidden)
+		if h.err.Status < 300 || h.err.Status > 599 {
+			h.err = &HandshakeError{Status: http.StatusForbidden, Err: h.err.Err}
+		}
+	}
+	return h.err
+}
+
+// AppendResponse appends what can be sent of the response so far and was not
+// appended before. For [Hybi00] that is first the head, which must be sent before
+// key3 is waited for, and later 16 bytes. After a refusal it is an answer that
 // says why.
 func (h *ServerHandshake) AppendResponse(dst []byte) []byte {
 	switch {
@@ -425,8 +404,12 @@ func (h *ServerHandshake) AppendResponse(dst []byte) []byte {
 	return dst
 }
 
-// appendHead appends the head of a 101 response in the form, down to reason
-// and order, that every client of its version was seen to take.
+// wantsKey3 reports whether bytes of key3 are missing, which belong to the
+// handshake although they follow the head.
+func (h *ServerHandshake) wantsKey3() bool { return h.challenge != nil && h.challenge.missing() > 0 }
+
+// appendHead appends the head of a 101 response, in a form that every client of its
+// version that was tested accepts, down to the reason and the order.
 func (h *ServerHandshake) appendHead(dst []byte) []byte {
 	t := h.version.traits()
 	dst = append(dst, "HTTP/1.1 101 "...)
@@ -449,10 +432,25 @@ func (h *ServerHandshake) appendHead(dst []byte) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// refusalHeader returns the headers of a refusal but those that describe its
-// text. Those of the program are among them. A refusal always ends the
-// connection: bytes after a refused request may be key3 or frames, and would be
-// read as the next request.
+func (h *ServerHandshake) appendRefusal(dst []byte) []byte {
+	if h.sentHead {
+		return dst
+	}
+	h.sentHead = true
+	text := h.refusalText() + "\n"
+	dst = fmt.Appendf(dst, "HTTP/1.1 %d %s\r\n", h.err.Status, http.StatusText(h.err.Status))
+	dst = appendExtraHeader(dst, h.refusalHeader())
+	dst = appendHeaderLine(dst, "Content-Type", "text/plain; charset=utf-8")
+	dst = appendHeaderLine(dst, "X-Content-Type-Options", "nosniff")
+	dst = appendHeaderLine(dst, "Content-Length", strconv.Itoa(len(text)))
+	dst = append(dst, "\r\n"...)
+	return append(dst, text...)
+}
+
+// refusalHeader returns the headers of a refusal, those of the program among them,
+// without those that describe its text. A refusal always ends the connection:
+// bytes after a refused request may be key3 or frames, and would be read as the
+// next request.
 func (h *ServerHandshake) refusalHeader() http.Header {
 	header := make(http.Header)
 	for name, values := range h.header {
@@ -464,7 +462,7 @@ func (h *ServerHandshake) refusalHeader() http.Header {
 	switch h.err.Status {
 	case http.StatusUpgradeRequired:
 		header.Set("Upgrade", "websocket")
-		header.Add("Connection", "Upgrade") // net/http heeds close only if it stands alone, and first
+		header.Add("Connection", "Upgrade") // net/http closes only if close is alone in the first of two
 		if numbers := versionNumbers(h.up.versions()); numbers != "" {
 			header["Sec-WebSocket-Version"] = []string{numbers}
 		}
@@ -481,19 +479,4 @@ func (h *ServerHandshake) refusalText() string {
 		text += ": " + h.err.Err.Error()
 	}
 	return text
-}
-
-func (h *ServerHandshake) appendRefusal(dst []byte) []byte {
-	if h.sentHead {
-		return dst
-	}
-	h.sentHead = true
-	text := h.refusalText() + "\n"
-	dst = fmt.Appendf(dst, "HTTP/1.1 %d %s\r\n", h.err.Status, http.StatusText(h.err.Status))
-	dst = appendExtraHeader(dst, h.refusalHeader())
-	dst = appendHeaderLine(dst, "Content-Type", "text/plain; charset=utf-8")
-	dst = appendHeaderLine(dst, "X-Content-Type-Options", "nosniff")
-	dst = appendHeaderLine(dst, "Content-Length", strconv.Itoa(len(text)))
-	dst = append(dst, "\r\n"...)
-	return append(dst, text...)
 }

@@ -16,19 +16,20 @@ import (
 	"github.com/protocol-websocket/websocket/internal/netx"
 )
 
-// Upgrader makes connections of requests. The zero Upgrader takes every
-// version, chooses no subprotocol and allows only pages of the same origin. It
-// may be used by many goroutines at once and must not be changed while in use.
+// Upgrader turns HTTP requests into WebSocket connections. The zero Upgrader
+// accepts every version, chooses no subprotocol and allows only pages of the same
+// origin. It may be used by many goroutines at once and must not be changed while
+// in use.
 type Upgrader struct {
 	Config
 
-	// Versions are those that are taken. None means all five. See the README on
+	// Versions are those that are accepted. None means all five. The README says
 	// what the old ones cost in security.
 	Versions []Version
 
-	// Subprotocols are those that the program speaks, best first. The first
-	// that the client also offers is chosen; without one there is none and the
-	// connection is made all the same. RFC 6455 section 1.9.
+	// Subprotocols are those that the program speaks, best first. The first that
+	// the client also offers is chosen. If there is none, the connection is made
+	// without a subprotocol. RFC 6455 section 1.9.
 	Subprotocols []string
 
 	// Origins are allowed beside the origin of the server itself: "https://host",
@@ -36,48 +37,47 @@ type Upgrader struct {
 	// "*" for every origin. RFC 6454 section 7; RFC 6455 section 10.2.
 	Origins []string
 
-	// CheckOrigin, if not nil, decides in place of Origins and the comparison
-	// with the server's own origin. The origin is "" if the client sent none,
-	// as programs do that are no browsers. An error refuses the request: with
-	// its Status if it is a [HandshakeError], otherwise with 403.
+	// CheckOrigin, if not nil, decides instead of Origins and the comparison with
+	// the server's own origin. The origin is "" if the client sent none; browsers
+	// always send one. An error refuses the request: with its Status if it is a
+	// [HandshakeError], otherwise with 403.
 	CheckOrigin func(r *http.Request, origin string) error
 
 	// Check, if not nil, is asked about a request after its method, version, key
 	// and origin were accepted, and before a subprotocol is chosen. It is the place
-	// to authenticate a client, and to set headers of the response, cookies among
-	// them: it adds them to h, which is empty but for what [Upgrader.Upgrade]
-	// takes from its ResponseWriter. Headers that belong to the handshake, and
-	// values with control characters, are a mistake that is answered with 500.
+	// to authenticate a client, and to add headers to the response, such as
+	// cookies: h is empty, except that [Upgrader.Upgrade] has put there what it
+	// takes from its ResponseWriter. A header that belongs to the handshake, or a
+	// value with a control character, is a mistake that is answered with 500.
 	//
 	// An error refuses the request: with its Status if it is a [HandshakeError],
-	// otherwise with 403. The headers are sent with a refusal too, such as
-	// WWW-Authenticate. The context returned, if not nil, takes the place of the
-	// request's: its values are those of [Conn.Request] and of the context that
-	// the Handler of a [Server] gets.
+	// otherwise with 403. The headers are sent with a refusal too, for example
+	// WWW-Authenticate. The context, if not nil, replaces that of the request:
+	// [Conn.Request] and the Handler of a [Server] get its values.
 	Check func(r *http.Request, h http.Header) (context.Context, error)
 
-	// Secure, if not nil, reports that the client's end of the connection is
-	// TLS although ours is not, because a proxy ends it: from a header that the
-	// proxy sets, and that clients cannot, such as X-Forwarded-Proto. Then the
-	// Location that [Hybi00] and [Hixie75] clients compare says wss, and the
+	// Secure, if not nil, reports whether the client uses TLS although our end of
+	// the connection does not, because a proxy ends it. It can tell by a header
+	// that the proxy sets and clients cannot set, such as X-Forwarded-Proto. Then
+	// the Location that [Hybi00] and [Hixie75] clients compare says wss, and the
 	// server's own origin is https. Nil means that only r.TLS counts.
 	Secure func(r *http.Request) bool
 }
 
-// Upgrade answers a request that asks for a WebSocket and returns the
-// connection. If it errs it has answered the request, and the error is a
+// Upgrade answers a request that asks for a WebSocket and returns the connection.
+// If it returns an error, it has answered the request, and the error is a
 // [HandshakeError] unless the network failed.
 //
 // The response has what w.Header() has, as with any handler, except for headers
 // that concern the framing of HTTP or only this hop, and those that begin with
 // Content- or Sec-WebSocket-. [Upgrader].Check can add to it.
 //
-// [Config].HandshakeTimeout bounds the sending of the response, and in [Hybi00]
-// once more the wait for the 8 bytes that some proxies hold back until then.
-// Deadlines set by the http.Server are gone afterwards.
+// [Config].HandshakeTimeout bounds the sending of the response. In [Hybi00] it
+// bounds once more the wait for the 8 bytes that some proxies hold back until they
+// have seen the response. Deadlines set by the http.Server are gone afterwards.
 //
-// w may be wrapped: the connection is taken by [http.ResponseController]. It
-// belongs to the Conn from then on; the handler may return.
+// w may be wrapped: [http.ResponseController] takes over the connection, which
+// belongs to the Conn from then on. The handler may return.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error) {
 	return u.upgradeUntil(context.Background(), w, r)
 }
@@ -101,21 +101,20 @@ func (u *Upgrader) upgrade(ctx context.Context, w http.ResponseWriter, r *http.R
 		err = fmt.Errorf("cannot take over the connection of the request: %w", err)
 		return nil, refuseHTTP(h, w, r, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
 	}
-	d := serverDriver{h, nc}
-	rest, err := d.respond(ctx, buffered.Reader)
+	rest, err := serverRespond(ctx, h, nc, buffered.Reader)
 	if err != nil {
 		netx.CloseNow(nc)
 		return nil, fmt.Errorf("websocket: handshake: %w", err)
 	}
-	return d.conn(rest), nil
+	return serverConn(h, nc, rest), nil
 }
 
-// headerToKeep returns what goes into a 101 of the header that a handler, and
-// what stands around it, have set for the response.
+// headerToKeep returns the part of the header of a ResponseWriter that goes into a
+// 101.
 func headerToKeep(given http.Header) http.Header {
 	var kept http.Header
 	for name, values := range given {
-		if len(values) == 0 || isHopByHop(given, name) {
+		if len(values) == 0 || meansNothingIn101(given, name) {
 			continue
 		}
 		if kept == nil {
@@ -126,9 +125,10 @@ func headerToKeep(given http.Header) http.Header {
 	return kept
 }
 
-// isHopByHop reports whether a header concerns the framing of a response, only
-// this hop, RFC 9110 section 7.6.1, its body, or the handshake.
-func isHopByHop(h http.Header, name string) bool {
+// meansNothingIn101 reports whether a header concerns the framing of a response or
+// only this hop, RFC 9110 section 7.6.1, its body, or the handshake, which sets its
+// own.
+func meansNothingIn101(h http.Header, name string) bool {
 	canonical := http.CanonicalHeaderKey(name)
 	switch canonical {
 	case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
@@ -142,8 +142,8 @@ func isHopByHop(h http.Header, name string) bool {
 	return hasToken(h, "Connection", name)
 }
 
-// beginHTTP does all that can refuse a request, before any of the response is
-// sent.
+// beginHTTP makes all checks that can refuse a request, before any of the response
+// is sent.
 func beginHTTP(h *ServerHandshake, r *http.Request) error {
 	if err := checkHeadSize(r); err != nil {
 		return err
@@ -151,9 +151,9 @@ func beginHTTP(h *ServerHandshake, r *http.Request) error {
 	return h.begin(r)
 }
 
-// checkHeadSize holds a request that net/http has read to the limits of one that
-// is read here. Those of net/http are 1 MiB, and the connection keeps what is
-// accepted.
+// checkHeadSize applies the limits for a request that is read here to one that
+// net/http has read. The limit of net/http is 1 MiB, and the connection keeps what
+// is accepted.
 func checkHeadSize(r *http.Request) error {
 	size, lines := len(r.RequestURI)+len(r.Host), 0
 	for name, values := range r.Header {
@@ -172,7 +172,7 @@ func checkHeadSize(r *http.Request) error {
 // why it is refused.
 func refuseHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request, err error) error {
 	err = h.Refuse(err)
-	if r.ProtoMajor == 1 { // later versions have no such headers, and would end all requests for one
+	if r.ProtoMajor == 1 { // later versions have no such headers, or would end all requests on the connection
 		for name, values := range h.refusalHeader() {
 			w.Header()[name] = values
 		}
@@ -181,16 +181,16 @@ func refuseHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request, err 
 	return err
 }
 
-// Accept reads a request from nc, which may be TLS, and answers it, without
-// net/http's server. ctx bounds the handshake, that of TLS included, together
-// with [Config].HandshakeTimeout, which in [Hybi00] begins anew when the head
-// of the response was sent. Both mean nothing to the connection returned.
+// Accept reads a request from nc, which may be TLS, and answers it, without the
+// server of net/http. ctx and [Config].HandshakeTimeout bound the handshake, that
+// of TLS included; in [Hybi00] the timeout begins anew when the head of the
+// response was sent. Neither has an effect on the connection returned.
 //
-// If Accept errs, nc is closed; a refused client was answered.
+// If Accept returns an error, nc is closed. A refused client was answered.
 func (u *Upgrader) Accept(ctx context.Context, nc net.Conn) (*Conn, error) {
 	h := NewServerHandshake(u)
 	h.RemoteAddr = addrString(nc.RemoteAddr())
-	c, err := serverDriver{h, nc}.accept(ctx)
+	c, err := serverOpen(ctx, h, nc)
 	u.Trace.handshakeFailed(h.read, err)
 	return c, err
 }
@@ -202,22 +202,19 @@ func addrString(a net.Addr) string {
 	return a.String()
 }
 
-// serverDriver does the I/O of a server's handshake.
-type serverDriver struct {
-	h  *ServerHandshake
-	nc net.Conn
-}
-
-// accept does the whole handshake. An error closes the connection.
-func (d serverDriver) accept(ctx context.Context) (*Conn, error) {
-	rest, err := d.timed(ctx, func(ctx context.Context) ([]byte, error) {
-		if err := d.secure(ctx); err != nil {
+// serverOpen does the I/O of the whole handshake. An error closes nc.
+//
+// This and the functions below take h and nc by themselves: in one struct, h would
+// be allocated for each upgrade.
+func serverOpen(ctx context.Context, h *ServerHandshake, nc net.Conn) (*Conn, error) {
+	rest, err := withinTimeout(ctx, h, nc, func(ctx context.Context) ([]byte, error) {
+		if err := serverTLS(ctx, h, nc); err != nil {
 			return nil, err
 		}
-		return d.exchange()
+		return serverExchange(h, nc)
 	})
 	if err == nil {
-		err = d.answerKey3(ctx, d.nc)
+		err = answerKey3(ctx, h, nc, nc)
 	}
 	switch {
 	case isHandshakeError(err):
@@ -225,21 +222,21 @@ func (d serverDriver) accept(ctx context.Context) (*Conn, error) {
 	case err != nil:
 		return nil, fmt.Errorf("websocket: handshake: %w", err)
 	}
-	return d.conn(rest), nil
+	return serverConn(h, nc, rest), nil
 }
 
-// timed gives do, which does I/O, the time that a handshake has. An error closes
-// the connection.
-func (d serverDriver) timed(ctx context.Context, do func(context.Context) ([]byte, error)) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.h.config.handshakeTimeout())
+// withinTimeout bounds do, which does I/O on nc, by the time that a handshake has. An error
+// closes nc.
+func withinTimeout(ctx context.Context, h *ServerHandshake, nc net.Conn, do func(context.Context) ([]byte, error)) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, h.config.handshakeTimeout())
 	defer cancel()
-	return netx.Interruptible(ctx, d.nc, isHandshakeError, func() ([]byte, error) { return do(ctx) })
+	return netx.Interruptible(ctx, nc, isHandshakeError, func() ([]byte, error) { return do(ctx) })
 }
 
-// secure does the handshake of TLS, if the connection is that, where it can be
-// interrupted.
-func (d serverDriver) secure(ctx context.Context) error {
-	tc, ok := d.nc.(*tls.Conn)
+// serverTLS does the handshake of TLS, if nc is TLS. The request says what was agreed
+// on there.
+func serverTLS(ctx context.Context, h *ServerHandshake, nc net.Conn) error {
+	tc, ok := nc.(*tls.Conn)
 	if !ok {
 		return nil
 	}
@@ -247,27 +244,27 @@ func (d serverDriver) secure(ctx context.Context) error {
 		return fmt.Errorf("TLS: %w", err)
 	}
 	state := tc.ConnectionState()
-	d.h.TLS = &state
+	h.TLS = &state
 	return nil
 }
 
-// exchange moves bytes between the client and the handshake until a response, or
+// serverExchange moves bytes between the client and the handshake until a response, or
 // its head, was sent. It returns what was read after the handshake.
-func (d serverDriver) exchange() ([]byte, error) {
+func serverExchange(h *ServerHandshake, nc net.Conn) ([]byte, error) {
 	var in [2048]byte
 	for {
-		n, err := d.nc.Read(in[:])
-		took, refused := d.h.Feed(in[:n])
-		out := d.h.AppendResponse(nil)
+		n, err := nc.Read(in[:])
+		took, refused := h.Feed(in[:n])
+		out := h.AppendResponse(nil)
 		if len(out) > 0 {
-			_, err = d.nc.Write(out)
+			_, err = nc.Write(out)
 		}
 		switch {
 		case refused != nil:
-			netx.Linger(d.nc, refusalLinger)
+			netx.Linger(nc, refusalLinger)
 			return nil, refused
 		case err == io.EOF:
-			return nil, fmt.Errorf("client hung up after %d bytes of header: %w", len(d.h.head.Bytes()), io.ErrUnexpectedEOF)
+			return nil, fmt.Errorf("client hung up after %d bytes of header: %w", len(h.head.Bytes()), io.ErrUnexpectedEOF)
 		case err != nil:
 			return nil, err
 		case len(out) > 0:
@@ -276,58 +273,58 @@ func (d serverDriver) exchange() ([]byte, error) {
 	}
 }
 
-// refusalLinger is how long a refused client may take to read the answer, the
-// same as net/http gives it.
+// refusalLinger is how long a refused client may take to read the answer. It is as
+// long as in net/http.
 const refusalLinger = 500 * time.Millisecond
 
-// respond sends the response to a request that was accepted, and returns what was
+// serverRespond sends the response to a request that was accepted, and returns what was
 // read after the handshake. in holds what net/http has read beyond the request.
-func (d serverDriver) respond(ctx context.Context, in *bufio.Reader) (rest []byte, err error) {
-	d.nc.SetDeadline(time.Now().Add(d.h.config.handshakeTimeout()))
+func serverRespond(ctx context.Context, h *ServerHandshake, nc net.Conn, in *bufio.Reader) (rest []byte, err error) {
+	nc.SetDeadline(time.Now().Add(h.config.handshakeTimeout()))
 	out := scratches.Get().(*scratch)
-	out.b = d.h.AppendResponse(out.b)
-	_, err = d.nc.Write(out.b)
+	out.b = h.AppendResponse(out.b)
+	_, err = nc.Write(out.b)
 	out.recycle()
 	if err == nil {
-		err = d.answerKey3(ctx, in)
+		err = answerKey3(ctx, h, nc, in)
 	}
 	if err != nil {
 		return nil, err
 	}
-	d.nc.SetDeadline(time.Time{})
+	nc.SetDeadline(time.Time{})
 	return in.Peek(in.Buffered())
 }
 
-// answerKey3 waits for what is missing of key3, and answers it. That has a time
-// of its own, since proxies let key3 pass only for the head of the response. The
-// context of a request is of no use here: net/http cancels it when a read fails,
-// which would hide why.
-func (d serverDriver) answerKey3(ctx context.Context, in io.Reader) error {
-	if d.h.Done() {
+// answerKey3 waits for what is missing of key3, and answers it. That has its own
+// time, since proxies let key3 pass only after the head of the response. ctx is
+// not the context of the request: net/http cancels that when a read fails, which
+// would hide why.
+func answerKey3(ctx context.Context, h *ServerHandshake, nc net.Conn, in io.Reader) error {
+	if h.Done() {
 		return nil
 	}
-	_, err := d.timed(ctx, func(context.Context) ([]byte, error) {
-		key3 := make([]byte, d.h.challenge.missing())
+	_, err := withinTimeout(ctx, h, nc, func(context.Context) ([]byte, error) {
+		key3 := make([]byte, h.challenge.missing())
 		n, err := io.ReadFull(in, key3)
-		d.h.Feed(key3[:n])
+		h.Feed(key3[:n])
 		switch {
 		case err == io.EOF || err == io.ErrUnexpectedEOF:
-			return nil, fmt.Errorf("client hung up after %d of the %d bytes that follow the header: %w", d.h.challenge.count, key3Len, io.ErrUnexpectedEOF)
+			return nil, fmt.Errorf("client hung up after %d of the %d bytes that follow the header: %w", h.challenge.count, key3Len, io.ErrUnexpectedEOF)
 		case err != nil:
 			return nil, err
 		}
-		_, err = d.nc.Write(d.h.AppendResponse(nil))
+		_, err = nc.Write(h.AppendResponse(nil))
 		return nil, err
 	})
 	return err
 }
 
-// conn returns the connection after the handshake. rest was read after it.
-func (d serverDriver) conn(rest []byte) *Conn {
-	c := newConn(d.nc, d.h.version, ServerSide, d.h.config, rest)
-	c.subprotocol = d.h.subprotocol
-	c.compress(d.h.agreed)
-	c.request = keepRequest(d.h.req)
-	c.start(d.h.config.Trace)
+// serverConn returns the connection after the handshake. rest was read after it.
+func serverConn(h *ServerHandshake, nc net.Conn, rest []byte) *Conn {
+	c := newConn(nc, h.version, ServerSide, h.config, rest)
+	c.subprotocol = h.subprotocol
+	c.compress(h.agreed)
+	c.request = keepRequest(h.req)
+	c.start(h.config.Trace)
 	return c
 }
