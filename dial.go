@@ -46,9 +46,9 @@ type Dialer struct {
 	// Unix socket. Nil means that of a zero net.Dialer.
 	DialContext func(ctx context.Context, network, addr string) (net.Conn, error)
 
-	// Proxy chooses the proxy for a request, whose URL has http instead of ws and
-	// https instead of wss. It returns an http, https, socks5 or socks5h URL, or
-	// nil for none. Nil means [http.ProxyFromEnvironment].
+	// Proxy chooses the proxy for a request, whose URL has http instead of ws
+	// and https instead of wss. It returns an http, https, socks5 or socks5h
+	// URL, or nil for none. Nil means [http.ProxyFromEnvironment].
 	Proxy func(*http.Request) (*url.URL, error)
 
 	// Jar, if not nil, has cookies for the request and takes those of the
@@ -62,9 +62,9 @@ func Dial(ctx context.Context, url string) (*Conn, error) {
 }
 
 // Dial connects to a ws or wss URL. User and password in it are sent by basic
-// authentication. ctx and [Config].HandshakeTimeout bound the dialing and have no
-// effect on the connection returned. If the server, or a proxy, answers and does
-// not accept, the error is a [HandshakeError].
+// authentication. ctx and [Config].HandshakeTimeout bound the dialing and have
+// no effect on the connection returned. If the server, or a proxy, answers and
+// does not accept, the error is a [HandshakeError].
 func (d *Dialer) Dial(ctx context.Context, url string) (*Conn, error) {
 	h, err := NewClientHandshake(d, url) // before anything is connected
 	if err != nil {
@@ -87,8 +87,8 @@ func (d *Dialer) dial(ctx context.Context, h *ClientHandshake) (*Conn, error) {
 }
 
 // Handshake does what Dial does on a connection that the caller has made and on
-// which nothing was sent yet. It does not start TLS. If it returns an error, nc is
-// closed.
+// which nothing was sent yet. It does not start TLS. If it returns an error, nc
+// is closed.
 func (d *Dialer) Handshake(ctx context.Context, nc net.Conn, url string) (*Conn, error) {
 	h, err := NewClientHandshake(d, url)
 	if err != nil {
@@ -107,8 +107,8 @@ func (d *Dialer) handshake(ctx context.Context, h *ClientHandshake, nc net.Conn)
 	return clientOpen(ctx, h, nc)
 }
 
-// traceFailed calls the hook of a failed handshake if there is an error and a hook.
-// Only then the request is built.
+// traceFailed calls the hook of a failed handshake if there is an error and a
+// hook. Only then the request is built.
 func (d *Dialer) traceFailed(ctx context.Context, h *ClientHandshake, err error) {
 	if err != nil && d.Trace != nil && d.Trace.HandshakeFailed != nil {
 		d.Trace.HandshakeFailed(h.publicRequest().WithContext(ctx), err)
@@ -143,8 +143,8 @@ func (d *Dialer) connect(ctx context.Context, u *URL) (net.Conn, error) {
 	return d.secure(ctx, nc, u)
 }
 
-// proxyError gives an error of package proxy the form that errors of this package
-// have.
+// proxyError gives an error of package proxy the form that errors of this
+// package have.
 func proxyError(err error) error {
 	if refused, ok := errors.AsType[*proxy.Refusal](err); ok {
 		return &HandshakeError{Status: refused.Response.StatusCode, Response: refused.Response, Err: refused}
@@ -171,8 +171,8 @@ func (d *Dialer) secure(ctx context.Context, nc net.Conn, u *URL) (net.Conn, err
 	return tc, nil
 }
 
-// clientOpen does the I/O of a client's handshake and returns the connection. An error
-// closes nc.
+// clientOpen does the I/O of a client's handshake and returns the connection.
+// An error closes nc.
 func clientOpen(ctx context.Context, h *ClientHandshake, nc net.Conn) (*Conn, error) {
 	c, err := netx.Interruptible(ctx, nc, isHandshakeError, func() (*Conn, error) { return clientExchange(h, nc) })
 	switch {
@@ -185,7 +185,8 @@ func clientOpen(ctx context.Context, h *ClientHandshake, nc net.Conn) (*Conn, er
 	return c, nil
 }
 
-// clientExchange sends the request and feeds the handshake what the server sends.
+// clientExchange sends the request and feeds the handshake what the server
+// sends.
 func clientExchange(h *ClientHandshake, nc net.Conn) (*Conn, error) {
 	if _, err := nc.Write(h.AppendRequest(nil)); err != nil {
 		return nil, err
@@ -207,8 +208,8 @@ func clientExchange(h *ClientHandshake, nc net.Conn) (*Conn, error) {
 	}
 }
 
-// receivedBytes reports how many bytes of the response, or of one before it, the
-// handshake has taken.
+// receivedBytes reports how many bytes of the response, or of one before it,
+// the handshake has taken.
 func receivedBytes(h *ClientHandshake) int {
 	n := len(h.head.Bytes())
 	if h.challenge != nil {
@@ -217,7 +218,8 @@ func receivedBytes(h *ClientHandshake) int {
 	return n
 }
 
-// clientConn returns the connection after the handshake. rest was read after it.
+// clientConn returns the connection after the handshake. rest was read after
+// it.
 func clientConn(h *ClientHandshake, nc net.Conn, rest []byte) *Conn {
 	c := newConn(nc, h.version, ClientSide, h.config, rest)
 	c.compress(h.agreed)

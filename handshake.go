@@ -28,8 +28,8 @@ type handshake struct {
 	err         *HandshakeError
 	open        bool // everything was received, and was given to be sent
 
-	// Each is made once: of two, each would know half of the messages that later
-	// messages refer to.
+	// Each is made once: of two, each would know half of the messages that
+	// later messages refer to.
 	parser  *Parser
 	encoder *Encoder
 }
@@ -38,15 +38,15 @@ type handshake struct {
 // handshake was received and was given to be sent.
 func (h *handshake) Done() bool { return h.open && h.err == nil }
 
-// Version returns the version: on a client the one that is asked for, on a server
-// the one that was detected, once Request is not nil.
+// Version returns the version: on a client the one that is asked for, on a
+// server the one that was detected, once Request is not nil.
 func (h *handshake) Version() Version { return h.version }
 
 // Subprotocol returns the subprotocol that the server chose, or "".
 func (h *handshake) Subprotocol() string { return h.subprotocol }
 
-// Parser returns the Parser for the bytes that follow the handshake, the same at
-// each call, and nil before Done.
+// Parser returns the Parser for the bytes that follow the handshake, the same
+// at each call, and nil before Done.
 func (h *handshake) Parser() *Parser {
 	if !h.Done() {
 		return nil
@@ -73,8 +73,8 @@ func (h *handshake) Encoder() *Encoder {
 }
 
 const (
-	// acceptGUID is what a server appends to the key, to show that it speaks the
-	// protocol, RFC 6455 section 1.3.
+	// acceptGUID is what a server appends to the key, to show that it speaks
+	// the protocol, RFC 6455 section 1.3.
 	acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 	acceptLen  = 28 // of SHA-1 in base64
 
@@ -110,8 +110,8 @@ func acceptOf(h http.Header, keyBytes int) (accept [acceptLen]byte, err error) {
 	return acceptFor(key), nil
 }
 
-// refuseHead turns an error about the head of a request into a refusal. It returns
-// other errors as they are.
+// refuseHead turns an error about the head of a request into a refusal. It
+// returns other errors as they are.
 func refuseHead(err error) error {
 	if bad, ok := errors.AsType[*httphead.Error](err); ok {
 		return refusef(bad.Status, "%w", bad)
@@ -133,17 +133,17 @@ func single(h http.Header, name string) (string, error) {
 	}
 }
 
-// wireName returns a canonical header name as the specifications spell it. Peers
-// ignore case, but people who read dumps do not.
+// wireName returns a canonical header name as the specifications spell it.
+// Peers ignore case, but people who read dumps do not.
 func wireName(name string) string { return strings.ReplaceAll(name, "Websocket", "WebSocket") }
 
 func hasToken(h http.Header, name, token string) bool {
 	return httpguts.HeaderValuesContainsToken(h[name], token)
 }
 
-// eachToken calls f for each element of a header that is a list of tokens, on one
-// line or on several, RFC 9110 section 5.6.1. It makes no slice of them, since a
-// peer may send tens of thousands.
+// eachToken calls f for each element of a header that is a list of tokens, on
+// one line or on several, RFC 9110 section 5.6.1. It makes no slice of them,
+// since a peer may send tens of thousands.
 func eachToken(values []string, f func(token string)) error {
 	for _, value := range values {
 		for element := range strings.SplitSeq(value, ",") {
@@ -197,12 +197,12 @@ func checkExtraHeader(h http.Header) error {
 	return nil
 }
 
-// ownHeaders are those that only the handshake itself may set, besides those with
-// WebSocket in their names.
+// ownHeaders are those that only the handshake itself may set, besides those
+// with WebSocket in their names.
 var ownHeaders = []string{"Upgrade", "Connection", "Content-Length", "Transfer-Encoding", "Trailer", "Te"}
 
-// describesBody reports whether the header with this name is about the body of a
-// response.
+// describesBody reports whether the header with this name is about the body of
+// a response.
 func describesBody(name string) bool {
 	name = http.CanonicalHeaderKey(name)
 	return strings.HasPrefix(name, "Content-") || name == "X-Content-Type-Options"

@@ -14,10 +14,10 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// ClientHandshake is the client's part of the opening handshake of every version,
-// without I/O: it says what to send and is fed what the server sends. [Dialer] is
-// a ClientHandshake with a connection. Use [NewClientHandshake] to make one; the
-// zero value cannot be used. It is not safe for concurrent use.
+// ClientHandshake is the client's part of the opening handshake of every
+// version, without I/O: it says what to send and is fed what the server sends.
+// [Dialer] is a ClientHandshake with a connection. Use [NewClientHandshake] to
+// make one; the zero value cannot be used. It is not safe for concurrent use.
 //
 // Send what [ClientHandshake.AppendRequest] appends. Then call
 // [ClientHandshake.Feed] with each piece that arrives, until
@@ -35,9 +35,9 @@ type ClientHandshake struct {
 	res     *http.Response
 }
 
-// NewClientHandshake returns a handshake for a ws or wss URL with the options of d,
-// except those that concern the network; nil stands for the zero Dialer. An error
-// is about what cannot be sent as it is: see the fields of [Dialer].
+// NewClientHandshake returns a handshake for a ws or wss URL with the options
+// of d, except those that concern the network; nil stands for the zero Dialer.
+// An error is about what cannot be sent as it is: see the fields of [Dialer].
 func NewClientHandshake(d *Dialer, rawURL string) (*ClientHandshake, error) {
 	if d == nil {
 		d = new(Dialer)
@@ -73,9 +73,9 @@ func newClientHandshake(d *Dialer, u *URL) (*ClientHandshake, error) {
 	return h, nil
 }
 
-// takeHeader takes the headers of the program, and adds what URL and jar hold. Host
-// and Origin are kept apart, since some versions have other names or places for
-// them.
+// takeHeader takes the headers of the program, and adds what URL and jar hold.
+// Host and Origin are kept apart, since some versions have other names or
+// places for them.
 func (h *ClientHandshake) takeHeader() error {
 	if err := checkExtraHeader(h.dialer.Header); err != nil {
 		return err
@@ -111,8 +111,8 @@ func (h *ClientHandshake) takeHeader() error {
 	return h.addCookies()
 }
 
-// addCookies adds the cookies of the jar to those of the program, in one header:
-// RFC 6265 section 5.4 does not allow a second.
+// addCookies adds the cookies of the jar to those of the program, in one
+// header: RFC 6265 section 5.4 does not allow a second.
 func (h *ClientHandshake) addCookies() error {
 	if h.dialer.Jar == nil {
 		return nil
@@ -130,8 +130,8 @@ func (h *ClientHandshake) addCookies() error {
 	return nil
 }
 
-// httpURL returns the URL with http or https, for what does not know ws and wss,
-// such as cookie jars.
+// httpURL returns the URL with http or https, for what does not know ws and
+// wss, such as cookie jars.
 func (h *ClientHandshake) httpURL() *url.URL {
 	u := &url.URL{Scheme: "http", Host: h.url.Host, Path: "/"}
 	if h.url.Secure {
@@ -168,8 +168,8 @@ func (h *ClientHandshake) AppendRequest(dst []byte) []byte {
 	return dst
 }
 
-// eachHeader calls add for each header of the request, in order, except those of
-// the program.
+// eachHeader calls add for each header of the request, in order, except those
+// of the program.
 func (h *ClientHandshake) eachHeader(add func(name, value string)) {
 	t := h.version.traits()
 	add("Upgrade", t.upgrade)
@@ -194,8 +194,8 @@ func (h *ClientHandshake) eachHeader(add func(name, value string)) {
 	}
 }
 
-// publicRequest returns the request in the form that net/http uses for requests of
-// clients, without the secrets in it.
+// publicRequest returns the request in the form that net/http uses for requests
+// of clients, without the secrets in it.
 func (h *ClientHandshake) publicRequest() *http.Request {
 	header := h.header.Clone()
 	h.eachHeader(header.Set)
@@ -271,8 +271,8 @@ func (h *ClientHandshake) readHead() error {
 	return h.checkResponse()
 }
 
-// checkResponse compares the response with the request, RFC 6455 section 4.1 from
-// "Once the client's opening handshake has been sent".
+// checkResponse compares the response with the request, RFC 6455 section 4.1
+// from "Once the client's opening handshake has been sent".
 func (h *ClientHandshake) checkResponse() error {
 	header := h.res.Header
 	switch {
@@ -343,8 +343,8 @@ func (h *ClientHandshake) takeSubprotocol() error {
 // nil before. Its Body is empty.
 func (h *ClientHandshake) Response() *http.Response { return h.res }
 
-// offersCompression reports whether the server is asked for compression. Servers
-// of versions before RFC 6455 know other extensions, or none.
+// offersCompression reports whether the server is asked for compression.
+// Servers of versions before RFC 6455 know other extensions, or none.
 func (h *ClientHandshake) offersCompression() bool {
 	return h.version.traits().offersDeflate && h.dialer.Compression != nil
 }

@@ -16,19 +16,19 @@ import (
 	"github.com/protocol-websocket/websocket/internal/origin"
 )
 
-// The parts of the handshake that only the two oldest versions have: the headers
-// Origin and Location of the response in both, and in hybi-00 (= hixie-76) a
-// challenge.
+// The parts of the handshake that only the two oldest versions have: the
+// headers Origin and Location of the response in both, and in hybi-00 (=
+// hixie-76) a challenge.
 
 const (
 	key3Len      = 8
 	challengeLen = md5.Size
 )
 
-// challenge is the proof of hybi-00 that the server has read the request, sections
-// 1.3 and 5.2: the numbers hidden in two headers and the 8 bytes of key3, which
-// follow the head, are hashed and come back as 16 bytes after the head of the
-// response. A client makes all of it; a server receives it.
+// challenge is the proof of hybi-00 that the server has read the request,
+// sections 1.3 and 5.2: the numbers hidden in two headers and the 8 bytes of
+// key3, which follow the head, are hashed and come back as 16 bytes after the
+// head of the response. A client makes all of it; a server receives it.
 type challenge struct {
 	keys     [2]string // Sec-WebSocket-Key1 and -Key2, on a client
 	numbers  [2]uint32 // hidden in keys
@@ -73,8 +73,8 @@ func (c *challenge) takeKey3(p []byte) int {
 // they arrive only after the head of the response was sent.
 func (c *challenge) missing() int { return key3Len - c.count }
 
-// takeAnswer takes what is missing of the server's answer from p and reports how
-// much that was.
+// takeAnswer takes what is missing of the server's answer from p and reports
+// how much that was.
 func (c *challenge) takeAnswer(p []byte) (n int, err error) {
 	n = copy(c.received[c.count:], p)
 	c.count += n
@@ -96,9 +96,9 @@ func (c *challenge) answer() [challengeLen]byte {
 	return md5.Sum(b[:])
 }
 
-// keyNumber returns the number hidden in Sec-WebSocket-Key1 or -Key2: its digits
-// divided by the number of its spaces. Draft 76 does not say what a remainder
-// means; a server that rounds proves nothing.
+// keyNumber returns the number hidden in Sec-WebSocket-Key1 or -Key2: its
+// digits divided by the number of its spaces. Draft 76 does not say what a
+// remainder means; a server that rounds proves nothing.
 func keyNumber(key string) (uint32, error) {
 	var digits, spaces, count uint64
 	for _, c := range []byte(key) {
@@ -129,8 +129,8 @@ func keyNumber(key string) (uint32, error) {
 // clients use 1 to 12 spaces; no header can hold more than this.
 const maxKeySpaces = httphead.MaxBytes
 
-// newHixieKey returns a Sec-WebSocket-Key1 or -Key2 and the number hidden in it,
-// draft 76 section 5.1 items 16 to 23.
+// newHixieKey returns a Sec-WebSocket-Key1 or -Key2 and the number hidden in
+// it, draft 76 section 5.1 items 16 to 23.
 func newHixieKey() (key string, number uint32) {
 	spaces := 1 + randomBelow(12)
 	number = uint32(randomBelow(math.MaxUint32/spaces + 1))
@@ -158,8 +158,9 @@ var noise = func() string {
 	return b.String()
 }()
 
-// randomBelow returns a number less than n, which is at most 1<<32. The remainder
-// makes some numbers more likely than others, but by less than one in 1<<32.
+// randomBelow returns a number less than n, which is at most 1<<32. The
+// remainder makes some numbers more likely than others, but by less than one in
+// 1<<32.
 func randomBelow(n uint64) uint64 {
 	var b [8]byte
 	rand.Read(b[:]) // never fails
@@ -167,8 +168,8 @@ func randomBelow(n uint64) uint64 {
 }
 
 // checkHixie75 tells a request of the oldest version from a broken one of a
-// later version. Where HAProxy has added a Sec-WebSocket-Key to it, only the old
-// spelling of WebSocket is left to tell.
+// later version. Where HAProxy has added a Sec-WebSocket-Key to it, only the
+// old spelling of WebSocket is left to tell.
 func checkHixie75(h http.Header) error {
 	for _, name := range []string{"Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Sec-Websocket-Origin"} {
 		if h[name] != nil {
@@ -181,8 +182,8 @@ func checkHixie75(h http.Header) error {
 	return nil
 }
 
-// appendOriginAndLocation appends the two headers with which a server shows that
-// it has read the request, which a client compares with what it has sent.
+// appendOriginAndLocation appends the two headers with which a server shows
+// that it has read the request, which a client compares with what it has sent.
 func appendOriginAndLocation(dst []byte, t *traits, origin, location string) []byte {
 	dst = append(dst, t.headerPrefix...)
 	dst = appendHeaderLine(dst, "Origin", origin)
@@ -190,8 +191,8 @@ func appendOriginAndLocation(dst []byte, t *traits, origin, location string) []b
 	return appendHeaderLine(dst, "Location", location)
 }
 
-// locationOf returns the URL of a request as the client wrote it. Host and target
-// were checked before.
+// locationOf returns the URL of a request as the client wrote it. Host and
+// target were checked before.
 func locationOf(r *http.Request, secure bool) string {
 	scheme := "ws://"
 	if secure {
@@ -227,8 +228,8 @@ func (h *ClientHandshake) checkOriginAndLocation() error {
 }
 
 // isLocation compares the server's idea of the URL with ours. It accepts either
-// scheme: a server behind a proxy that ends TLS does not know which one it is. A
-// port may be left out if it is the default of either.
+// scheme: a server behind a proxy that ends TLS does not know which one it is.
+// A port may be left out if it is the default of either.
 func (h *ClientHandshake) isLocation(location string) bool {
 	scheme, rest, ok := strings.Cut(location, "://")
 	secure := strings.EqualFold(scheme, "wss")

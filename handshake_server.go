@@ -14,18 +14,19 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// ServerHandshake is the server's part of the opening handshake of every version,
-// without I/O: it is fed what the client sends and says what to send. [Upgrader]
-// is a ServerHandshake with a connection. Use [NewServerHandshake] to make one;
-// the zero value cannot be used. It is not safe for concurrent use.
+// ServerHandshake is the server's part of the opening handshake of every
+// version, without I/O: it is fed what the client sends and says what to send.
+// [Upgrader] is a ServerHandshake with a connection. Use [NewServerHandshake]
+// to make one; the zero value cannot be used. It is not safe for concurrent
+// use.
 //
-// Call [ServerHandshake.Feed] with each piece that arrives, and after it send what
-// [ServerHandshake.AppendResponse] appends, until [ServerHandshake.Done] or an
-// error. What Feed did not take belongs to [ServerHandshake.Parser].
+// Call [ServerHandshake.Feed] with each piece that arrives, and after it send
+// what [ServerHandshake.AppendResponse] appends, until [ServerHandshake.Done]
+// or an error. What Feed did not take belongs to [ServerHandshake.Parser].
 type ServerHandshake struct {
 	// TLS and RemoteAddr describe the connection, if set before Feed, as
-	// net/http does in the request. A Location header says wss if TLS is set, or
-	// if [Upgrader].Secure says so.
+	// net/http does in the request. A Location header says wss if TLS is set,
+	// or if [Upgrader].Secure says so.
 	TLS        *tls.ConnectionState
 	RemoteAddr string
 
@@ -51,8 +52,9 @@ func NewServerHandshake(up *Upgrader) *ServerHandshake {
 }
 
 // Feed takes bytes of the handshake and reports how many; the rest of p came
-// after it. If the request is refused, the error is a [HandshakeError] and final:
-// AppendResponse then appends the answer to send before the connection is closed.
+// after it. If the request is refused, the error is a [HandshakeError] and
+// final: AppendResponse then appends the answer to send before the connection
+// is closed.
 func (h *ServerHandshake) Feed(p []byte) (n int, err error) {
 	if h.err != nil {
 		return 0, h.err
@@ -86,9 +88,9 @@ func (h *ServerHandshake) readHead() error {
 	return h.begin(r)
 }
 
-// begin checks the options, which any request may be the first to use, and all of
-// the request except the 8 bytes of key3. It asks Check after everything that
-// protects the server, and before everything that is only chosen.
+// begin checks the options, which any request may be the first to use, and all
+// of the request except the 8 bytes of key3. It asks Check after everything
+// that protects the server, and before everything that is only chosen.
 func (h *ServerHandshake) begin(r *http.Request) error {
 	if err := h.up.check(); err != nil {
 		return &HandshakeError{Status: http.StatusInternalServerError, Err: err}
@@ -124,8 +126,8 @@ func (h *ServerHandshake) begin(r *http.Request) error {
 	return nil
 }
 
-// check finds mistakes in the options. They are answered with 500, since they must
-// not look like a fault of the client.
+// check finds mistakes in the options. They are answered with 500, since they
+// must not look like a fault of the client.
 func (u *Upgrader) check() error {
 	for _, v := range u.Versions {
 		if err := v.check(); err != nil {
@@ -191,8 +193,9 @@ func versionNames(list []Version) string {
 }
 
 // detectVersion returns the version of a request. It never looks for
-// Sec-WebSocket-Key, which HAProxy 3 adds to requests of the oldest versions, and
-// never takes a broken request of one version for a request of an older one.
+// Sec-WebSocket-Key, which HAProxy 3 adds to requests of the oldest versions,
+// and never takes a broken request of one version for a request of an older
+// one.
 func detectVersion(h http.Header, versions []Version) (Version, error) {
 	v := Hixie75
 	switch {
@@ -224,8 +227,8 @@ func detectVersion(h http.Header, versions []Version) (Version, error) {
 	return v, nil
 }
 
-// readKeys reads the keys that the server must prove to have read, and checks that
-// nothing but key3 stands between the head and the first frame.
+// readKeys reads the keys that the server must prove to have read, and checks
+// that nothing but key3 stands between the head and the first frame.
 func (h *ServerHandshake) readKeys(r *http.Request) (err error) {
 	t := h.version.traits()
 	switch {
@@ -248,10 +251,10 @@ func (h *ServerHandshake) readKeys(r *http.Request) (err error) {
 	return nil
 }
 
-// requestOrigin returns the origin that a browser has put into the request: from
-// the header of its version, otherwise from Origin, to which draft 11 returned. A
-// proxy or a page may be able to set one of the two. It must not get past a check
-// of the other, so both must say the same.
+// requestOrigin returns the origin that a browser has put into the request:
+// from the header of its version, otherwise from Origin, to which draft 11
+// returned. A proxy or a page may be able to set one of the two. It must not
+// get past a check of the other, so both must say the same.
 func requestOrigin(v Version, r *http.Request) (string, error) {
 	name := v.traits().originHeader
 	origin, other := r.Header[name], r.Header["Origin"]
@@ -280,9 +283,9 @@ func requestOrigin(v Version, r *http.Request) (string, error) {
 	return origin[0], nil
 }
 
-// isHostOfWs04 makes an exception for node's ws 0.4, which sends its Host as Origin
-// beside the true Sec-WebSocket-Origin. No browser sends an Origin without a
-// scheme, so no page can profit from it.
+// isHostOfWs04 makes an exception for node's ws 0.4, which sends its Host as
+// Origin beside the true Sec-WebSocket-Origin. No browser sends an Origin
+// without a scheme, so no page can profit from it.
 func isHostOfWs04(v Version, r *http.Request, origin string) bool {
 	return v.traits().originHeader != "Origin" && origin == r.Host && !strings.Contains(origin, "://")
 }
@@ -332,8 +335,8 @@ func (h *ServerHandshake) ask(r *http.Request) (*http.Request, error) {
 	return r, refused
 }
 
-// chooseSubprotocol returns the first of ours that the client offers, or "" if it
-// offers none of them.
+// chooseSubprotocol returns the first of ours that the client offers, or "" if
+// it offers none of them.
 func chooseSubprotocol(v Version, h http.Header, ours []string) (string, error) {
 	offered := h[v.traits().protocolHeader]
 	best := len(ours)
@@ -358,16 +361,16 @@ func chooseSubprotocol(v Version, h http.Header, ours []string) (string, error) 
 	return ours[best], nil
 }
 
-// Request returns the request once its head has arrived and was accepted, and nil
-// before. Until it calls AppendResponse, a program may look at the request and
-// call Refuse.
+// Request returns the request once its head has arrived and was accepted, and
+// nil before. Until it calls AppendResponse, a program may look at the request
+// and call Refuse.
 func (h *ServerHandshake) Request() *http.Request { return h.req }
 
 // Refuse ends the handshake with err, unless it has failed before. If err is a
 // [HandshakeError] with a Status from 300 to 599, the client is answered with
 // that status, otherwise with 403; it is not told the text of err. Once the
-// response has begun there is no other answer, and AppendResponse appends nothing
-// more. Refuse returns the error that ended the handshake.
+// response has begun there is no other answer, and AppendResponse appends
+// nothing more. Refuse returns the error that ended the handshake.
 func (h *ServerHandshake) Refuse(err error) error {
 	if h.err == nil {
 		h.err = asHandshakeError(err, http.StatusForbidden)
@@ -379,9 +382,9 @@ func (h *ServerHandshake) Refuse(err error) error {
 }
 
 // AppendResponse appends what can be sent of the response so far and was not
-// appended before. For [Hybi00] that is first the head, which must be sent before
-// key3 is waited for, and later 16 bytes. After a refusal it is an answer that
-// says why.
+// appended before. For [Hybi00] that is first the head, which must be sent
+// before key3 is waited for, and later 16 bytes. After a refusal it is an
+// answer that says why.
 func (h *ServerHandshake) AppendResponse(dst []byte) []byte {
 	switch {
 	case h.err != nil:
@@ -408,8 +411,8 @@ func (h *ServerHandshake) AppendResponse(dst []byte) []byte {
 // handshake although they follow the head.
 func (h *ServerHandshake) wantsKey3() bool { return h.challenge != nil && h.challenge.missing() > 0 }
 
-// appendHead appends the head of a 101 response, in a form that every client of its
-// version that was tested accepts, down to the reason and the order.
+// appendHead appends the head of a 101 response, in a form that every client of
+// its version that was tested accepts, down to the reason and the order.
 func (h *ServerHandshake) appendHead(dst []byte) []byte {
 	t := h.version.traits()
 	dst = append(dst, "HTTP/1.1 101 "...)
@@ -447,10 +450,10 @@ func (h *ServerHandshake) appendRefusal(dst []byte) []byte {
 	return append(dst, text...)
 }
 
-// refusalHeader returns the headers of a refusal, those of the program among them,
-// without those that describe its text. A refusal always ends the connection:
-// bytes after a refused request may be key3 or frames, and would be read as the
-// next request.
+// refusalHeader returns the headers of a refusal, those of the program among
+// them, without those that describe its text. A refusal always ends the
+// connection: bytes after a refused request may be key3 or frames, and would be
+// read as the next request.
 func (h *ServerHandshake) refusalHeader() http.Header {
 	header := make(http.Header)
 	for name, values := range h.header {

@@ -17,64 +17,69 @@ import (
 )
 
 // Upgrader turns HTTP requests into WebSocket connections. The zero Upgrader
-// accepts every version, chooses no subprotocol and allows only pages of the same
-// origin. It may be used by many goroutines at once and must not be changed while
-// in use.
+// accepts every version, chooses no subprotocol and allows only pages of the
+// same origin. It may be used by many goroutines at once and must not be
+// changed while in use.
 type Upgrader struct {
 	Config
 
-	// Versions are those that are accepted. None means all five. The README says
-	// what the old ones cost in security.
+	// Versions are those that are accepted. None means all five. The README
+	// says what the old ones cost in security.
 	Versions []Version
 
-	// Subprotocols are those that the program speaks, best first. The first that
-	// the client also offers is chosen. If there is none, the connection is made
-	// without a subprotocol. RFC 6455 section 1.9.
+	// Subprotocols are those that the program speaks, best first. The first
+	// that the client also offers is chosen. If there is none, the connection
+	// is made without a subprotocol. RFC 6455 section 1.9.
 	Subprotocols []string
 
-	// Origins are allowed beside the origin of the server itself: "https://host",
-	// "https://host:port", "https://*.host" for all hosts below it, "null", or
-	// "*" for every origin. RFC 6454 section 7; RFC 6455 section 10.2.
+	// Origins are allowed beside the origin of the server itself:
+	// "https://host", "https://host:port", "https://*.host" for all hosts below
+	// it, "null", or "*" for every origin. RFC 6454 section 7; RFC 6455 section
+	// 10.2.
 	Origins []string
 
-	// CheckOrigin, if not nil, decides instead of Origins and the comparison with
-	// the server's own origin. The origin is "" if the client sent none; browsers
-	// always send one. An error refuses the request: with its Status if it is a
-	// [HandshakeError], otherwise with 403.
+	// CheckOrigin, if not nil, decides instead of Origins and the comparison
+	// with the server's own origin. The origin is "" if the client sent none;
+	// browsers always send one. An error refuses the request: with its Status
+	// if it is a [HandshakeError], otherwise with 403.
 	CheckOrigin func(r *http.Request, origin string) error
 
-	// Check, if not nil, is asked about a request after its method, version, key
-	// and origin were accepted, and before a subprotocol is chosen. It is the place
-	// to authenticate a client, and to add headers to the response, such as
-	// cookies: h is empty, except that [Upgrader.Upgrade] has put there what it
-	// takes from its ResponseWriter. A header that belongs to the handshake, or a
-	// value with a control character, is a mistake that is answered with 500.
+	// Check, if not nil, is asked about a request after its method, version,
+	// key and origin were accepted, and before a subprotocol is chosen. It is
+	// the place to authenticate a client, and to add headers to the response,
+	// such as cookies: h is empty, except that [Upgrader.Upgrade] has put there
+	// what it takes from its ResponseWriter. A header that belongs to the
+	// handshake, or a value with a control character, is a mistake that is
+	// answered with 500.
 	//
-	// An error refuses the request: with its Status if it is a [HandshakeError],
-	// otherwise with 403. The headers are sent with a refusal too, for example
-	// WWW-Authenticate. The context, if not nil, replaces that of the request:
-	// [Conn.Request] and the Handler of a [Server] get its values.
+	// An error refuses the request: with its Status if it is a
+	// [HandshakeError], otherwise with 403. The headers are sent with a refusal
+	// too, for example WWW-Authenticate. The context, if not nil, replaces that
+	// of the request: [Conn.Request] and the Handler of a [Server] get its
+	// values.
 	Check func(r *http.Request, h http.Header) (context.Context, error)
 
-	// Secure, if not nil, reports whether the client uses TLS although our end of
-	// the connection does not, because a proxy ends it. It can tell by a header
-	// that the proxy sets and clients cannot set, such as X-Forwarded-Proto. Then
-	// the Location that [Hybi00] and [Hixie75] clients compare says wss, and the
-	// server's own origin is https. Nil means that only r.TLS counts.
+	// Secure, if not nil, reports whether the client uses TLS although our end
+	// of the connection does not, because a proxy ends it. It can tell by a
+	// header that the proxy sets and clients cannot set, such as
+	// X-Forwarded-Proto. Then the Location that [Hybi00] and [Hixie75] clients
+	// compare says wss, and the server's own origin is https. Nil means that
+	// only r.TLS counts.
 	Secure func(r *http.Request) bool
 }
 
-// Upgrade answers a request that asks for a WebSocket and returns the connection.
-// If it returns an error, it has answered the request, and the error is a
-// [HandshakeError] unless the network failed.
+// Upgrade answers a request that asks for a WebSocket and returns the
+// connection. If it returns an error, it has answered the request, and the
+// error is a [HandshakeError] unless the network failed.
 //
 // The response has what w.Header() has, as with any handler, except for headers
 // that concern the framing of HTTP or only this hop, and those that begin with
 // Content- or Sec-WebSocket-. [Upgrader].Check can add to it.
 //
 // [Config].HandshakeTimeout bounds the sending of the response. In [Hybi00] it
-// bounds once more the wait for the 8 bytes that some proxies hold back until they
-// have seen the response. Deadlines set by the http.Server are gone afterwards.
+// bounds once more the wait for the 8 bytes that some proxies hold back until
+// they have seen the response. Deadlines set by the http.Server are gone
+// afterwards.
 //
 // w may be wrapped: [http.ResponseController] takes over the connection, which
 // belongs to the Conn from then on. The handler may return.
@@ -82,8 +87,8 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error
 	return u.upgradeUntil(context.Background(), w, r)
 }
 
-// upgradeUntil is Upgrade with a context that ends a handshake that waits for its
-// client.
+// upgradeUntil is Upgrade with a context that ends a handshake that waits for
+// its client.
 func (u *Upgrader) upgradeUntil(ctx context.Context, w http.ResponseWriter, r *http.Request) (*Conn, error) {
 	c, err := u.upgrade(ctx, w, r)
 	u.Trace.handshakeFailed(r, err)
@@ -109,8 +114,8 @@ func (u *Upgrader) upgrade(ctx context.Context, w http.ResponseWriter, r *http.R
 	return serverConn(h, nc, rest), nil
 }
 
-// headerToKeep returns the part of the header of a ResponseWriter that goes into a
-// 101.
+// headerToKeep returns the part of the header of a ResponseWriter that goes
+// into a 101.
 func headerToKeep(given http.Header) http.Header {
 	var kept http.Header
 	for name, values := range given {
@@ -125,9 +130,9 @@ func headerToKeep(given http.Header) http.Header {
 	return kept
 }
 
-// meansNothingIn101 reports whether a header concerns the framing of a response or
-// only this hop, RFC 9110 section 7.6.1, its body, or the handshake, which sets its
-// own.
+// meansNothingIn101 reports whether a header concerns the framing of a response
+// or only this hop, RFC 9110 section 7.6.1, its body, or the handshake, which
+// sets its own.
 func meansNothingIn101(h http.Header, name string) bool {
 	canonical := http.CanonicalHeaderKey(name)
 	switch canonical {
@@ -142,8 +147,8 @@ func meansNothingIn101(h http.Header, name string) bool {
 	return hasToken(h, "Connection", name)
 }
 
-// beginHTTP makes all checks that can refuse a request, before any of the response
-// is sent.
+// beginHTTP makes all checks that can refuse a request, before any of the
+// response is sent.
 func beginHTTP(h *ServerHandshake, r *http.Request) error {
 	if err := checkHeadSize(r); err != nil {
 		return err
@@ -152,8 +157,8 @@ func beginHTTP(h *ServerHandshake, r *http.Request) error {
 }
 
 // checkHeadSize applies the limits for a request that is read here to one that
-// net/http has read. The limit of net/http is 1 MiB, and the connection keeps what
-// is accepted.
+// net/http has read. The limit of net/http is 1 MiB, and the connection keeps
+// what is accepted.
 func checkHeadSize(r *http.Request) error {
 	size, lines := len(r.RequestURI)+len(r.Host), 0
 	for name, values := range r.Header {
@@ -168,8 +173,8 @@ func checkHeadSize(r *http.Request) error {
 	return nil
 }
 
-// refuseHTTP answers a request that net/http has read with a refusal, and returns
-// why it is refused.
+// refuseHTTP answers a request that net/http has read with a refusal, and
+// returns why it is refused.
 func refuseHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request, err error) error {
 	err = h.Refuse(err)
 	if r.ProtoMajor == 1 { // later versions have no such headers, or would end all requests on the connection
@@ -182,9 +187,9 @@ func refuseHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request, err 
 }
 
 // Accept reads a request from nc, which may be TLS, and answers it, without the
-// server of net/http. ctx and [Config].HandshakeTimeout bound the handshake, that
-// of TLS included; in [Hybi00] the timeout begins anew when the head of the
-// response was sent. Neither has an effect on the connection returned.
+// server of net/http. ctx and [Config].HandshakeTimeout bound the handshake,
+// that of TLS included; in [Hybi00] the timeout begins anew when the head of
+// the response was sent. Neither has an effect on the connection returned.
 //
 // If Accept returns an error, nc is closed. A refused client was answered.
 func (u *Upgrader) Accept(ctx context.Context, nc net.Conn) (*Conn, error) {
@@ -204,8 +209,8 @@ func addrString(a net.Addr) string {
 
 // serverOpen does the I/O of the whole handshake. An error closes nc.
 //
-// This and the functions below take h and nc by themselves: in one struct, h would
-// be allocated for each upgrade.
+// This and the functions below take h and nc by themselves: in one struct, h
+// would be allocated for each upgrade.
 func serverOpen(ctx context.Context, h *ServerHandshake, nc net.Conn) (*Conn, error) {
 	rest, err := withinTimeout(ctx, h, nc, func(ctx context.Context) ([]byte, error) {
 		if err := serverTLS(ctx, h, nc); err != nil {
@@ -225,16 +230,16 @@ func serverOpen(ctx context.Context, h *ServerHandshake, nc net.Conn) (*Conn, er
 	return serverConn(h, nc, rest), nil
 }
 
-// withinTimeout bounds do, which does I/O on nc, by the time that a handshake has. An error
-// closes nc.
+// withinTimeout bounds do, which does I/O on nc, by the time that a handshake
+// has. An error closes nc.
 func withinTimeout(ctx context.Context, h *ServerHandshake, nc net.Conn, do func(context.Context) ([]byte, error)) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.config.handshakeTimeout())
 	defer cancel()
 	return netx.Interruptible(ctx, nc, isHandshakeError, func() ([]byte, error) { return do(ctx) })
 }
 
-// serverTLS does the handshake of TLS, if nc is TLS. The request says what was agreed
-// on there.
+// serverTLS does the handshake of TLS, if nc is TLS. The request says what was
+// agreed on there.
 func serverTLS(ctx context.Context, h *ServerHandshake, nc net.Conn) error {
 	tc, ok := nc.(*tls.Conn)
 	if !ok {
@@ -248,8 +253,9 @@ func serverTLS(ctx context.Context, h *ServerHandshake, nc net.Conn) error {
 	return nil
 }
 
-// serverExchange moves bytes between the client and the handshake until a response, or
-// its head, was sent. It returns what was read after the handshake.
+// serverExchange moves bytes between the client and the handshake until a
+// response, or its head, was sent. It returns what was read after the
+// handshake.
 func serverExchange(h *ServerHandshake, nc net.Conn) ([]byte, error) {
 	var in [2048]byte
 	for {
@@ -273,12 +279,13 @@ func serverExchange(h *ServerHandshake, nc net.Conn) ([]byte, error) {
 	}
 }
 
-// refusalLinger is how long a refused client may take to read the answer. It is as
-// long as in net/http.
+// refusalLinger is how long a refused client may take to read the answer. It is
+// as long as in net/http.
 const refusalLinger = 500 * time.Millisecond
 
-// serverRespond sends the response to a request that was accepted, and returns what was
-// read after the handshake. in holds what net/http has read beyond the request.
+// serverRespond sends the response to a request that was accepted, and returns
+// what was read after the handshake. in holds what net/http has read beyond the
+// request.
 func serverRespond(ctx context.Context, h *ServerHandshake, nc net.Conn, in *bufio.Reader) (rest []byte, err error) {
 	nc.SetDeadline(time.Now().Add(h.config.handshakeTimeout()))
 	out := scratches.Get().(*scratch)
@@ -295,10 +302,10 @@ func serverRespond(ctx context.Context, h *ServerHandshake, nc net.Conn, in *buf
 	return in.Peek(in.Buffered())
 }
 
-// answerKey3 waits for what is missing of key3, and answers it. That has its own
-// time, since proxies let key3 pass only after the head of the response. ctx is
-// not the context of the request: net/http cancels that when a read fails, which
-// would hide why.
+// answerKey3 waits for what is missing of key3, and answers it. That has its
+// own time, since proxies let key3 pass only after the head of the response.
+// ctx is not the context of the request: net/http cancels that when a read
+// fails, which would hide why.
 func answerKey3(ctx context.Context, h *ServerHandshake, nc net.Conn, in io.Reader) error {
 	if h.Done() {
 		return nil
@@ -319,7 +326,8 @@ func answerKey3(ctx context.Context, h *ServerHandshake, nc net.Conn, in io.Read
 	return err
 }
 
-// serverConn returns the connection after the handshake. rest was read after it.
+// serverConn returns the connection after the handshake. rest was read after
+// it.
 func serverConn(h *ServerHandshake, nc net.Conn, rest []byte) *Conn {
 	c := newConn(nc, h.version, ServerSide, h.config, rest)
 	c.subprotocol = h.subprotocol

@@ -2,8 +2,8 @@
 // that arrive piece by piece on connections which net/http does not manage. A
 // [Head] gathers the bytes up to the empty line, within limits and without I/O;
 // what it gathered goes to the parsers of net/http. These cannot be used alone:
-// they block until a head is complete, and accept what two parsers could read in
-// two ways.
+// they block until a head is complete, and accept what two parsers could read
+// in two ways.
 package httphead
 
 import (
@@ -13,9 +13,9 @@ import (
 )
 
 const (
-	// MaxBytes is the largest head that is accepted, and MaxLines is the largest
-	// number of its lines: a map of many small headers costs far more memory than
-	// their bytes.
+	// MaxBytes is the largest head that is accepted, and MaxLines is the
+	// largest number of its lines: a map of many small headers costs far more
+	// memory than their bytes.
 	MaxBytes = 64 << 10
 	MaxLines = 256
 )
@@ -37,9 +37,9 @@ func malformed(text string) *Error { return &Error{http.StatusBadRequest, text} 
 
 // Head gathers a head. The zero Head is ready to use.
 type Head struct {
-	// Lenient accepts what net/http's parsers do: lines that end with a bare LF,
-	// RFC 9112 section 2.2, folded lines, control characters and any number of
-	// lines. It is for answers of proxies, on which nothing else depends.
+	// Lenient accepts what net/http's parsers do: lines that end with a bare
+	// LF, RFC 9112 section 2.2, folded lines, control characters and any number
+	// of lines. It is for answers of proxies, on which nothing else depends.
 	Lenient bool
 
 	buf  []byte
@@ -119,7 +119,8 @@ func checkBareLF(b []byte, from int) error {
 }
 
 // check refuses what two parsers could read in two ways: control characters,
-// line ends that are not CR LF, and folded lines, RFC 9112 sections 2.2 and 5.2.
+// line ends that are not CR LF, and folded lines, RFC 9112 sections 2.2 and
+// 5.2.
 func check(b []byte) error {
 	lines := 0
 	for i, c := range b {

@@ -79,8 +79,8 @@ const (
 	// MaxBody is how much of the body of a refusal is kept.
 	MaxBody = 1 << 10
 
-	// BodyWait is how long the body of a refusal is waited for. The status is what
-	// matters, and a body may be announced and never sent.
+	// BodyWait is how long the body of a refusal is waited for. The status is
+	// what matters, and a body may be announced and never sent.
 	BodyWait = time.Second
 )
 

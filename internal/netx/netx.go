@@ -42,12 +42,12 @@ func AwaitEOF(nc net.Conn, d time.Duration) {
 	io.Copy(io.Discard, nc)
 }
 
-// Linger ends the sending side of nc and waits until the peer has ended its own,
-// or for d. Closing while the peer still sends would make the system answer with
-// a reset, which can destroy what was sent last.
+// Linger ends the sending side of nc and waits until the peer has ended its
+// own, or for d. Closing while the peer still sends would make the system
+// answer with a reset, which can destroy what was sent last.
 func Linger(nc net.Conn, d time.Duration) {
-	// CloseWrite of a tls.Conn tells the peer, and waits 5 seconds for a peer that
-	// does not read.
+	// CloseWrite of a tls.Conn tells the peer, and waits 5 seconds for a peer
+	// that does not read.
 	defer time.AfterFunc(d, func() { CloseNow(nc) }).Stop()
 	CloseWrite(nc)
 	AwaitEOF(nc, d)

@@ -23,8 +23,8 @@ func (h HostPort) SameHost(other HostPort) bool {
 }
 
 // ParseHostPort reads host or host:port as they stand in a URL or in an address
-// to dial. No port, or nothing after the colon, is port 0. An IPv6 address is in
-// brackets and may have a zone.
+// to dial. No port, or nothing after the colon, is port 0. An IPv6 address is
+// in brackets and may have a zone.
 func ParseHostPort(s string) (HostPort, error) {
 	host, port, err := SplitHostPort(s)
 	if err != nil {

@@ -33,10 +33,11 @@ func Same(origin, host string, secure bool) error {
 	return nil
 }
 
-// plainlySame reports whether the host stands in the origin letter by letter, as
-// browsers write it, so that compareOrigin would find nothing. It is there for
-// the sake of the stack: under net/http, compareOrigin was where the stack of
-// the goroutine had to grow, which cost as much as all the rest of an upgrade.
+// plainlySame reports whether the host stands in the origin letter by letter,
+// as browsers write it, so that compareOrigin would find nothing. It is there
+// for the sake of the stack: under net/http, compareOrigin was where the stack
+// of the goroutine had to grow, which cost as much as all the rest of an
+// upgrade.
 func plainlySame(origin, host string, secure bool) bool {
 	scheme := len(origin) - len(host)
 	if scheme < 0 || strings.HasPrefix(host, "[") || origin[scheme:] != host || origin[:scheme] != "https://" && (secure || origin[:scheme] != "http://") {
@@ -74,8 +75,8 @@ func compareOrigin(origin, host string, secure bool) error {
 	return nil
 }
 
-// parseOrigin reads the serialisation of an origin, which has only one form (RFC
-// 6454 section 6.2).
+// parseOrigin reads the serialisation of an origin, which has only one form
+// (RFC 6454 section 6.2).
 func parseOrigin(s string) (webOrigin, error) {
 	if s == "" {
 		return webOrigin{}, errNoOrigin
@@ -143,8 +144,8 @@ func checkNoExtras(rest string) error {
 }
 
 // Quote quotes a URL or an origin for an error message: its beginning, without
-// the query, which may carry a token. If there might be a user and a password in
-// it, it is not shown at all.
+// the query, which may carry a token. If there might be a user and a password
+// in it, it is not shown at all.
 func Quote(s string) string {
 	const most = 100
 	if strings.Contains(s, "@") {

@@ -206,8 +206,8 @@ func FuzzOrigin(f *testing.F) {
 		if err != nil || !ok || pattern == "*" || pattern == page {
 			return
 		}
-		// What matches without being equal is a page's origin: the hosts are the
-		// same, or one is below the other.
+		// What matches without being equal is a page's origin: the hosts are
+		// the same, or one is below the other.
 		got, want := hostname(t, page), hostname(t, pattern)
 		if base, wild := strings.CutPrefix(want, "*"); wild && !strings.HasSuffix(got, base) || !wild && got != want {
 			t.Errorf("Allowed([%q], %q) = true, but net/url reads the hosts %q and %q", pattern, page, want, got)

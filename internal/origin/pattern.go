@@ -16,8 +16,9 @@ import (
 //	chrome-extension://abcdef      exactly this, for schemes other than http and https
 //
 // The error is for a pattern that could never match or probably means something
-// else: a mistake of the program. All patterns are checked at every call, so that
-// a mistake does not stay hidden until a request gets as far as that pattern.
+// else: a mistake of the program. All patterns are checked at every call, so
+// that a mistake does not stay hidden until a request gets as far as that
+// pattern.
 func Allowed(patterns []string, origin string) (bool, error) {
 	// An origin that is not that of a page is the zero webOrigin, whose port no
 	// pattern has. It may still be in the list as it is.
@@ -107,8 +108,8 @@ func (p originPattern) matches(origin string, o webOrigin) bool {
 }
 
 // isSubdomain reports whether name is below parent. The dot is part of the
-// comparison, so that evilexample.com is not below example.com. Both have passed
-// CheckName, so the label before the dot is not empty.
+// comparison, so that evilexample.com is not below example.com. Both have
+// passed CheckName, so the label before the dot is not empty.
 func isSubdomain(name, parent string) bool {
 	dot := len(name) - len(parent) - 1
 	return dot > 0 && name[dot] == '.' && strings.EqualFold(name[dot+1:], parent)

@@ -149,8 +149,8 @@ func TestAllowedMalformedPattern(t *testing.T) {
 		{"undefined", "undefined"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			// Neither a pattern before it that matches nor an origin equal to the
-			// text may hide the mistake.
+			// Neither a pattern before it that matches nor an origin equal to
+			// the text may hide the mistake.
 			for _, page := range []string{"https://example.com", tt.pattern, ""} {
 				ok, err := origin.Allowed([]string{"*", tt.pattern}, page)
 				if ok || err == nil {

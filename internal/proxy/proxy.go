@@ -1,7 +1,8 @@
-// Package proxy makes connections through HTTP proxies, with CONNECT, and through
-// SOCKS5 proxies. It is its own because net/http does not export what it does for
-// its own requests, and because golang.org/x/net/proxy, which speaks SOCKS here,
-// does not know CONNECT. No error of this package shows a password.
+// Package proxy makes connections through HTTP proxies, with CONNECT, and
+// through SOCKS5 proxies. It is its own because net/http does not export what
+// it does for its own requests, and because golang.org/x/net/proxy, which
+// speaks SOCKS here, does not know CONNECT. No error of this package shows a
+// password.
 package proxy
 
 import (
@@ -60,9 +61,9 @@ func (e *choiceError) Error() string {
 
 func (e *choiceError) Unwrap() error { return e.err }
 
-// Dial returns a connection to addr, a host:port, through the proxy at proxyURL,
-// which it reaches with dial. The end of ctx interrupts every stage, provided
-// that dial heeds it, and has no effect on the connection returned.
+// Dial returns a connection to addr, a host:port, through the proxy at
+// proxyURL, which it reaches with dial. The end of ctx interrupts every stage,
+// provided that dial heeds it, and has no effect on the connection returned.
 //
 // The connection is the one that dial made, or TLS on top of it for https, so
 // that CloseWrite and SyscallConn remain reachable. It is wrapped only if the
@@ -195,8 +196,8 @@ func (p *server) connectSOCKS(ctx context.Context, raw net.Conn, addr string) er
 	if err != nil {
 		return err
 	}
-	// The connection returned hides CloseWrite and SyscallConn and adds nothing:
-	// the answer was read to its last byte and no further.
+	// The connection returned hides CloseWrite and SyscallConn and adds
+	// nothing: the answer was read to its last byte and no further.
 	_, err = d.(socks.ContextDialer).DialContext(ctx, "tcp", addr)
 	return err
 }
