@@ -141,6 +141,6 @@ func (p *Parser) control() (Message, error) {
 
 // fail makes err the result of all later calls and drops what was received.
 func (p *Parser) fail(err error) error {
-	p.err, p.in, p.msg = err, nil, nil
+	p.err, p.in, p.msg, p.inflated = err, nil, nil, nil
 	return err
 }

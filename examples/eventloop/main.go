@@ -42,7 +42,6 @@ func run(ctx context.Context, addr string, idle time.Duration) error {
 	}
 	l, err := newLoop(ln.(*net.TCPListener), options{idleTimeout: idle, log: slog.Default()})
 	if err != nil {
-		ln.Close()
 		return err
 	}
 	fmt.Printf("Connect to ws://%s/. Ctrl-C ends.\n", ln.Addr())

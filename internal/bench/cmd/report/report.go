@@ -56,8 +56,8 @@ var sections = []section{
 	{"Frames of every version, without I/O", inBrackets,
 		"go test -run '^$' -bench '(AppendFrame|ParseFrame|Parser)$' .", codecTables()},
 	{"Masking and UTF-8", "Megabytes a second, beside memcpy, which is the column floor; shifted is in place and not aligned. UTF-8 is beside package unicode/utf8, which is Valid.",
-		"cd ../.. && go test -run '^$' -bench 'MaskCopy|UTF8' .", []harness.Table{
-			{Bench: "MaskCopy", Title: "MaskCopy", Column: "case", Ours: "copy", Floor: "floor", Alone: true, Cells: megabytes},
+		"cd ../.. && go test -run '^$' -bench '^Benchmark(Copy|UTF8)$' ./internal/mask ./internal/utf8text", []harness.Table{
+			{Bench: "Copy", Title: "Masking", Column: "case", Ours: "copy", Floor: "floor", Alone: true, Cells: megabytes},
 			{Bench: "UTF8", Title: "UTF8", Column: "case", Ours: "checker", Cells: megabytes},
 		}},
 }

@@ -36,7 +36,7 @@ func steps(bin string, quick bool) []step {
 		{"in memory and on loopback", ".", goTest(benchtime, count, "-bench", ".", "-skip", open+"|"+broadcast, ".")},
 		{"handshakes and upgrades", ".", goTest(opens, openCount, "-bench", open, ".")},
 		{"broadcast", ".", goTest(broadcasts, count, "-bench", broadcast, ".")},
-		{"masks and UTF-8", "../..", goTest(benchtime, count, "-bench", "^Benchmark(MaskCopy|UTF8)$", ".")},
+		{"masks and UTF-8", "../..", goTest(benchtime, count, "-bench", "^Benchmark(Copy|UTF8)$", "./internal/mask", "./internal/utf8text")},
 		{"echo binary", ".", with(echo, append(binary, "-types", "binary")...)},
 		{"echo text", ".", with(echo, append(text, "-types", "text", "-inflight", "1")...)},
 		{"echo compressed", ".", with(echo, "-compress")},
