@@ -1,49 +1,10 @@
 package websocket
 
 import (
-	"math"
 	"net"
 	"testing"
 	"testing/synctest"
-	"time"
 )
-
-// The zero Config is what its documentation says.
-func TestConfigDefaults(t *testing.T) {
-	for _, tt := range []struct {
-		name      string
-		config    Config
-		size      int64
-		fragments int
-		handshake time.Duration
-		ping      time.Duration
-	}{
-		{"zero", Config{}, 1 << 20, 4096, 10 * time.Second, 0},
-		{"no limits", Config{MaxMessageSize: -1, MaxFragments: -1, HandshakeTimeout: -1}, math.MaxInt64, math.MaxInt, math.MaxInt64, 0},
-		{"given", Config{MaxMessageSize: 7, MaxFragments: 8, HandshakeTimeout: 9, PingInterval: 11, PingTimeout: 12}, 7, 8, 9, 12},
-		{"PingTimeout left out", Config{PingInterval: 11}, 1 << 20, 4096, 10 * time.Second, 11},
-		{"PingTimeout negative", Config{PingInterval: 11, PingTimeout: -1}, 1 << 20, 4096, 10 * time.Second, 11},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			before := tt.config
-			if got := tt.config.maxMessageSize(); got != tt.size {
-				t.Errorf("MaxMessageSize is taken for %d; expected %d", got, tt.size)
-			}
-			if got := tt.config.maxFragments(); got != tt.fragments {
-				t.Errorf("MaxFragments is taken for %d; expected %d", got, tt.fragments)
-			}
-			if got := tt.config.handshakeTimeout(); got != tt.handshake {
-				t.Errorf("HandshakeTimeout is taken for %v; expected %v", got, tt.handshake)
-			}
-			if got := tt.config.pingTimeout(); got != tt.ping {
-				t.Errorf("PingTimeout is taken for %v; expected %v", got, tt.ping)
-			}
-			if tt.config != before {
-				t.Errorf("the caller's Config was changed to %+v", tt.config)
-			}
-		})
-	}
-}
 
 // Numbers that mean no limit must not overflow where they are used.
 func TestConfigWithoutLimits(t *testing.T) {

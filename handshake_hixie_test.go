@@ -1,10 +1,7 @@
 package websocket
 
 import (
-	"fmt"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -31,23 +28,6 @@ func TestKeyNumberRefuses(t *testing.T) {
 				t.Errorf("number in %.40q is %d, error %v: want an error that says %q", tt.key, n, err, tt.says)
 			}
 		})
-	}
-}
-
-func TestKeyNumber(t *testing.T) {
-	for key, want := range map[string]uint32{
-		"0 0":             0,
-		"00000 00001":     1,
-		"1 2":             12,
-		"4294967295 x":    math.MaxUint32,
-		"8589934590   ":   2863311530,
-		"1 2 4 8 ":        312,
-		"a8589b934590  c": math.MaxUint32,
-		"5153 9607540" + "xxxxxxxxxxx           ": math.MaxUint32,
-	} {
-		if got, err := keyNumber(key); got != want || err != nil {
-			t.Errorf("number in %q is %d, error %v: want %d", key, got, err, want)
-		}
 	}
 }
 
@@ -89,62 +69,4 @@ func TestHixie76WithoutOriginIsRefused(t *testing.T) {
 	request := strings.Replace(coreRequest76("1 2 4x", "1 0:", ""), "Origin: http://example.com\r\n", "", 1)
 	_, got := coreServer(nil, [][]byte{[]byte(request + "^n:ds[4U")})
 	coreWantStatus(t, got.err, http.StatusForbidden)
-}
-
-// Draft 76 section 5.1: what a client's keys are made of.
-func TestNewHixieKey(t *testing.T) {
-	spacesSeen, noiseSeen := map[int]bool{}, map[int]bool{}
-	for range 2000 {
-		key, number := newHixieKey()
-		if got, err := keyNumber(key); got != number || err != nil {
-			t.Fatalf("number in %q reads as %d, error %v: want %d", key, got, err, number)
-		}
-		if strings.TrimSpace(key) != key {
-			t.Fatalf("key %q has a space at an end, where HTTP strips it", key)
-		}
-		spaces, noise, digits := 0, 0, ""
-		for _, c := range key {
-			switch {
-			case c == ' ':
-				spaces++
-			case c >= '0' && c <= '9':
-				digits += string(c)
-			case c > ' ' && c < 0x7f:
-				noise++
-			default:
-				t.Fatalf("key %q holds %q", key, c)
-			}
-		}
-		if spaces < 1 || spaces > 12 || noise < 1 || noise > 12 {
-			t.Fatalf("key %q has %d spaces and %d other characters, want 1 to 12 of each", key, spaces, noise)
-		}
-		if product, err := strconv.ParseUint(digits, 10, 64); err != nil || product > math.MaxUint32 {
-			t.Fatalf("digits of %q are %s: the draft has them up to 4294967295", key, digits)
-		}
-		spacesSeen[spaces], noiseSeen[noise] = true, true
-	}
-	if len(spacesSeen) != 12 || len(noiseSeen) != 12 {
-		t.Errorf("numbers of spaces were %v, of other characters %v: want all from 1 to 12", spacesSeen, noiseSeen)
-	}
-	if len(noise) != 84 || strings.ContainsAny(noise, " 0123456789\x7f") {
-		t.Errorf("%d characters stand between the digits, want 84 and no digits: %q", len(noise), noise)
-	}
-}
-
-func TestRandomBelow(t *testing.T) {
-	for _, n := range []uint64{1, 2, 12, 84, 1 << 32} {
-		t.Run(fmt.Sprint(n), func(t *testing.T) {
-			seen := map[uint64]bool{}
-			for range 2000 {
-				i := randomBelow(n)
-				if i >= n {
-					t.Fatalf("randomBelow(%d) is %d", n, i)
-				}
-				seen[i] = true
-			}
-			if want := int(min(n, 1900)); len(seen) < want {
-				t.Errorf("%d different numbers in 2000, want %d", len(seen), want)
-			}
-		})
-	}
 }

@@ -10,6 +10,28 @@ import (
 	"testing"
 )
 
+// What a limit means, and what the error says when it is exceeded.
+func TestDecoderLimits(t *testing.T) {
+	for _, tt := range []struct {
+		cfg       Config
+		size      int64
+		fragments int
+	}{
+		{Config{}, 1 << 20, 4096},
+		{Config{MaxMessageSize: 5, MaxFragments: 6}, 5, 6},
+		{Config{MaxMessageSize: -1, MaxFragments: -1}, math.MaxInt64, math.MaxInt},
+	} {
+		if d := newDecoder(RFC6455, ServerSide, &tt.cfg); d.maxSize != tt.size || d.maxFragments != tt.fragments {
+			t.Errorf("%+v: limits %d and %d, want %d and %d", tt.cfg, d.maxSize, d.maxFragments, tt.size, tt.fragments)
+		}
+	}
+	const want = "message too big: 3 bytes, and a frame of 8 more: limit is 10"
+	wire := coreWire(ServerSide, coreRaw{b0: firstText, payload: "abc"}, coreRaw{b0: last, payload: "12345678"})
+	if got := coreParse(RFC6455, ServerSide, Config{MaxMessageSize: 10}, [][]byte{wire}); !strings.HasSuffix(fmt.Sprint(got.err), want) || !errors.Is(got.err, ErrMessageTooBig) {
+		t.Errorf("error is %q, want it to say %q and to wrap ErrMessageTooBig", got.err, want)
+	}
+}
+
 // coreAllocated returns how many bytes f allocates, the least of some runs:
 // what else goes on in the process must not count.
 func coreAllocated(f func()) uint64 {

@@ -1,16 +1,47 @@
 package websocket
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
+	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
+
+// A client that holds key3 back does not delay Shutdown.
+func TestServerShutdownDoesNotWaitForKey3(t *testing.T) {
+	s := &Server{Handler: func(context.Context, *Conn) error { return nil }}
+	ts := httptest.NewServer(s)
+	defer ts.Close()
+	nc, err := net.Dial("tcp", ts.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	fmt.Fprintf(nc, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nOrigin: http://x\r\n"+
+		"Sec-WebSocket-Key1: 4 2\r\nSec-WebSocket-Key2: 4 2\r\n\r\n")
+	in := bufio.NewReader(nc)
+	for line := ""; line != "\r\n"; { // the head comes before key3 is waited for
+		if line, err = in.ReadString('\n'); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start := time.Now()
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
+	}
+	if took := time.Since(start); took > defaultHandshakeTimeout/2 {
+		t.Errorf("Shutdown waited %v for a client that did not finish its handshake", took)
+	}
+}
 
 // "Server.Shutdown with idle, reading, writing and stuck connections", here
 // those of peers that answer.

@@ -375,12 +375,6 @@ func TestHandlerOfANilFunction(t *testing.T) {
 	Handler(nil)
 }
 
-func TestServerLogsByDefaultToSlogDefault(t *testing.T) {
-	if got := new(Server).logger(); got != slog.Default() {
-		t.Errorf("logger of the zero Server is %p; expected slog.Default", got)
-	}
-}
-
 type serverKey struct{}
 
 // The context of a connection has the values of its request's, and not its

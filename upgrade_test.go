@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -15,7 +16,46 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+
+	"github.com/protocol-websocket/websocket/internal/httphead"
 )
+
+// net/http takes heads of 1 MiB, of which the connection would keep all that it
+// was made of: the limits of a handshake hold there too.
+func TestHeadLimitBehindNetHTTP(t *testing.T) {
+	many, long := http.Header{}, http.Header{}
+	for i := range httphead.MaxLines {
+		many.Set(fmt.Sprintf("X-%d", i), "")
+	}
+	long.Set("X", strings.Repeat("x", httphead.MaxBytes))
+	for _, tt := range []struct {
+		name   string
+		header http.Header
+		want   int
+	}{
+		{"as a browser sends", http.Header{}, http.StatusSwitchingProtocols},
+		{"many lines", many, http.StatusRequestHeaderFieldsTooLarge},
+		{"one long line", long, http.StatusRequestHeaderFieldsTooLarge},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ts := httptest.NewServer(Handler(func(context.Context, *Conn) error { return nil }))
+			defer ts.Close()
+			d := Dialer{Header: tt.header}
+			c, err := d.Dial(t.Context(), "ws"+strings.TrimPrefix(ts.URL, "http"))
+			status := http.StatusSwitchingProtocols
+			var refused *HandshakeError
+			if errors.As(err, &refused) {
+				status = refused.Status
+			}
+			if c != nil {
+				c.Close()
+			}
+			if status != tt.want {
+				t.Errorf("status %d, error %v; want %d", status, err, tt.want)
+			}
+		})
+	}
+}
 
 // upgradePipes is a listener whose connections are pipes, for an http.Server
 // inside a bubble of synctest.

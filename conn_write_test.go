@@ -2,16 +2,159 @@ package websocket
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 )
+
+// "Hixie writers refuse bytes that are not UTF-8", and what their version
+// lacks: nothing is sent, and the connection is as good as before.
+func TestHixieWritersRefuse(t *testing.T) {
+	bad := []byte("a\xffb")
+	stream := func(typ MessageType, writes ...string) func(c *Conn) error {
+		return func(c *Conn) error {
+			w, err := c.NextWriter(typ)
+			if err != nil {
+				return err
+			}
+			for _, p := range writes {
+				n, werr := w.Write([]byte(p))
+				if werr != nil && n > 0 {
+					return errors.New("Write took some of what it refused")
+				}
+				err = errors.Join(err, werr)
+			}
+			return errors.Join(err, w.Close())
+		}
+	}
+	for _, tt := range []struct {
+		name        string
+		write       func(c *Conn) error
+		unsupported bool
+		sent        []string
+	}{
+		{"WriteMessage of bad text", func(c *Conn) error { return c.WriteMessage(Text, bad) }, false, nil},
+		{"BufferMessage of bad text", func(c *Conn) error { return c.BufferMessage(Text, bad) }, false, nil},
+		{"WriteMessage of half a character", func(c *Conn) error { return c.WriteMessage(Text, []byte("\xc3")) }, false, nil},
+		{"WritePrepared of bad text", func(c *Conn) error {
+			m, err := Prepare(Text, bad)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c.WritePrepared(m)
+		}, false, nil},
+		{"NextWriter of bad text", stream(Text, "good ", "\xff", "text"), false, []string{"good text"}},
+		{"NextWriter of characters in pieces", stream(Text, "\xe2", "\x82\xff", "\x82", "\xac"), false, []string{"€"}},
+		{"NextWriter that ends within a character", stream(Text, "a\xe2\x82"), false, nil},
+		{"WriteMessage of Binary", func(c *Conn) error { return c.WriteMessage(Binary, []byte("a")) }, true, nil},
+		{"BufferMessage of Binary", func(c *Conn) error { return c.BufferMessage(Binary, []byte("a")) }, true, nil},
+		{"NextWriter of Binary", stream(Binary, "a"), true, nil},
+		{"WritePrepared of Binary", func(c *Conn) error {
+			m, err := Prepare(Binary, []byte("a"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c.WritePrepared(m)
+		}, true, nil},
+		{"Ping", func(c *Conn) error { _, err := c.Ping(context.Background()); return err }, true, nil},
+	} {
+		for _, v := range []Version{Hybi00, Hixie75} {
+			for _, side := range []Side{ServerSide, ClientSide} {
+				t.Run(tt.name+"/"+v.String()+"/"+connSideName(side), func(t *testing.T) {
+					c, script := readConn(v, side, nil)
+					err := tt.write(c)
+					if err == nil || !strings.HasPrefix(err.Error(), "websocket: ") || errors.Is(err, errors.ErrUnsupported) != tt.unsupported {
+						t.Errorf("error is %v, want one that wraps errors.ErrUnsupported: %v", err, tt.unsupported)
+					}
+					if err := c.Flush(); err != nil {
+						t.Error(err)
+					}
+					writeExpectTexts(t, "refused", v, script.out.Bytes(), tt.sent...)
+					script.out.Reset()
+					if err := c.WriteMessage(Text, []byte("after")); err != nil {
+						t.Errorf("WriteMessage after it: %v", err)
+					}
+					writeExpectTexts(t, "after", v, script.out.Bytes(), "after")
+				})
+			}
+		}
+	}
+}
+
+func TestWriteOfWrongType(t *testing.T) {
+	for _, v := range allVersions {
+		for _, typ := range []MessageType{Continuation, Close, Ping, Pong, 3, 11, 255} {
+			c, script := readConn(v, ServerSide, nil)
+			_, err := c.NextWriter(typ)
+			_, perr := Prepare(typ, nil)
+			for name, err := range map[string]error{
+				"WriteMessage": c.WriteMessage(typ, nil), "BufferMessage": c.BufferMessage(typ, nil), "NextWriter": err, "Prepare": perr,
+			} {
+				if err == nil || !strings.HasPrefix(err.Error(), "websocket: ") {
+					t.Errorf("%v: %s of %v: %v, want an error", v, name, typ, err)
+				}
+			}
+			if script.out.Len() > 0 {
+				t.Errorf("%v: something of %v was sent", v, typ)
+			}
+		}
+	}
+}
+
+// Writers are told why, once the connection is over.
+func TestWriteAfterTheEnd(t *testing.T) {
+	closed := func(code StatusCode) []byte {
+		b, err := AppendClose(nil, RFC6455, ClientSide, code, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	for _, tt := range []struct {
+		name string
+		in   []byte
+		end  func(c *Conn)
+		is   func(err error) bool
+	}{
+		{"Close by us", nil, func(c *Conn) { c.Close() }, nil},
+		{"Close by the peer", closed(4000), func(c *Conn) { c.ReadMessage() }, func(err error) bool {
+			var ce *CloseError
+			return errors.As(err, &ce) && ce.Code == 4000
+		}},
+		{"network", nil, func(c *Conn) { c.ReadMessage() }, func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},
+		{"protocol error", []byte{0xff, 0xff}, func(c *Conn) { c.ReadMessage() }, func(err error) bool {
+			var pe *ProtocolError
+			return errors.As(err, &pe)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, _ := readConn(RFC6455, ServerSide, bytes.Clone(tt.in))
+			w, err := c.NextWriter(Binary)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt.end(c)
+			for range 2 { // at once, and when all is done
+				_, nextErr := c.NextWriter(Text)
+				_, pingErr := c.Ping(t.Context())
+				_, writeErr := w.Write(make([]byte, 100<<10))
+				for name, err := range map[string]error{
+					"WriteMessage": c.WriteMessage(Text, nil), "NextWriter": nextErr, "Write": writeErr, "Ping": pingErr,
+				} {
+					if !errors.Is(err, net.ErrClosed) || tt.is != nil && !tt.is(err) || !strings.HasPrefix(err.Error(), "websocket: ") {
+						t.Errorf("%s: %v, want an error that wraps net.ErrClosed and says why", name, err)
+					}
+				}
+				<-c.life.over()
+			}
+		})
+	}
+}
 
 // writeGate is a connection whose writes wait until the test says what comes
 // of them.
@@ -219,176 +362,6 @@ func TestBufferMessageLeavesBeforeReadWaits(t *testing.T) {
 			}
 		})
 	}
-}
-
-// Those who find another writing leave it their frames.
-func TestWritersCombine(t *testing.T) {
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
-		first := writeLater(writeText(c, "first"))
-		got := <-g.writes
-		var all []string
-		for i := range 10 {
-			all = append(all, fmt.Sprint(i))
-			if err := c.WriteMessage(Text, []byte(all[i])); err != nil {
-				t.Fatal(err)
-			}
-		}
-		g.results <- writeResult{n: -1}
-		writeExpectTexts(t, "first write", RFC6455, got, "first")
-		g.expect(t, "second write", all...)
-		if err := <-first; err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// A writer that has written for others for long enough leaves the rest to a
-// goroutine.
-func TestWriterIsNotKept(t *testing.T) {
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
-		first := writeLater(writeText(c, "x"))
-		for i := 0; ; i++ {
-			got := <-g.writes
-			if err := c.WriteMessage(Text, []byte("x")); err != nil {
-				t.Fatal(err)
-			}
-			g.results <- writeResult{n: -1}
-			writeExpectTexts(t, "write", RFC6455, got, "x")
-			synctest.Wait()
-			select {
-			case err := <-first:
-				if err != nil {
-					t.Error(err)
-				}
-				g.expect(t, "what was left", "x")
-				return
-			default:
-			}
-			if i > 2*maxRounds {
-				t.Fatalf("after %d writes for others the first has not returned", i)
-			}
-		}
-	})
-}
-
-// "A peer that stops reading": memory is bounded, writers wait, as long as
-// their deadline lets them, and nothing is lost that was taken.
-func TestWriteQueueIsBounded(t *testing.T) {
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
-		stuck := writeLater(writeText(c, "stuck"))
-		got := <-g.writes
-		writeExpectTexts(t, "first write", RFC6455, got, "stuck")
-		var taken []string
-		c.SetWriteDeadline(time.Now().Add(time.Minute))
-		start := time.Now()
-		for i := range 100 {
-			s := fmt.Sprintf("%d%s", i, strings.Repeat("z", 5000))
-			err := c.WriteMessage(Text, []byte(s))
-			if err == nil {
-				taken = append(taken, s)
-				continue
-			}
-			if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != time.Minute {
-				t.Fatalf("WriteMessage: %v after %v, want the deadline", err, time.Since(start))
-			}
-			break
-		}
-		if n := len(taken); n < 10 || n > maxQueue/5000 {
-			t.Errorf("%d messages of 5000 bytes were queued, want as many as are in 64 KiB", n)
-		}
-		if err := c.BufferMessage(Text, make([]byte, 5000)); !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("BufferMessage: %v, want the deadline", err)
-		}
-		c.SetWriteDeadline(time.Time{})
-		waiting := writeLater(writeText(c, "waited"+strings.Repeat("z", 5000)))
-		synctest.Wait()
-		g.results <- writeResult{n: -1}
-		g.expect(t, "second write", taken...)
-		g.expect(t, "third write", "waited"+strings.Repeat("z", 5000))
-		if err := errors.Join(<-stuck, <-waiting); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// A change of the deadline is noticed by those who wait.
-func TestSetWriteDeadlineWakesWaiters(t *testing.T) {
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
-		w, err := c.NextWriter(Text)
-		if err != nil {
-			t.Fatal(err)
-		}
-		start := time.Now()
-		waiting := writeLater(writeText(c, "waits"))
-		synctest.Wait()
-		c.SetWriteDeadline(time.Now().Add(time.Second))
-		if err := <-waiting; !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != time.Second {
-			t.Errorf("waiting writer: %v after %v, want the deadline that was set while it waited", err, time.Since(start))
-		}
-		var netErr net.Error
-		if !errors.As(errWriteTimeout, &netErr) || !netErr.Timeout() {
-			t.Error("error of the deadline is not a net.Error with Timeout")
-		}
-		c.SetWriteDeadline(time.Time{})
-		closed := writeLater(w.Close)
-		g.expect(t, "end of the stream", "")
-		if err := <-closed; err != nil {
-			t.Error(err)
-		}
-	})
-}
-
-// Writers are served in order: neither does a large message wait for ever
-// while small ones find room, nor the other way round. Small ones pass at first.
-func TestWritersAreServedInOrder(t *testing.T) {
-	large, small := strings.Repeat("L", 100<<10), strings.Repeat("s", 100)
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
-		first := writeLater(writeText(c, "first"))
-		<-g.writes
-		var results []<-chan error
-		for _, s := range []string{large, small + "1", large + "2", small + "3", small + "4"} {
-			results = append(results, writeLater(writeText(c, s)))
-			synctest.Wait() // it stands in line, but the first small one
-			if s != large {
-				time.Sleep(maxOvertaken)
-			}
-		}
-		g.results <- writeResult{n: -1}
-		var all []byte
-		for len(all) < 2*len(large)+3*len(small) {
-			all = append(all, <-g.writes...)
-			g.results <- writeResult{n: -1}
-		}
-		writeExpectTexts(t, "after the first", RFC6455, all, small+"1", large, large+"2", small+"3", small+"4")
-		for _, r := range append(results, first) {
-			if err := <-r; err != nil {
-				t.Error(err)
-			}
-		}
-	})
-}
-
-// A writer that gives up leaves the line without holding up those behind it.
-func TestWriterLeavesLine(t *testing.T) {
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
-		first := writeLater(writeText(c, "first"))
-		<-g.writes
-		c.SetWriteDeadline(time.Now().Add(time.Second))
-		impatient := writeLater(writeText(c, strings.Repeat("L", 100<<10)))
-		synctest.Wait()
-		if err := <-impatient; !errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("large message: %v, want the deadline", err)
-		}
-		c.SetWriteDeadline(time.Time{})
-		if err := c.WriteMessage(Text, []byte("next")); err != nil {
-			t.Error(err)
-		}
-		g.results <- writeResult{n: -1}
-		g.expect(t, "after the first", "next")
-		if err := <-first; err != nil {
-			t.Error(err)
-		}
-	})
 }
 
 // Flush waits for what was there before, not for what comes after.

@@ -1,8 +1,10 @@
 package websocket
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"strings"
@@ -91,4 +93,67 @@ func TestWriteJSONOfWhatJSONLacks(t *testing.T) {
 		}
 		synctest.Wait()
 	})
+}
+
+func TestMessages(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		code StatusCode
+		want error // a CloseError with the same code if nil and not normal
+		ok   bool
+	}{
+		{name: "normal closure", code: StatusNormalClosure, ok: true},
+		{name: "going away", code: StatusGoingAway, ok: true},
+		{name: "no status", code: StatusNoStatusReceived, ok: true},
+		{name: "internal error", code: StatusInternalError},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			wire := connFrames(t, RFC6455, ServerSide, connFrame{Text, []byte("a")}, connFrame{Binary, []byte("b")})
+			wire, err := AppendClose(wire, RFC6455, ClientSide, tt.code, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			c, _ := readConn(RFC6455, ServerSide, wire)
+			var got []string
+			var ended error
+			for m, err := range c.Messages(t.Context()) {
+				if ended != nil {
+					t.Fatal("goes on after an error")
+				}
+				got, ended = append(got, fmt.Sprintf("%v %s", m.Type, m.Data)), err
+			}
+			want := 2
+			if !tt.ok {
+				want++ // the error
+			}
+			if len(got) != want || got[0] != "Text a" || got[1] != "Binary b" {
+				t.Errorf("yields %q, want Text a and Binary b", got)
+			}
+			var ce *CloseError
+			if tt.ok && ended != nil || !tt.ok && (!errors.As(ended, &ce) || ce.Code != tt.code) {
+				t.Errorf("ends with %v, closed with %v", ended, tt.code)
+			}
+		})
+	}
+}
+
+// A context that ends between two messages is told of too.
+func TestMessagesContextEndsInBody(t *testing.T) {
+	wire := connFrames(t, RFC6455, ServerSide, connFrame{Text, []byte("a")}, connFrame{Text, []byte("b")})
+	c, _ := readConn(RFC6455, ServerSide, wire)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	n := 0
+	var last error
+	for _, err := range c.Messages(ctx) {
+		n++
+		last = err
+		cancel()
+	}
+	if n != 2 || !errors.Is(last, context.Canceled) {
+		t.Errorf("%d turns, the last with %v; want one message, and the error of the context", n, last)
+	}
+	if _, p, err := c.ReadMessage(); err != nil || string(p) != "b" {
+		t.Errorf("ReadMessage after it: %q, %v; want the second message", p, err)
+	}
 }

@@ -2,6 +2,8 @@ package websocket
 
 import (
 	"errors"
+	"net"
+	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -145,6 +147,86 @@ func TestLineTurnThatComesTooLate(t *testing.T) {
 		c.send.unlock()
 		if err := <-late; err != errWriteTimeout || script.out.Len() > 0 {
 			t.Errorf("%v, want the deadline; % x was sent", err, script.out.Bytes())
+		}
+	})
+}
+
+// A change of the deadline is noticed by those who wait.
+func TestSetWriteDeadlineWakesWaiters(t *testing.T) {
+	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+		w, err := c.NextWriter(Text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		waiting := writeLater(writeText(c, "waits"))
+		synctest.Wait()
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		if err := <-waiting; !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != time.Second {
+			t.Errorf("waiting writer: %v after %v, want the deadline that was set while it waited", err, time.Since(start))
+		}
+		var netErr net.Error
+		if !errors.As(errWriteTimeout, &netErr) || !netErr.Timeout() {
+			t.Error("error of the deadline is not a net.Error with Timeout")
+		}
+		c.SetWriteDeadline(time.Time{})
+		closed := writeLater(w.Close)
+		g.expect(t, "end of the stream", "")
+		if err := <-closed; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Writers are served in order: neither does a large message wait for ever
+// while small ones find room, nor the other way round. Small ones pass at first.
+func TestWritersAreServedInOrder(t *testing.T) {
+	large, small := strings.Repeat("L", 100<<10), strings.Repeat("s", 100)
+	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+		first := writeLater(writeText(c, "first"))
+		<-g.writes
+		var results []<-chan error
+		for _, s := range []string{large, small + "1", large + "2", small + "3", small + "4"} {
+			results = append(results, writeLater(writeText(c, s)))
+			synctest.Wait() // it stands in line, but the first small one
+			if s != large {
+				time.Sleep(maxOvertaken)
+			}
+		}
+		g.results <- writeResult{n: -1}
+		var all []byte
+		for len(all) < 2*len(large)+3*len(small) {
+			all = append(all, <-g.writes...)
+			g.results <- writeResult{n: -1}
+		}
+		writeExpectTexts(t, "after the first", RFC6455, all, small+"1", large, large+"2", small+"3", small+"4")
+		for _, r := range append(results, first) {
+			if err := <-r; err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}
+
+// A writer that gives up leaves the line without holding up those behind it.
+func TestWriterLeavesLine(t *testing.T) {
+	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+		first := writeLater(writeText(c, "first"))
+		<-g.writes
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		impatient := writeLater(writeText(c, strings.Repeat("L", 100<<10)))
+		synctest.Wait()
+		if err := <-impatient; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("large message: %v, want the deadline", err)
+		}
+		c.SetWriteDeadline(time.Time{})
+		if err := c.WriteMessage(Text, []byte("next")); err != nil {
+			t.Error(err)
+		}
+		g.results <- writeResult{n: -1}
+		g.expect(t, "after the first", "next")
+		if err := <-first; err != nil {
+			t.Error(err)
 		}
 	})
 }

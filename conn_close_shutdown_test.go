@@ -15,6 +15,26 @@ import (
 	"time"
 )
 
+// In hixie-75 the end of the connection is all that a peer can answer with.
+func TestShutdownAnsweredByEOF(t *testing.T) {
+	for _, side := range []Side{ServerSide, ClientSide} {
+		t.Run(connSideName(side), func(t *testing.T) {
+			c, peer := closeOverTCP(t, Hixie75, side)
+			result := writeLater(func() error { return c.Shutdown(t.Context(), StatusNormalClosure, "") })
+			io.Copy(io.Discard, peer)
+			peer.Close()
+			if err := <-result; err != nil {
+				t.Errorf("Shutdown: %v", err)
+			}
+			_, _, err := c.ReadMessage()
+			var ce *CloseError
+			if !errors.As(err, &ce) || ce.Code != StatusNoStatusReceived || !errors.Is(err, net.ErrClosed) {
+				t.Errorf("read after Shutdown: %v, want the peer's 1005 as the answer, and net.ErrClosed", err)
+			}
+		})
+	}
+}
+
 // What a peer makes of our Close, and what Shutdown makes of that.
 func TestShutdown(t *testing.T) {
 	closing := func(v Version) []byte {

@@ -1,8 +1,10 @@
 package websocket
 
 import (
+	"bufio"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"os"
 	"sync"
@@ -10,6 +12,31 @@ import (
 	"testing/synctest"
 	"time"
 )
+
+// A keepalive Ping leaves though the program's write deadline has passed.
+func TestKeepaliveAfterPassedWriteDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := closePipe(t, RFC6455, ServerSide, Config{PingInterval: time.Minute})
+		c.start(nil)
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		ended := c.Discard(t.Context())
+		in := bufio.NewReader(peer)
+		for range 3 {
+			f := make([]byte, 2+pingPayload)
+			if _, err := io.ReadFull(in, f); err != nil {
+				t.Fatalf("waiting for a Ping: %v", err)
+			}
+			pong, _ := AppendMessage(nil, RFC6455, ClientSide, Pong, f[2:])
+			if _, err := peer.Write(pong); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := ended.Err(); err != nil {
+			t.Errorf("connection ended though the peer answered: %v", context.Cause(ended))
+		}
+		c.Close()
+	})
+}
 
 // pingPeer is a client that reads frames and does with Pings what it is told.
 type pingPeer struct {

@@ -4,13 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"os"
 	"runtime"
 	"testing"
-	"testing/iotest"
 	"testing/synctest"
 	"time"
 )
@@ -19,59 +17,6 @@ import (
 func readConn(v Version, side Side, wire []byte) (*Conn, *connScript) {
 	script := &connScript{in: wire}
 	return newConn(script, v, side, &Config{}, nil), script
-}
-
-func TestNextReader(t *testing.T) {
-	for _, v := range allVersions {
-		wire := connFrames(t, v, ServerSide,
-			connFrame{Text, []byte("é€😀")}, connFrame{Text, nil}, connFrame{Text, connPayload(Text, 100)}, connFrame{Text, []byte("last")})
-		for name, chunk := range map[string]func(io.Reader) io.Reader{
-			"whole":        func(r io.Reader) io.Reader { return r },
-			"byte by byte": iotest.OneByteReader,
-			"halves":       iotest.HalfReader,
-		} {
-			t.Run(v.String()+"/"+name, func(t *testing.T) {
-				c, _ := readConn(v, ServerSide, wire)
-				for _, want := range []string{"é€😀", "", "", "last"} {
-					typ, r, err := c.NextReader()
-					if err != nil || typ != Text {
-						t.Fatalf("NextReader: %v, %v", typ, err)
-					}
-					if want == "" { // not read to its end: to be skipped
-						if n, err := r.Read(nil); n != 0 || err != nil && err != io.EOF {
-							t.Errorf("Read(nil): %d, %v", n, err)
-						}
-						continue
-					}
-					got, err := io.ReadAll(chunk(r))
-					if err != nil || string(got) != want {
-						t.Errorf("got %q, error %v; want %q", got, err, want)
-					}
-					if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
-						t.Errorf("Read after the end: %d, %v; want io.EOF", n, err)
-					}
-				}
-			})
-		}
-	}
-}
-
-func TestNextReaderAfterAnotherRead(t *testing.T) {
-	for _, v := range allVersions {
-		t.Run(v.String(), func(t *testing.T) {
-			c, _ := readConn(v, ServerSide, connFrames(t, v, ServerSide, connFrame{Text, []byte("first")}, connFrame{Text, []byte("second")}))
-			_, r, err := c.NextReader()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, p, err := c.ReadMessage(); err != nil || string(p) != "second" {
-				t.Errorf("ReadMessage: %q, %v; want the second message", p, err)
-			}
-			if n, err := r.Read(make([]byte, 10)); n != 0 || err != errStale {
-				t.Errorf("reader of the first message gave %d bytes, error %v; want %v", n, err, errStale)
-			}
-		})
-	}
 }
 
 // How a connection ends tells what reads return, and keep returning.
@@ -156,69 +101,6 @@ func readExpectError(t *testing.T, err, is error, closed *CloseError, code Statu
 		t.Errorf("error is %v, want a ProtocolError with code %d", err, code)
 	case closed == nil && errors.As(err, &gotClosed):
 		t.Errorf("error is %v, want no CloseError", err)
-	}
-}
-
-func TestMessages(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		code StatusCode
-		want error // a CloseError with the same code if nil and not normal
-		ok   bool
-	}{
-		{name: "normal closure", code: StatusNormalClosure, ok: true},
-		{name: "going away", code: StatusGoingAway, ok: true},
-		{name: "no status", code: StatusNoStatusReceived, ok: true},
-		{name: "internal error", code: StatusInternalError},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			wire := connFrames(t, RFC6455, ServerSide, connFrame{Text, []byte("a")}, connFrame{Binary, []byte("b")})
-			wire, err := AppendClose(wire, RFC6455, ClientSide, tt.code, "")
-			if err != nil {
-				t.Fatal(err)
-			}
-			c, _ := readConn(RFC6455, ServerSide, wire)
-			var got []string
-			var ended error
-			for m, err := range c.Messages(t.Context()) {
-				if ended != nil {
-					t.Fatal("goes on after an error")
-				}
-				got, ended = append(got, fmt.Sprintf("%v %s", m.Type, m.Data)), err
-			}
-			want := 2
-			if !tt.ok {
-				want++ // the error
-			}
-			if len(got) != want || got[0] != "Text a" || got[1] != "Binary b" {
-				t.Errorf("yields %q, want Text a and Binary b", got)
-			}
-			var ce *CloseError
-			if tt.ok && ended != nil || !tt.ok && (!errors.As(ended, &ce) || ce.Code != tt.code) {
-				t.Errorf("ends with %v, closed with %v", ended, tt.code)
-			}
-		})
-	}
-}
-
-// A context that ends between two messages is told of too.
-func TestMessagesContextEndsInBody(t *testing.T) {
-	wire := connFrames(t, RFC6455, ServerSide, connFrame{Text, []byte("a")}, connFrame{Text, []byte("b")})
-	c, _ := readConn(RFC6455, ServerSide, wire)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	n := 0
-	var last error
-	for _, err := range c.Messages(ctx) {
-		n++
-		last = err
-		cancel()
-	}
-	if n != 2 || !errors.Is(last, context.Canceled) {
-		t.Errorf("%d turns, the last with %v; want one message, and the error of the context", n, last)
-	}
-	if _, p, err := c.ReadMessage(); err != nil || string(p) != "b" {
-		t.Errorf("ReadMessage after it: %q, %v; want the second message", p, err)
 	}
 }
 

@@ -402,3 +402,13 @@ func TestCompressedWriterWaitsOutsideTheGate(t *testing.T) {
 		t.Errorf("%d bytes were sent, %v", script.out.Len(), err)
 	}
 }
+
+// A client does not offer what it cannot do: once it did, and compressing
+// panicked.
+func TestDialerRefusesBadCompression(t *testing.T) {
+	for _, z := range []Compression{{WindowBits: -5}, {WindowBits: 7}, {WindowBits: 16}, {Threshold: -1}} {
+		if h, err := NewClientHandshake(&Dialer{Config: Config{Compression: &z}}, "ws://a/"); err == nil {
+			t.Errorf("%+v was taken, and the request is\n%s", z, h.AppendRequest(nil))
+		}
+	}
+}

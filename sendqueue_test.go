@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -206,5 +207,95 @@ func TestGateIsShutWhileThereIsALine(t *testing.T) {
 			t.Error(err)
 		}
 		c.Close()
+	})
+}
+
+// Those who find another writing leave it their frames.
+func TestWritersCombine(t *testing.T) {
+	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+		first := writeLater(writeText(c, "first"))
+		got := <-g.writes
+		var all []string
+		for i := range 10 {
+			all = append(all, fmt.Sprint(i))
+			if err := c.WriteMessage(Text, []byte(all[i])); err != nil {
+				t.Fatal(err)
+			}
+		}
+		g.results <- writeResult{n: -1}
+		writeExpectTexts(t, "first write", RFC6455, got, "first")
+		g.expect(t, "second write", all...)
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// A writer that has written for others for long enough leaves the rest to a
+// goroutine.
+func TestWriterIsNotKept(t *testing.T) {
+	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+		first := writeLater(writeText(c, "x"))
+		for i := 0; ; i++ {
+			got := <-g.writes
+			if err := c.WriteMessage(Text, []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			g.results <- writeResult{n: -1}
+			writeExpectTexts(t, "write", RFC6455, got, "x")
+			synctest.Wait()
+			select {
+			case err := <-first:
+				if err != nil {
+					t.Error(err)
+				}
+				g.expect(t, "what was left", "x")
+				return
+			default:
+			}
+			if i > 2*maxRounds {
+				t.Fatalf("after %d writes for others the first has not returned", i)
+			}
+		}
+	})
+}
+
+// "A peer that stops reading": memory is bounded, writers wait, as long as
+// their deadline lets them, and nothing is lost that was taken.
+func TestWriteQueueIsBounded(t *testing.T) {
+	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+		stuck := writeLater(writeText(c, "stuck"))
+		got := <-g.writes
+		writeExpectTexts(t, "first write", RFC6455, got, "stuck")
+		var taken []string
+		c.SetWriteDeadline(time.Now().Add(time.Minute))
+		start := time.Now()
+		for i := range 100 {
+			s := fmt.Sprintf("%d%s", i, strings.Repeat("z", 5000))
+			err := c.WriteMessage(Text, []byte(s))
+			if err == nil {
+				taken = append(taken, s)
+				continue
+			}
+			if !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != time.Minute {
+				t.Fatalf("WriteMessage: %v after %v, want the deadline", err, time.Since(start))
+			}
+			break
+		}
+		if n := len(taken); n < 10 || n > maxQueue/5000 {
+			t.Errorf("%d messages of 5000 bytes were queued, want as many as are in 64 KiB", n)
+		}
+		if err := c.BufferMessage(Text, make([]byte, 5000)); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("BufferMessage: %v, want the deadline", err)
+		}
+		c.SetWriteDeadline(time.Time{})
+		waiting := writeLater(writeText(c, "waited"+strings.Repeat("z", 5000)))
+		synctest.Wait()
+		g.results <- writeResult{n: -1}
+		g.expect(t, "second write", taken...)
+		g.expect(t, "third write", "waited"+strings.Repeat("z", 5000))
+		if err := errors.Join(<-stuck, <-waiting); err != nil {
+			t.Error(err)
+		}
 	})
 }

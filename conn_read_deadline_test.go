@@ -365,21 +365,3 @@ func TestDeadlineWhileSkipping(t *testing.T) {
 		}
 	}
 }
-
-// A reader that another read has moved past must not go on in the middle.
-func TestDeadlineWhileSkippingMakesReaderStale(t *testing.T) {
-	on := new(atomic.Bool)
-	wire := connFrames(t, RFC6455, ServerSide, connFrame{Text, connPayload(Text, 100)}, connFrame{Text, nil})
-	c := newConn(&readStutter{Conn: &connScript{in: wire}, on: on}, RFC6455, ServerSide, &Config{}, nil)
-	_, r, err := c.NextReader() // has the first few bytes only, like all first reads
-	if err != nil {
-		t.Fatal(err)
-	}
-	on.Store(true)
-	if _, _, err := c.NextReader(); err == nil {
-		t.Fatal("NextReader did not meet the deadline")
-	}
-	if n, err := r.Read(make([]byte, 100)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Errorf("first reader gave %d bytes, error %v; want an error that says it is stale", n, err)
-	}
-}

@@ -1,0 +1,81 @@
+package websocket
+
+import (
+	"errors"
+	"io"
+	"os"
+	"sync/atomic"
+	"testing"
+	"testing/iotest"
+)
+
+// A reader that another read has moved past must not go on in the middle.
+func TestDeadlineWhileSkippingMakesReaderStale(t *testing.T) {
+	on := new(atomic.Bool)
+	wire := connFrames(t, RFC6455, ServerSide, connFrame{Text, connPayload(Text, 100)}, connFrame{Text, nil})
+	c := newConn(&readStutter{Conn: &connScript{in: wire}, on: on}, RFC6455, ServerSide, &Config{}, nil)
+	_, r, err := c.NextReader() // has the first few bytes only, like all first reads
+	if err != nil {
+		t.Fatal(err)
+	}
+	on.Store(true)
+	if _, _, err := c.NextReader(); err == nil {
+		t.Fatal("NextReader did not meet the deadline")
+	}
+	if n, err := r.Read(make([]byte, 100)); n != 0 || err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("first reader gave %d bytes, error %v; want an error that says it is stale", n, err)
+	}
+}
+
+func TestNextReader(t *testing.T) {
+	for _, v := range allVersions {
+		wire := connFrames(t, v, ServerSide,
+			connFrame{Text, []byte("é€😀")}, connFrame{Text, nil}, connFrame{Text, connPayload(Text, 100)}, connFrame{Text, []byte("last")})
+		for name, chunk := range map[string]func(io.Reader) io.Reader{
+			"whole":        func(r io.Reader) io.Reader { return r },
+			"byte by byte": iotest.OneByteReader,
+			"halves":       iotest.HalfReader,
+		} {
+			t.Run(v.String()+"/"+name, func(t *testing.T) {
+				c, _ := readConn(v, ServerSide, wire)
+				for _, want := range []string{"é€😀", "", "", "last"} {
+					typ, r, err := c.NextReader()
+					if err != nil || typ != Text {
+						t.Fatalf("NextReader: %v, %v", typ, err)
+					}
+					if want == "" { // not read to its end: to be skipped
+						if n, err := r.Read(nil); n != 0 || err != nil && err != io.EOF {
+							t.Errorf("Read(nil): %d, %v", n, err)
+						}
+						continue
+					}
+					got, err := io.ReadAll(chunk(r))
+					if err != nil || string(got) != want {
+						t.Errorf("got %q, error %v; want %q", got, err, want)
+					}
+					if n, err := r.Read(make([]byte, 1)); n != 0 || err != io.EOF {
+						t.Errorf("Read after the end: %d, %v; want io.EOF", n, err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func TestNextReaderAfterAnotherRead(t *testing.T) {
+	for _, v := range allVersions {
+		t.Run(v.String(), func(t *testing.T) {
+			c, _ := readConn(v, ServerSide, connFrames(t, v, ServerSide, connFrame{Text, []byte("first")}, connFrame{Text, []byte("second")}))
+			_, r, err := c.NextReader()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, p, err := c.ReadMessage(); err != nil || string(p) != "second" {
+				t.Errorf("ReadMessage: %q, %v; want the second message", p, err)
+			}
+			if n, err := r.Read(make([]byte, 10)); n != 0 || err != errStale {
+				t.Errorf("reader of the first message gave %d bytes, error %v; want %v", n, err, errStale)
+			}
+		})
+	}
+}

@@ -1,0 +1,242 @@
+package websocket
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A deadline for what the program writes, once passed, must not hold back or
+// break what is sent without it, nor let Pongs pile up.
+func TestPassedWriteDeadlineSparesPongs(t *testing.T) {
+	for _, side := range []Side{ServerSide, ClientSide} {
+		t.Run(fmt.Sprint(side), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := closePipe(t, RFC6455, side, Config{})
+				c.SetWriteDeadline(time.Now().Add(time.Second))
+				time.Sleep(2 * time.Second)
+				c.Discard(t.Context())
+				ping, err := AppendMessage(nil, RFC6455, 1-side, Ping, []byte("still there?"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				in := bufio.NewReader(peer)
+				for range 3 {
+					if _, err := peer.Write(ping); err != nil {
+						t.Fatal(err)
+					}
+					b := make([]byte, len(ping)) // of the other side: shorter or longer by the mask
+					n, err := in.Read(b)
+					if err != nil || MessageType(b[0]&0x0f) != Pong {
+						t.Fatalf("got % x, error %v; want a Pong", b[:n], err)
+					}
+					in.Discard(in.Buffered())
+				}
+				c.SetWriteDeadline(time.Now().Add(time.Second))
+				wrote := writeLater(func() error { return c.WriteMessage(Text, []byte("x")) })
+				if _, err := io.ReadFull(in, make([]byte, 3)); err != nil {
+					t.Fatal(err)
+				}
+				go io.Copy(io.Discard, in)
+				if err := <-wrote; err != nil {
+					t.Errorf("WriteMessage with a new deadline: %v", err)
+				}
+				c.Close()
+			})
+		})
+	}
+}
+
+// Pings of a peer that reads nothing, to a program whose write deadline has
+// passed, cost one parked Pong.
+func TestPassedWriteDeadlineBoundsPongs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		time.Sleep(2 * time.Second)
+		c.Discard(t.Context())
+		ping, _ := AppendMessage(nil, RFC6455, ClientSide, Ping, make([]byte, maxControlPayload))
+		for range 2000 {
+			if _, err := peer.Write(ping); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		c.send.lock()
+		queued := 0
+		if c.send.queue != nil {
+			queued = len(c.send.queue.b)
+		}
+		c.send.unlock()
+		if queued > maxQueue {
+			t.Errorf("%d bytes of Pongs are queued; want at most %d", queued, maxQueue)
+		}
+		c.Close()
+	})
+}
+
+// The program's deadline is not for what a reader sends on its way: a peer
+// would get no Pongs because the program has last written long ago.
+func TestWriteDeadlineIsNotForReaders(t *testing.T) {
+	for _, transport := range connTransports {
+		t.Run(transport, func(t *testing.T) {
+			server, client := connPair(t, RFC6455, transport, connOptions{})
+			client.Discard(t.Context())
+			server.SetWriteDeadline(time.Now().Add(time.Hour))
+			if err := server.WriteMessage(Text, nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := server.BufferMessage(Text, nil); err != nil {
+				t.Fatal(err)
+			}
+			server.SetWriteDeadline(time.Now())
+			server.Discard(t.Context())
+			if _, err := client.Ping(t.Context()); err != nil {
+				t.Errorf("Ping by the peer: %v", err)
+			}
+			if _, err := server.Ping(t.Context()); err != nil {
+				t.Errorf("Ping: %v", err)
+			}
+			if err := server.WriteMessage(Text, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("WriteMessage: %v, want the deadline", err)
+			}
+			server.SetWriteDeadline(time.Now().Add(time.Hour))
+			if err := server.WriteMessage(Text, nil); err != nil {
+				t.Errorf("WriteMessage with another deadline: %v", err)
+			}
+		})
+	}
+}
+
+// Over real connections: the deadline passes while the peer does not read.
+func TestWriteDeadline(t *testing.T) {
+	for _, v := range allVersions {
+		for _, transport := range connTransports {
+			t.Run(v.String()+"/"+transport, func(t *testing.T) {
+				t.Parallel()
+				server, client := connPair(t, v, transport, connOptions{})
+				server.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+				var err error
+				for err == nil {
+					err = server.WriteMessage(Text, connPayload(Text, 50_000))
+				}
+				if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.HasPrefix(err.Error(), "websocket: ") {
+					t.Errorf("error is %v, want the deadline", err)
+				}
+				// With the peer reading again, messages go on only if what came
+				// before was whole.
+				server.SetWriteDeadline(time.Now().Add(10 * time.Second))
+				last := writeLater(func() error {
+					defer server.Close()
+					return server.WriteMessage(Text, []byte("last"))
+				})
+				came := false
+				for {
+					_, p, err := client.ReadMessage()
+					if err != nil {
+						break
+					}
+					if came = string(p) == "last"; !came && len(p) != 50_000 {
+						t.Errorf("peer got a message of %d bytes, of a write that had failed", len(p))
+					}
+				}
+				if err := <-last; came != (err == nil) {
+					t.Errorf("the last message came: %v; its WriteMessage: %v", came, err)
+				}
+			})
+		}
+	}
+}
+
+// writeLateGate is a writeGate that knows the deadline, which counts when a write
+// begins.
+type writeLateGate struct {
+	writeGate
+	mu       sync.Mutex
+	deadline time.Time
+}
+
+// What others have queued is not lost over the deadline of a writer who comes to
+// it late: he leaves it to a goroutine that has none.
+func TestWriteDeadlineIsNotForTheQueue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &writeLateGate{writeGate: writeGate{writes: make(chan []byte), results: make(chan writeResult)}}
+		c := newConn(g, RFC6455, ServerSide, &Config{}, nil)
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		first := writeLater(writeText(c, "first"))
+		<-g.writes
+		if err := c.WriteMessage(Text, []byte("second")); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second)
+		g.results <- writeResult{n: -1}
+		if err := <-first; err != nil {
+			t.Error(err)
+		}
+		synctest.Wait() // the second is on its way
+		c.SetWriteDeadline(time.Time{})
+		third := writeLater(writeText(c, "third"))
+		synctest.Wait()
+		select {
+		case err := <-third:
+			if err != nil {
+				t.Fatal(err)
+			}
+		default:
+			t.Fatal("a message that is to be queued waits")
+		}
+		g.expect(t, "what was left", "second")
+		g.expect(t, "and then", "third")
+		c.Close()
+	})
+}
+
+// A writer who leaves the queue to a goroutine and returns takes his deadline
+// with him.
+func TestWriteDeadlineLeavesWithItsWriter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		peer.SetReadDeadline(time.Now().Add(time.Minute))
+		expect := func() {
+			t.Helper()
+			got := make([]byte, len("\x81\x01x"))
+			if _, err := io.ReadFull(peer, got); err != nil || string(got) != "\x81\x01x" {
+				t.Fatalf("peer got %q, %v", got, err)
+			}
+			synctest.Wait()
+		}
+		first := writeLater(writeText(c, "x"))
+		for range 1 + maxRounds {
+			synctest.Wait()
+			if err := c.WriteMessage(Text, []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			expect()
+		}
+		select {
+		case err := <-first:
+			if err != nil {
+				t.Error(err)
+			}
+		default:
+			t.Fatalf("the writer has not returned after %d messages of others", maxRounds)
+		}
+		time.Sleep(2 * time.Second)
+		expect()
+		c.SetWriteDeadline(time.Time{})
+		last := writeLater(writeText(c, "x"))
+		expect()
+		if err := <-last; err != nil {
+			t.Error(err)
+		}
+		c.Close()
+	})
+}

@@ -1,0 +1,111 @@
+package websocket
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// writeErrorTimeout is what net's connections return at the deadline.
+var writeErrorTimeout = &net.OpError{Op: "write", Net: "tcp", Err: os.ErrDeadlineExceeded}
+
+var writeErrorWays = map[string]func(c *Conn) error{
+	"WriteMessage":             func(c *Conn) error { return c.WriteMessage(Text, []byte("lost")) },
+	"large WriteMessage":       func(c *Conn) error { return c.WriteMessage(Text, make([]byte, 100<<10)) },
+	"WritePrepared":            func(c *Conn) error { m, _ := Prepare(Text, []byte("lost")); return c.WritePrepared(m) },
+	"Flush":                    func(c *Conn) error { return c.Flush() },
+	"BufferMessage that flows": func(c *Conn) error { return c.BufferMessage(Text, make([]byte, 70<<10)) },
+	"NextWriter": func(c *Conn) error {
+		w, err := c.NextWriter(Text)
+		if err != nil {
+			return err
+		}
+		return w.Close()
+	},
+}
+
+// A write that fails may leave half a frame behind, so all later ones fail with
+// the same error.
+func TestWriteErrorIsFinal(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		result writeResult
+	}{
+		{"deadline after some bytes", writeResult{3, writeErrorTimeout}},
+		{"deadline after nothing", writeResult{0, writeErrorTimeout}},
+		{"reset", writeResult{0, io.ErrClosedPipe}},
+	} {
+		for name, write := range writeErrorWays {
+			t.Run(tt.name+"/"+name, func(t *testing.T) {
+				writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+					if err := c.BufferMessage(Text, []byte("before")); err != nil {
+						t.Fatal(err)
+					}
+					first := writeLater(func() error { return write(c) })
+					<-g.writes
+					waiting := writeLater(func() error { return c.WriteMessage(Text, make([]byte, 100<<10)) })
+					synctest.Wait()
+					g.results <- tt.result
+					err := <-first
+					if !errors.Is(err, tt.result.err) || !strings.HasPrefix(err.Error(), "websocket: ") {
+						t.Fatalf("error is %v, want one that wraps %v", err, tt.result.err)
+					}
+					if other := <-waiting; other != err {
+						t.Errorf("another that waited got %v, want the same error", other)
+					}
+					for name, write := range writeErrorWays {
+						if again := write(c); again != err {
+							t.Errorf("%s after it: %v, want the same error", name, again)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// One that has not begun to send has done no harm, and loses nothing of others.
+func TestWriteAfterDeadlineDoesNoHarm(t *testing.T) {
+	for name, write := range writeErrorWays {
+		t.Run(name, func(t *testing.T) {
+			c, script := readConn(RFC6455, ServerSide, nil)
+			if err := c.BufferMessage(Text, []byte("before")); err != nil {
+				t.Fatal(err)
+			}
+			c.SetWriteDeadline(time.Now())
+			if err := write(c); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("error is %v, want the deadline", err)
+			}
+			if script.out.Len() > 0 {
+				t.Errorf("% x was sent", script.out.Bytes())
+			}
+			c.SetWriteDeadline(time.Time{})
+			if err := c.WriteMessage(Text, []byte("after")); err != nil {
+				t.Errorf("WriteMessage with the deadline taken away: %v", err)
+			}
+			writeExpectTexts(t, "after it", RFC6455, script.out.Bytes(), "before", "after")
+		})
+	}
+}
+
+func (g *writeLateGate) SetWriteDeadline(t time.Time) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.deadline = t
+	return nil
+}
+
+func (g *writeLateGate) Write(p []byte) (int, error) {
+	g.mu.Lock()
+	late := !g.deadline.IsZero() && !time.Now().Before(g.deadline)
+	g.mu.Unlock()
+	if late {
+		return 0, writeErrorTimeout
+	}
+	return g.writeGate.Write(p)
+}

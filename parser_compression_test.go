@@ -1,0 +1,74 @@
+package websocket
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/protocol-websocket/websocket/internal/permessage"
+)
+
+// A reserved bit that an extension uses may stand on the first frame of a
+// message only, and the text of such a message is checked when it was inflated:
+// "RSV1 on continuation or control frames: 1002", "corrupt data (1007)".
+func TestReservedBitOfAnExtension(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		frames []coreRaw
+		heard  []string
+		code   StatusCode
+	}{
+		{"text", []coreRaw{{b0: finText | rsv1, payload: deflated("\u00ff")}, {b0: finText, payload: "a"}}, []string{`Text "ÿ"`, `Text "a"`}, 0},
+		{"fragments", []coreRaw{{b0: byte(Binary) | rsv1, payload: deflated("ab")[:2]}, {b0: last, payload: deflated("ab")[2:]}}, []string{`Binary "ab"`}, 0},
+		{"nothing at all", []coreRaw{{b0: finText | rsv1}, {b0: finText, payload: "\xff"}}, []string{`Text ""`}, StatusInvalidPayloadData},
+		{"an empty block", []coreRaw{{b0: finText | rsv1, payload: "\x00"}, {b0: finText | rsv1, payload: "\x00"}}, []string{`Text ""`, `Text ""`}, 0},
+		{"not UTF-8", []coreRaw{{b0: finText | rsv1, payload: deflated("a\xff")}}, nil, StatusInvalidPayloadData},
+		{"ends within a character", []coreRaw{{b0: finText | rsv1, payload: deflated("a\xc3")}}, nil, StatusInvalidPayloadData},
+		{"such bytes in binary", []coreRaw{{b0: finBinary | rsv1, payload: deflated("a\xc3")}}, []string{`Binary "a\xc3"`}, 0},
+		{"corrupt", []coreRaw{{b0: finText | rsv1, payload: "\xff"}}, nil, StatusInvalidPayloadData},
+		{"truncated", []coreRaw{{b0: finText | rsv1, payload: deflated("a")[:1]}}, nil, StatusInvalidPayloadData},
+		{"too big", []coreRaw{{b0: finText | rsv1, payload: deflated(strings.Repeat("a", 1<<20+1))}}, nil, StatusMessageTooBig},
+		{"another bit", []coreRaw{{b0: finText | rsv1 | rsv2}}, nil, StatusProtocolError},
+		{"continuation", []coreRaw{{b0: firstText | rsv1}, {b0: last | rsv1}}, nil, StatusProtocolError},
+		{"Ping", []coreRaw{{b0: finPing | rsv1}}, nil, StatusProtocolError},
+		{"Close", []coreRaw{{b0: finClose | rsv1}}, nil, StatusProtocolError},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p, _ := NewParser(RFC6455, ServerSide, Config{})
+			p.dec.useCompression(&pmdParams{Params: permessage.Params{ClientWindowBits: 15}})
+			var heard []string
+			p.Append(coreWire(ServerSide, tt.frames...))
+			m, err := p.Next()
+			for ; err == nil; m, err = p.Next() {
+				heard = append(heard, coreText(m))
+			}
+			coreWantHeard(t, heard, tt.heard)
+			if coreCode(err) != tt.code {
+				t.Errorf("ended with %v, want %d", err, tt.code)
+			}
+		})
+	}
+}
+
+// What a peer is told of a message that cannot be decompressed, and what the program is told.
+func TestInflateErrors(t *testing.T) {
+	zipped := deflated(strings.Repeat("a", 1001))
+	for _, tt := range []struct{ name, payload, want string }{
+		{"corrupt", "\xff", "websocket: peer broke the protocol (1007): expected a message compressed as RFC 1951 has it: block of type 3, which there is not, at byte 1 of 1"},
+		{"truncated", "\x00\x01", "websocket: peer broke the protocol (1007): expected a message compressed as RFC 1951 has it: truncated, at byte 1 of 2"},
+		{"too big", zipped, fmt.Sprintf("websocket: peer exceeded a limit (1009): message too big: %d compressed bytes inflate to more than the limit of 1000", len(zipped))},
+	} {
+		p, err := NewParser(RFC6455, ServerSide, Config{MaxMessageSize: 1000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.dec.useCompression(&pmdParams{Params: permessage.Params{ClientWindowBits: 15}})
+		p.Append(coreWire(ServerSide, coreRaw{b0: finBinary | rsv1, payload: tt.payload}))
+		_, err = p.Next()
+		var broke *ProtocolError
+		if !errors.As(err, &broke) || err.Error() != tt.want || errors.Is(err, ErrMessageTooBig) != (broke.Code == StatusMessageTooBig) {
+			t.Errorf("%s: %v; want %s", tt.name, err, tt.want)
+		}
+	}
+}
