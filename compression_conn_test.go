@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand"
 	"net"
 	"os"
 	"runtime"
@@ -15,134 +14,30 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/protocol-websocket/websocket/internal/deflate"
 	"github.com/protocol-websocket/websocket/internal/permessage"
 )
-
-// zipPair returns the two ends of a connection after handshakes with these
-// options.
-func zipPair(t testing.TB, server, client *Config) (s, c *Conn) {
-	t.Helper()
-	sn, cn := net.Pipe()
-	accepted := make(chan error, 1)
-	go func() {
-		var err error
-		s, err = (&Upgrader{Config: *server}).Accept(t.Context(), sn)
-		accepted <- err
-	}()
-	c, err := (&Dialer{Config: *client}).Handshake(t.Context(), cn, "ws://a/")
-	if err := errors.Join(err, <-accepted); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close(); c.Close() })
-	return s, c
-}
-
-// zipMessages are messages of all kinds; those of the same i are the same.
-func zipMessages(n int) [][]byte {
-	random := rand.New(rand.NewSource(1))
-	var all [][]byte
-	for i := range n {
-		size := []int{0, 1, 511, 512, 513, 3000, 20_000, 70_000}[i%8]
-		p := make([]byte, size)
-		switch i % 3 {
-		case 0:
-			random.Read(p)
-		case 1:
-			for at := 0; at < size; {
-				at += copy(p[at:], fmt.Sprintf(`{"id":%d,"name":"user %d","ok":%t},`, at*i, random.Intn(1000), i%2 == 0))
-			}
-		}
-		all = append(all, p)
-	}
-	return all
-}
-
-// zipWrite writes p in the way that i chooses.
-func zipWrite(c *Conn, i int, p []byte) error {
-	switch i % 5 {
-	case 0:
-		return c.WriteMessage(Binary, p)
-	case 1:
-		return errors.Join(c.BufferMessage(Binary, p), c.Flush())
-	case 2:
-		m, _ := Prepare(Binary, p)
-		return c.WritePrepared(m)
-	}
-	w, err := c.NextWriter(Binary)
-	for step := 1 + len(p)/3; len(p) > 0 && err == nil; p = p[min(step, len(p)):] {
-		_, err = w.Write(p[:min(step, len(p))])
-	}
-	return errors.Join(err, w.Close())
-}
-
-// zipRead reads a message in the way that i chooses, nil if it was skipped.
-func zipRead(c *Conn, i int) ([]byte, error) {
-	switch i % 6 {
-	case 0:
-		_, p, err := c.ReadMessage()
-		return p, err
-	case 1:
-		_, p, err := c.ReadAppend([]byte("prefix"))
-		return bytes.TrimPrefix(p, []byte("prefix")), err
-	case 2:
-		_, p, err := c.ReadAppend(make([]byte, 0, 100_000))
-		return p, err
-	case 3:
-		return nil, c.rcv.discard()
-	}
-	_, r, err := c.NextReader()
-	if err != nil {
-		return nil, err
-	}
-	if i%6 == 4 {
-		_, err = io.ReadFull(r, make([]byte, 100))
-		if err == io.EOF || err == io.ErrUnexpectedEOF {
-			err = nil
-		}
-		return nil, err // and the next read skips the rest
-	}
-	p, err := io.ReadAll(r)
-	return p, err
-}
-
-var zipConfigs = []struct {
-	name           string
-	server, client *Compression
-}{
-	{"defaults", &Compression{}, &Compression{}},
-	{"all", &Compression{Threshold: 1}, &Compression{Threshold: 1}},
-	{"each alone", &Compression{NoContextTakeover: true}, &Compression{NoContextTakeover: true}},
-	{"server's alone", &Compression{NoContextTakeover: true}, &Compression{}},
-	{"client's alone", &Compression{}, &Compression{NoContextTakeover: true}},
-	{"smallest windows", &Compression{WindowBits: 8, Threshold: 1}, &Compression{WindowBits: 8, Threshold: 1}},
-	{"largest windows", &Compression{WindowBits: 15}, &Compression{WindowBits: 15}},
-	{"windows that differ", &Compression{WindowBits: 9}, &Compression{WindowBits: 15}},
-	{"server without", nil, &Compression{}},
-	{"client without", &Compression{}, nil},
-}
 
 // What one side writes the other reads, in all ways of writing and of reading,
 // those that skip messages among them.
 func TestCompressedConversation(t *testing.T) {
-	messages := zipMessages(120)
-	for _, tt := range zipConfigs {
+	messages := mixedMessages(120)
+	for _, tt := range compressionOptions {
 		for _, side := range []Side{ServerSide, ClientSide} {
-			t.Run(tt.name+"/"+connSideName(side), func(t *testing.T) {
-				from, to := zipPair(t, &Config{Compression: tt.server}, &Config{Compression: tt.client})
+			t.Run(tt.name+"/"+sideName(side), func(t *testing.T) {
+				from, to := compressedPair(t, &Config{Compression: tt.server}, &Config{Compression: tt.client})
 				if side == ClientSide {
 					from, to = to, from
 				}
-				wrote := writeLater(func() error {
+				wrote := later(func() error {
 					for i, p := range messages {
-						if err := zipWrite(from, i, p); err != nil {
+						if err := writeInWay(from, i, p); err != nil {
 							return fmt.Errorf("message %d: %w", i, err)
 						}
 					}
 					return nil
 				})
 				for i, want := range messages {
-					got, err := zipRead(to, i)
+					got, err := readInWay(to, i)
 					if err != nil {
 						t.Fatalf("message %d of %d bytes: %v", i, len(want), err)
 					}
@@ -190,7 +85,7 @@ func TestCompressedReadsResume(t *testing.T) {
 					}
 					go peer.Write([]byte{b})
 					c.SetReadDeadline(time.Now().Add(time.Second))
-					got, err := zipRead(c, way)
+					got, err := readInWay(c, way)
 					switch {
 					case errors.Is(err, os.ErrDeadlineExceeded):
 					case err != nil:
@@ -215,13 +110,13 @@ func TestCompressedWritersAtOnce(t *testing.T) { stressed(compressedWritersAtOnc
 
 func compressedWritersAtOnce(t *testing.T) {
 	const writers, each = 6, 60
-	from, to := zipPair(t, &Config{Compression: &Compression{Threshold: 1}}, &Config{Compression: &Compression{}})
+	from, to := compressedPair(t, &Config{Compression: &Compression{Threshold: 1}}, &Config{Compression: &Compression{}})
 	var group sync.WaitGroup
 	for id := range writers {
 		group.Go(func() {
 			for i := range each {
 				p := fmt.Appendf(nil, "%d %d %s", id, i, strings.Repeat("at once ", i))
-				if err := zipWrite(from, id+i, p); err != nil {
+				if err := writeInWay(from, id+i, p); err != nil {
 					t.Errorf("writer %d, message %d: %v", id, i, err)
 				}
 			}
@@ -242,38 +137,12 @@ func compressedWritersAtOnce(t *testing.T) {
 	group.Wait()
 }
 
-// zipBomb is a frame of 1 MiB that inflates to 1 GiB.
-func zipBomb() []byte {
-	d := deflate.Compressor{WindowBits: 15}
-	block := d.Append(nil, make([]byte, 1<<20))
-	var bomb []byte
-	for len(bomb) < 1<<20-len(block)-4 {
-		bomb = append(append(bomb, block...), 0, 0, 0xff, 0xff)
-	}
-	return coreWire(ServerSide, coreRaw{b0: finBinary | rsv1, payload: string(append(bomb, block...))})
-}
-
-// zipBombWays are the ways of zipRead in which a bomb may be read.
-var zipBombWays = map[int]string{0: "ReadMessage", 1: "AppendMessage", 5: "NextReader", 3: "skip"}
-
-// zipReadBomb reads a bomb in one of them.
-func zipReadBomb(t *testing.T, frame []byte, way int) error {
-	nc, peer := connWire(t, connTCP)
-	defer peer.Close()
-	c := newConn(nc, RFC6455, ServerSide, &Config{}, nil)
-	defer c.Close()
-	c.compress(&pmdParams{permessage.Params{ServerWindowBits: 15, ClientWindowBits: 15}, 1})
-	go peer.Write(frame)
-	_, err := zipRead(c, way)
-	return err
-}
-
 // "A bomb of 1 MiB that inflates to 1 GiB: refused with 1009."
 func TestCompressedBomb(t *testing.T) {
-	frame := zipBomb()
-	for way, name := range zipBombWays {
+	frame := bombFrame()
+	for way, name := range bombWays {
 		var broke *ProtocolError
-		err := zipReadBomb(t, frame, way)
+		err := readBomb(t, frame, way)
 		if !errors.As(err, &broke) || broke.Code != StatusMessageTooBig || !errors.Is(err, ErrMessageTooBig) {
 			t.Errorf("%s: %v, want 1009", name, err)
 		}
@@ -283,7 +152,7 @@ func TestCompressedBomb(t *testing.T) {
 // MaxMessageSize holds for what a message inflates to, to the byte.
 func TestCompressedLimit(t *testing.T) {
 	for _, size := range []int{1000, 1001} {
-		from, to := zipPair(t, &Config{Compression: &Compression{}, MaxMessageSize: 1000}, &Config{Compression: &Compression{}})
+		from, to := compressedPair(t, &Config{Compression: &Compression{}, MaxMessageSize: 1000}, &Config{Compression: &Compression{}})
 		go to.WriteMessage(Text, bytes.Repeat([]byte("a"), size))
 		_, p, err := from.ReadMessage()
 		if fits := size <= 1000; fits != (err == nil) || fits && len(p) != size || !fits && !errors.Is(err, ErrMessageTooBig) {
@@ -296,7 +165,7 @@ func TestCompressedLimit(t *testing.T) {
 func TestCompressedTrace(t *testing.T) {
 	frames := make(chan FrameInfo, 4)
 	trace := &Trace{FrameWritten: func(_ *Conn, f FrameInfo) { frames <- f }, FrameRead: func(_ *Conn, f FrameInfo) { frames <- f }}
-	from, to := zipPair(t, &Config{Compression: &Compression{}, Trace: trace}, &Config{Compression: &Compression{}, Trace: trace})
+	from, to := compressedPair(t, &Config{Compression: &Compression{}, Trace: trace}, &Config{Compression: &Compression{}, Trace: trace})
 	go from.WriteMessage(Text, bytes.Repeat([]byte("a"), 1000))
 	if _, _, err := to.ReadMessage(); err != nil {
 		t.Fatal(err)
@@ -326,9 +195,9 @@ func TestCompressedThreshold(t *testing.T) {
 				var got FrameInfo
 				trace := &Trace{FrameRead: func(_ *Conn, f FrameInfo) { got = f }}
 				z := &Compression{Threshold: 100, NoContextTakeover: !takeover}
-				from, to := zipPair(t, &Config{Compression: z}, &Config{Compression: z, Trace: trace})
+				from, to := compressedPair(t, &Config{Compression: z}, &Config{Compression: z, Trace: trace})
 				p := bytes.Repeat([]byte("a"), size)
-				wrote := writeLater(func() error { return zipWrite(from, way, p) })
+				wrote := later(func() error { return writeInWay(from, way, p) })
 				if _, read, err := to.ReadMessage(); err != nil || !bytes.Equal(read, p) {
 					t.Fatalf("%s: read %d bytes of %d, %v", name, len(read), size, err)
 				}
@@ -348,7 +217,7 @@ func TestCompressedOrderOfWritersAtOnce(t *testing.T) { stressed(compressedOrder
 func compressedOrderOfWritersAtOnce(t *testing.T) {
 	const writers, each = 8, 150
 	a := &pmdParams{Params: permessage.Params{ServerWindowBits: 15, ClientWindowBits: 15}, threshold: 1}
-	from, script := readConn(RFC6455, ServerSide, nil)
+	from, script := newScripted(RFC6455, ServerSide, nil)
 	from.compress(a)
 	var messages [writers][each][]byte
 	var group sync.WaitGroup
@@ -361,14 +230,14 @@ func compressedOrderOfWritersAtOnce(t *testing.T) {
 	for id := range writers {
 		group.Go(func() {
 			for i, p := range messages[id] {
-				if err := zipWrite(from, []int{0, 1, 0, 0, 0, 3}[(id+i)%6], p); err != nil {
+				if err := writeInWay(from, []int{0, 1, 0, 0, 0, 3}[(id+i)%6], p); err != nil {
 					t.Errorf("writer %d, message %d: %v", id, i, err)
 				}
 			}
 		})
 	}
 	group.Wait()
-	to, _ := readConn(RFC6455, ClientSide, script.out.Bytes())
+	to, _ := newScripted(RFC6455, ClientSide, script.out.Bytes())
 	to.compress(a)
 	var next [writers]int
 	for n := range writers * each {
@@ -387,10 +256,10 @@ func compressedOrderOfWritersAtOnce(t *testing.T) {
 // A writer who has to wait until he may compress does so outside of the gate:
 // within, he would write before those whom he lets compress before him.
 func TestCompressedWriterWaitsOutsideTheGate(t *testing.T) {
-	c, script := readConn(RFC6455, ServerSide, nil)
+	c, script := newScripted(RFC6455, ServerSide, nil)
 	c.compress(&pmdParams{permessage.Params{ServerWindowBits: 15, ClientWindowBits: 15}, 1})
 	c.send.enc.compressor.mu.Lock()
-	wrote := writeLater(writeText(c, "text"))
+	wrote := later(writeText(c, "text"))
 	for c.send.direct.Load() == directIdle && len(wrote) == 0 {
 		runtime.Gosched()
 	}

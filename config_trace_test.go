@@ -121,7 +121,7 @@ func TestTraceOrder(t *testing.T) {
 				if tt.v == RFC6455 {
 					tracePingAndFragments(c, s)
 				}
-				go serverEnd(s)
+				go readToEnd(s)
 				c.Shutdown(t.Context(), 4000, "bye")
 				time.Sleep(closeTimeout) // of the bubble
 				client.want(t, "client", tt.client...)
@@ -161,7 +161,7 @@ func TestTraceClosedCause(t *testing.T) {
 			func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},
 		{"Close", func(c, s *Conn) { s.Close() },
 			func(err error) bool { return errors.Is(err, net.ErrClosed) }},
-		{"Shutdown, answered", func(c, s *Conn) { go serverEnd(c); s.Shutdown(context.Background(), 4000, "") },
+		{"Shutdown, answered", func(c, s *Conn) { go readToEnd(c); s.Shutdown(context.Background(), 4000, "") },
 			func(err error) bool { var ce *CloseError; return errors.As(err, &ce) && ce.Code == 4000 }},
 		{"Shutdown, not answered", func(c, s *Conn) { s.Shutdown(context.Background(), 4000, "") },
 			func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
@@ -170,7 +170,7 @@ func TestTraceClosedCause(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, s, _, log := traceConns(t, RFC6455)
 				tt.end(c, s)
-				serverEnd(s)
+				readToEnd(s)
 				time.Sleep(2 * closeTimeout) // of the bubble
 				c.Close()
 				if err := log.cause(); !tt.want(err) {
@@ -192,7 +192,7 @@ func TestTraceHandshakeFailed(t *testing.T) {
 		{"Upgrade", func(t *testing.T, config Config) error {
 			up := Upgrader{Config: config}
 			var err error
-			serverBubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			startInBubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				r.Method = "POST"
 				_, err = up.Upgrade(w, r)
 			})).refusal(t)
@@ -227,8 +227,8 @@ func TestTraceHandshakeFailed(t *testing.T) {
 		{"Accept, key3 never comes", func(t *testing.T, config Config) error {
 			client, server := net.Pipe()
 			go func() {
-				io.WriteString(client, handshakeRequest(Hybi00).head())
-				readTestHead(client)
+				io.WriteString(client, requestOf(Hybi00).head())
+				readHead(client)
 				client.Close()
 			}()
 			_, err := (&Upgrader{Config: config}).Accept(ctx, server)
@@ -277,7 +277,7 @@ type traceKey struct{}
 // The request that a client's hook is given is that which was sent, without the
 // secrets in it.
 func TestTraceClientRequest(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		var told *http.Request
 		jar, _ := cookiejar.New(nil)
 		d := &Dialer{
@@ -320,7 +320,7 @@ func TestTraceWithoutHooks(t *testing.T) {
 		go func() {
 			c, err := (&Upgrader{Config: config}).Accept(context.Background(), server)
 			if err == nil {
-				serverEcho(context.Background(), c)
+				echoHandler(context.Background(), c)
 			}
 		}()
 		c, err := (&Dialer{Config: config}).Handshake(context.Background(), client, "ws://trace.test/")

@@ -11,22 +11,22 @@ import (
 	"testing"
 )
 
-var connAllocSizes = []int{0, 125, 1 << 10, 64 << 10, 1 << 20}
+var allocSizes = []int{0, 125, 1 << 10, 64 << 10, 1 << 20}
 
-func connAllocRuns(p []byte) int { return 10 + (64<<10)/(len(p)+1000) }
+func allocRuns(p []byte) int { return 10 + (64<<10)/(len(p)+1000) }
 
-// connAllocs runs f for each version, side, type and size, over a connection
+// checkAllocs runs f for each version, side, type and size, over a connection
 // on which the same message comes again and again and what is written is lost.
-func connAllocs(t *testing.T, want float64, f func(t *testing.T, c *Conn, typ MessageType, p []byte) (allocs float64)) {
+func checkAllocs(t *testing.T, want float64, f func(t *testing.T, c *Conn, typ MessageType, p []byte) (allocs float64)) {
 	for _, v := range allVersions {
 		for _, side := range []Side{ServerSide, ClientSide} {
-			for _, typ := range connTypes(v) {
-				for _, n := range connAllocSizes {
-					t.Run(fmt.Sprintf("%v/%v/%v of %d", v, connSideName(side), typ, n), func(t *testing.T) {
+			for _, typ := range messageTypes(v) {
+				for _, n := range allocSizes {
+					t.Run(fmt.Sprintf("%v/%v/%v of %d", v, sideName(side), typ, n), func(t *testing.T) {
 						defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which empties pools
-						p := connPayload(typ, n)
-						in := connFrames(t, v, side, connFrame{typ, p})
-						c := newConn(&connScript{in: in, again: true}, v, side, &Config{}, nil)
+						p := payloadOf(typ, n)
+						in := peerFrames(t, v, side, message{typ, p})
+						c := newConn(&script{in: in, again: true}, v, side, &Config{}, nil)
 						if got := f(t, c, typ, p); got > want {
 							t.Errorf("%v allocations for each message, want %v", got, want)
 						}
@@ -38,9 +38,9 @@ func connAllocs(t *testing.T, want float64, f func(t *testing.T, c *Conn, typ Me
 }
 
 func TestAppendMessageAndWriteMessageDoNotAllocate(t *testing.T) {
-	connAllocs(t, 0, func(t *testing.T, c *Conn, typ MessageType, p []byte) float64 {
+	checkAllocs(t, 0, func(t *testing.T, c *Conn, typ MessageType, p []byte) float64 {
 		buf := make([]byte, 0, len(p))
-		return testing.AllocsPerRun(connAllocRuns(p), func() {
+		return testing.AllocsPerRun(allocRuns(p), func() {
 			_, got, err := c.ReadAppend(buf)
 			if err == nil {
 				err = c.WriteMessage(typ, got)
@@ -53,8 +53,8 @@ func TestAppendMessageAndWriteMessageDoNotAllocate(t *testing.T) {
 }
 
 func TestBufferMessageDoesNotAllocate(t *testing.T) {
-	connAllocs(t, 0, func(t *testing.T, c *Conn, typ MessageType, p []byte) float64 {
-		return testing.AllocsPerRun(connAllocRuns(p), func() {
+	checkAllocs(t, 0, func(t *testing.T, c *Conn, typ MessageType, p []byte) float64 {
+		return testing.AllocsPerRun(allocRuns(p), func() {
 			if err := c.BufferMessage(typ, p); err != nil {
 				t.Fatal(err)
 			}
@@ -63,12 +63,12 @@ func TestBufferMessageDoesNotAllocate(t *testing.T) {
 }
 
 func TestWritePreparedDoesNotAllocate(t *testing.T) {
-	connAllocs(t, 0, func(t *testing.T, c *Conn, typ MessageType, p []byte) float64 {
+	checkAllocs(t, 0, func(t *testing.T, c *Conn, typ MessageType, p []byte) float64 {
 		m, err := Prepare(typ, p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return testing.AllocsPerRun(connAllocRuns(p), func() {
+		return testing.AllocsPerRun(allocRuns(p), func() {
 			if err := c.WritePrepared(m); err != nil {
 				t.Fatal(err)
 			}
@@ -77,8 +77,8 @@ func TestWritePreparedDoesNotAllocate(t *testing.T) {
 }
 
 func TestReadMessageAllocatesOnce(t *testing.T) {
-	connAllocs(t, 1, func(t *testing.T, c *Conn, typ MessageType, p []byte) float64 {
-		return testing.AllocsPerRun(connAllocRuns(p), func() {
+	checkAllocs(t, 1, func(t *testing.T, c *Conn, typ MessageType, p []byte) float64 {
+		return testing.AllocsPerRun(allocRuns(p), func() {
 			if _, got, err := c.ReadMessage(); err != nil || len(got) != len(p) || cap(got) > len(p)+len(p)/4+64 {
 				t.Fatalf("%d bytes with room for %d, error %v", len(got), cap(got), err)
 			}
@@ -92,8 +92,8 @@ func TestCompressedAllocs(t *testing.T) {
 	for _, alone := range []bool{false, true} {
 		for _, size := range []int{512, 4096} {
 			z := &Compression{NoContextTakeover: alone}
-			server, client := zipPair(t, &Config{Compression: z}, &Config{Compression: z})
-			p, buf := zipMessages(8)[4], make([]byte, 0, 2*size)
+			server, client := compressedPair(t, &Config{Compression: z}, &Config{Compression: z})
+			p, buf := mixedMessages(8)[4], make([]byte, 0, 2*size)
 			for len(p) < size {
 				p = append(p, p...)
 			}
@@ -121,11 +121,11 @@ func TestCompressedAllocs(t *testing.T) {
 
 // "RSS grows by less than 4 MiB", of which a connection is some.
 func TestCompressedBombMemory(t *testing.T) {
-	frame := zipBomb()
-	for way, name := range zipBombWays {
+	frame := bombFrame()
+	for way, name := range bombWays {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		_ = zipReadBomb(t, frame, way) // which TestCompressedBomb looks at
+		_ = readBomb(t, frame, way) // which TestCompressedBomb looks at
 		runtime.ReadMemStats(&after)
 		if took := after.TotalAlloc - before.TotalAlloc; took > 4<<20 {
 			t.Errorf("%s: %d bytes were allocated, want less than 4 MiB", name, took)

@@ -18,9 +18,9 @@ import (
 // In hixie-75 the end of the connection is all that a peer can answer with.
 func TestShutdownAnsweredByEOF(t *testing.T) {
 	for _, side := range []Side{ServerSide, ClientSide} {
-		t.Run(connSideName(side), func(t *testing.T) {
-			c, peer := closeOverTCP(t, Hixie75, side)
-			result := writeLater(func() error { return c.Shutdown(t.Context(), StatusNormalClosure, "") })
+		t.Run(sideName(side), func(t *testing.T) {
+			c, peer := newTCP(t, Hixie75, side)
+			result := later(func() error { return c.Shutdown(t.Context(), StatusNormalClosure, "") })
 			io.Copy(io.Discard, peer)
 			peer.Close()
 			if err := <-result; err != nil {
@@ -48,22 +48,22 @@ func TestShutdown(t *testing.T) {
 		is       func(error) bool
 		took     time.Duration
 	}{
-		{"answers", pingVersions, func(peer net.Conn, v Version) { peer.Write(closing(v)); io.Copy(io.Discard, peer) }, nil, 0},
-		{"answers after messages", pingVersions, func(peer net.Conn, v Version) {
+		{"answers", hybiVersions, func(peer net.Conn, v Version) { peer.Write(closing(v)); io.Copy(io.Discard, peer) }, nil, 0},
+		{"answers after messages", hybiVersions, func(peer net.Conn, v Version) {
 			for range 5 {
-				peer.Write(connFrames(t, v, ServerSide, connFrame{Text, []byte("late")}, connFrame{Ping, nil}))
+				peer.Write(peerFrames(t, v, ServerSide, message{Text, []byte("late")}, message{Ping, nil}))
 			}
 			peer.Write(closing(v))
 			io.Copy(io.Discard, peer)
 		}, nil, 0},
-		{"just ends", pingVersions, func(peer net.Conn, _ Version) { peer.Close() }, func(err error) bool {
+		{"just ends", hybiVersions, func(peer net.Conn, _ Version) { peer.Close() }, func(err error) bool {
 			return errors.Is(err, io.ErrUnexpectedEOF) && errors.Is(err, net.ErrClosed)
 		}, 0},
 		{"just ends", []Version{Hybi00}, func(peer net.Conn, _ Version) { peer.Close() }, nil, 0},
-		{"is silent", append([]Version{Hybi00}, pingVersions...), func(peer net.Conn, _ Version) { io.Copy(io.Discard, peer) }, func(err error) bool {
+		{"is silent", append([]Version{Hybi00}, hybiVersions...), func(peer net.Conn, _ Version) { io.Copy(io.Discard, peer) }, func(err error) bool {
 			return errors.Is(err, context.DeadlineExceeded)
 		}, closeTimeout},
-		{"breaks the protocol", pingVersions, func(peer net.Conn, _ Version) {
+		{"breaks the protocol", hybiVersions, func(peer net.Conn, _ Version) {
 			peer.Write([]byte{0xff, 0xff})
 			io.Copy(io.Discard, peer)
 		}, func(err error) bool {
@@ -74,9 +74,9 @@ func TestShutdown(t *testing.T) {
 		for _, v := range tt.versions {
 			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					c, peer := closePipe(t, v, ServerSide, Config{})
+					c, peer := newPipe(t, v, ServerSide, Config{})
 					go func() {
-						closeReadFrame(t, peer, v)
+						readFrame(t, peer, v)
 						tt.peer(peer, v)
 					}()
 					start := time.Now()
@@ -112,11 +112,11 @@ func TestShutdownDeadlineHolds(t *testing.T) {
 		}
 		t.Run(v.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := closePipe(t, v, ServerSide, Config{})
+				c, peer := newPipe(t, v, ServerSide, Config{})
 				go io.Copy(io.Discard, peer)
-				talked := writeLater(func() error {
+				talked := later(func() error {
 					for {
-						if _, err := peer.Write(connFrames(t, v, ServerSide, connFrame{Text, []byte("tick")})); err != nil {
+						if _, err := peer.Write(peerFrames(t, v, ServerSide, message{Text, []byte("tick")})); err != nil {
 							return err
 						}
 						time.Sleep(time.Second)
@@ -172,7 +172,7 @@ func TestShutdownBounds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+				c, peer := newPipe(t, RFC6455, ServerSide, Config{})
 				if tt.before != nil {
 					tt.before(c)
 				}
@@ -198,15 +198,15 @@ func TestShutdownBounds(t *testing.T) {
 // A read that times out on the way, for whatever reason, does not end the wait
 // for the peer's Close.
 func TestShutdownReadsOnAfterTimeouts(t *testing.T) {
-	for _, v := range pingVersions {
+	for _, v := range hybiVersions {
 		t.Run(v.String(), func(t *testing.T) {
-			wire, err := AppendClose(connFrames(t, v, ServerSide, connFrame{Text, []byte("late")}), v, ClientSide, 1000, "")
+			wire, err := AppendClose(peerFrames(t, v, ServerSide, message{Text, []byte("late")}), v, ClientSide, 1000, "")
 			if err != nil {
 				t.Fatal(err)
 			}
 			on := new(atomic.Bool)
 			on.Store(true)
-			c := newConn(&readStutter{Conn: &connScript{in: wire}, on: on}, v, ServerSide, &Config{}, nil)
+			c := newConn(&stutter{Conn: &script{in: wire}, on: on}, v, ServerSide, &Config{}, nil)
 			if err := c.Shutdown(t.Context(), StatusNormalClosure, ""); err != nil {
 				t.Errorf("Shutdown: %v", err)
 			}
@@ -217,12 +217,12 @@ func TestShutdownReadsOnAfterTimeouts(t *testing.T) {
 // "A peer that stops reading: Shutdown at its deadline."
 func TestShutdownWhilePeerDoesNotRead(t *testing.T) {
 	for _, v := range allVersions {
-		for _, transport := range connTransports {
+		for _, transport := range transports {
 			t.Run(v.String()+"/"+transport, func(t *testing.T) {
 				t.Parallel()
-				server, client := connPair(t, v, transport, connOptions{})
-				closeStuff(t, server)
-				stuck := writeLater(func() error { return closeWriteOn(server) })
+				server, client := newPair(t, v, transport, pairOptions{})
+				fillBuffers(t, server)
+				stuck := later(func() error { return writeUntilError(server) })
 				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 				defer cancel()
 				start := time.Now()
@@ -247,28 +247,28 @@ func TestShutdownWhilePeerDoesNotRead(t *testing.T) {
 // stuck in a queue.
 func TestShutdownSendsWhatIsQueued(t *testing.T) {
 	for _, v := range allVersions {
-		for _, transport := range connTransports {
+		for _, transport := range transports {
 			t.Run(v.String()+"/"+transport, stressed(func(t *testing.T) {
 				t.Parallel()
-				server, client := connPair(t, v, transport, connOptions{})
+				server, client := newPair(t, v, transport, pairOptions{})
 				const count = 100
 				for i := range count {
-					if i > 0 && transport == connPipe {
+					if i > 0 && transport == overPipe {
 						break // a pipe takes nothing before it is read
 					}
-					if err := server.BufferMessage(Text, connPayload(Text, 3000)); err != nil {
+					if err := server.BufferMessage(Text, payloadOf(Text, 3000)); err != nil {
 						t.Fatal(err)
 					}
 				}
-				result := writeLater(func() error { return server.Shutdown(t.Context(), StatusNormalClosure, "") })
+				result := later(func() error { return server.Shutdown(t.Context(), StatusNormalClosure, "") })
 				n := 0
 				for _, err := range client.Messages(t.Context()) {
-					if err != nil && (v != Hixie75 || transport == connTCP) {
+					if err != nil && (v != Hixie75 || transport == overTCP) {
 						t.Errorf("client: %v", err)
 					}
 					n++
 				}
-				if transport == connPipe && n < 1 || transport != connPipe && n < count {
+				if transport == overPipe && n < 1 || transport != overPipe && n < count {
 					t.Errorf("%d messages arrived, want all that were queued", n)
 				}
 				if err := <-result; err != nil {
@@ -283,10 +283,10 @@ func TestShutdownSendsWhatIsQueued(t *testing.T) {
 // and nothing that was not sent.
 func TestShutdownWhileReading(t *testing.T) {
 	for _, v := range allVersions {
-		for _, transport := range []string{connTCP, connTLS} {
+		for _, transport := range []string{overTCP, overTLS} {
 			t.Run(v.String()+"/"+transport, stressed(func(t *testing.T) {
 				t.Parallel()
-				server, client := connPair(t, v, transport, connOptions{})
+				server, client := newPair(t, v, transport, pairOptions{})
 				var readers sync.WaitGroup
 				begun := make(chan bool, 1)
 				for range 3 {
@@ -303,14 +303,14 @@ func TestShutdownWhileReading(t *testing.T) {
 							case begun <- true:
 							default:
 							}
-							if !writerValid(p) || len(p) != 1000 {
+							if !isRepeatedByte(p) || len(p) != 1000 {
 								t.Errorf("a message came that was not sent: %d bytes, %.30q", len(p), p)
 							}
 						}
 					})
 				}
 				readers.Go(func() {
-					for i := 0; client.WriteMessage(Text, writerMessage(i, 999)) == nil; i++ {
+					for i := 0; client.WriteMessage(Text, repeatedByte(i, 999)) == nil; i++ {
 					}
 				})
 				readers.Go(func() {
@@ -339,7 +339,7 @@ func TestShutdownByBoth(t *testing.T) {
 	for _, v := range allVersions {
 		t.Run(v.String(), stressed(func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server, client := closePair(t, v)
+				server, client := newPipePair(t, v)
 				results := make(chan error, 2)
 				start := time.Now()
 				go func() { results <- server.Shutdown(t.Context(), 4000, "") }()
@@ -378,7 +378,7 @@ func TestShutdownAfterTheEnd(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+				c, peer := newPipe(t, RFC6455, ServerSide, Config{})
 				tt.end(c, peer)
 				start := time.Now()
 				if err := c.Shutdown(t.Context(), StatusGoingAway, ""); !tt.is(err) {
@@ -397,9 +397,9 @@ func TestShutdownAndClose(t *testing.T) { stressed(shutdownAndClose)(t) }
 
 func shutdownAndClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+		c, peer := newPipe(t, RFC6455, ServerSide, Config{})
 		go io.Copy(io.Discard, peer)
-		result := writeLater(func() error { return c.Shutdown(t.Context(), StatusGoingAway, "") })
+		result := later(func() error { return c.Shutdown(t.Context(), StatusGoingAway, "") })
 		synctest.Wait()
 		start := time.Now()
 		c.Close()
@@ -415,12 +415,12 @@ func shutdownAndClose(t *testing.T) {
 func TestShutdownWithoutCloseFrame(t *testing.T) {
 	for name, answers := range map[string]bool{"peer ends too": true, "peer stays": false} {
 		t.Run(name, func(t *testing.T) {
-			c, peer := closeOverTCP(t, Hixie75, ServerSide)
+			c, peer := newTCP(t, Hixie75, ServerSide)
 			if err := c.BufferMessage(Text, []byte("last")); err != nil {
 				t.Fatal(err)
 			}
 			start := time.Now()
-			result := writeLater(func() error { return c.Shutdown(t.Context(), StatusNormalClosure, "") })
+			result := later(func() error { return c.Shutdown(t.Context(), StatusNormalClosure, "") })
 			got, err := io.ReadAll(peer)
 			if want := []byte("\x00last\xff"); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("peer got %q, %v; want %q and the end", got, err, want)
@@ -459,8 +459,8 @@ func TestShutdownLeavesNothing(t *testing.T) {
 func shutdownEndAll(t *testing.T) {
 	t.Helper()
 	for _, v := range allVersions {
-		for _, transport := range connTransports {
-			server, client := connPair(t, v, transport, connOptions{server: Config{PingInterval: time.Hour}})
+		for _, transport := range transports {
+			server, client := newPair(t, v, transport, pairOptions{server: Config{PingInterval: time.Hour}})
 			client.Discard(t.Context())
 			server.Discard(context.Background())
 			if err := server.WriteMessage(Text, nil); err != nil {
@@ -471,9 +471,9 @@ func shutdownEndAll(t *testing.T) {
 			}
 			<-client.life.over()
 
-			server, client = connPair(t, v, transport, connOptions{})
-			closeStuff(t, server)
-			stuck := writeLater(func() error { return closeWriteOn(server) })
+			server, client = newPair(t, v, transport, pairOptions{})
+			fillBuffers(t, server)
+			stuck := later(func() error { return writeUntilError(server) })
 			server.Close()
 			client.Close()
 			<-stuck

@@ -13,21 +13,6 @@ import (
 	"time"
 )
 
-// closePipe returns a connection over net.Pipe, and its peer's end.
-func closePipe(t *testing.T, v Version, side Side, cfg Config) (*Conn, net.Conn) {
-	an, bn := net.Pipe()
-	c := newConn(an, v, side, &cfg, nil)
-	t.Cleanup(func() { c.Close(); bn.Close() })
-	return c, bn
-}
-
-// closePair returns both sides of a connection over net.Pipe.
-func closePair(t *testing.T, v Version) (server, client *Conn) {
-	server, cn := closePipe(t, v, ServerSide, Config{})
-	client = newConn(cn, v, ClientSide, &Config{}, nil)
-	return server, client
-}
-
 // Code and reason arrive as they were sent, and the answer repeats them,
 // whichever side begins.
 func TestCloseCodes(t *testing.T) {
@@ -38,14 +23,14 @@ func TestCloseCodes(t *testing.T) {
 				{1000, ""}, {1000, "done"}, {1001, "x"}, {1002, ""}, {1003, ""}, {1005, ""}, {1007, ""}, {1008, "no"}, {1009, ""},
 				{1010, ""}, {1011, ""}, {1012, ""}, {1013, ""}, {1014, ""}, {3000, ""}, {3999, ""}, {4000, long}, {4999, ""},
 			} {
-				t.Run(fmt.Sprintf("%v/%s/%d", v, connSideName(side), want.Code), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%v/%s/%d", v, sideName(side), want.Code), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						a, b := closePair(t, v)
+						a, b := newPipePair(t, v)
 						if side == ClientSide {
 							a, b = b, a
 						}
 						start := time.Now()
-						result := writeLater(func() error { return a.Shutdown(t.Context(), want.Code, want.Reason) })
+						result := later(func() error { return a.Shutdown(t.Context(), want.Code, want.Reason) })
 						want := want
 						if v.hixie() {
 							want = CloseError{Code: StatusNoStatusReceived}
@@ -81,7 +66,7 @@ func TestCloseCodesRefused(t *testing.T) {
 			{0, ""}, {999, ""}, {1004, ""}, {1005, "reason"}, {1006, ""}, {1015, ""}, {1016, ""}, {1100, ""}, {2999, ""}, {5000, ""},
 			{1000, strings.Repeat("r", 124)}, {1000, "a\xffb"},
 		} {
-			c, script := readConn(v, ServerSide, nil)
+			c, script := newScripted(v, ServerSide, nil)
 			if err := c.Shutdown(t.Context(), tt.Code, tt.Reason); err == nil || errors.Is(err, net.ErrClosed) {
 				t.Errorf("%v: Shutdown with %d and %d bytes of reason: %v, want an error", v, tt.Code, len(tt.Reason), err)
 			}
@@ -93,16 +78,6 @@ func TestCloseCodesRefused(t *testing.T) {
 			}
 		}
 	}
-}
-
-// closeOverTCP returns a connection and its peer's end, both of TCP.
-func closeOverTCP(t *testing.T, v Version, side Side) (*Conn, *net.TCPConn) {
-	t.Helper()
-	an, bn := connWire(t, connTCP)
-	c := newConn(an, v, side, &Config{}, nil)
-	t.Cleanup(func() { c.Close(); bn.Close() })
-	bn.SetDeadline(time.Now().Add(20 * time.Second))
-	return c, bn.(*net.TCPConn)
 }
 
 // "No RST that could destroy it": the Close frame arrives even while unread
@@ -130,16 +105,16 @@ func TestCloseFrameSurvivesUnreadData(t *testing.T) {
 		{"protocol error during Shutdown", func(Version, Side) []byte { return []byte{0xff, 0xff} },
 			func(c *Conn) { c.Shutdown(context.Background(), StatusGoingAway, "") }, StatusGoingAway},
 	} {
-		for _, v := range pingVersions {
+		for _, v := range hybiVersions {
 			for _, side := range []Side{ServerSide, ClientSide} {
-				t.Run(tt.name+"/"+v.String()+"/"+connSideName(side), func(t *testing.T) {
+				t.Run(tt.name+"/"+v.String()+"/"+sideName(side), func(t *testing.T) {
 					t.Parallel()
-					c, peer := closeOverTCP(t, v, side)
+					c, peer := newTCP(t, v, side)
 					if _, err := peer.Write(append(tt.wire(v, side), garbage...)); err != nil {
 						t.Fatal(err)
 					}
 					go tt.end(c)
-					f := closeReadFrame(t, peer, v)
+					f := readFrame(t, peer, v)
 					if f.Opcode != Close || len(f.Payload) < 2 || StatusCode(f.Payload[0])<<8|StatusCode(f.Payload[1]) != tt.want {
 						t.Errorf("peer got %v %q, want Close with %d", f.Opcode, f.Payload, tt.want)
 					}
@@ -154,29 +129,9 @@ func TestCloseFrameSurvivesUnreadData(t *testing.T) {
 	}
 }
 
-func closeReadFrame(t *testing.T, r io.Reader, v Version) Frame {
-	t.Helper()
-	var got []byte
-	var in [100]byte
-	for {
-		n, err := r.Read(in[:])
-		got = append(got, in[:n]...)
-		f, k, perr := ParseFrame(got, v)
-		if perr == nil {
-			if k < len(got) {
-				t.Errorf("%d bytes after the frame", len(got)-k)
-			}
-			return f
-		}
-		if err != nil {
-			t.Fatalf("peer got % x, then %v; want a frame", got, err)
-		}
-	}
-}
-
 // "The server MUST close first", RFC 6455 section 7.1.1.
 func TestCloseServerFirst(t *testing.T) {
-	for _, v := range pingVersions {
+	for _, v := range hybiVersions {
 		closing := func(side Side) []byte {
 			b, err := AppendClose(nil, v, ClientSide-side, 1000, "")
 			if err != nil {
@@ -185,10 +140,10 @@ func TestCloseServerFirst(t *testing.T) {
 			return b
 		}
 		t.Run(v.String()+"/server", func(t *testing.T) {
-			c, peer := closeOverTCP(t, v, ServerSide)
+			c, peer := newTCP(t, v, ServerSide)
 			go c.ReadMessage()
 			peer.Write(closing(ServerSide))
-			closeReadFrame(t, peer, v)
+			readFrame(t, peer, v)
 			if _, err := peer.Read(make([]byte, 1)); err != io.EOF {
 				t.Errorf("after both Close frames the client reads %v, want the server's end", err)
 			}
@@ -203,10 +158,10 @@ func TestCloseServerFirst(t *testing.T) {
 		for name, serverEnds := range map[string]bool{"server ends": true, "server does not end": false} {
 			t.Run(v.String()+"/client/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					c, peer := closePipe(t, v, ClientSide, Config{})
+					c, peer := newPipe(t, v, ClientSide, Config{})
 					go c.ReadMessage()
 					peer.Write(closing(ClientSide))
-					closeReadFrame(t, peer, v)
+					readFrame(t, peer, v)
 					synctest.Wait()
 					select {
 					case <-c.life.over():
@@ -231,12 +186,12 @@ func TestCloseServerFirst(t *testing.T) {
 // written, in every way there is to be connected.
 func TestCloseWhilePeerDoesNotRead(t *testing.T) {
 	for _, v := range allVersions {
-		for _, transport := range connTransports {
+		for _, transport := range transports {
 			t.Run(v.String()+"/"+transport, func(t *testing.T) {
 				t.Parallel()
-				server, client := connPair(t, v, transport, connOptions{})
-				closeStuff(t, server)
-				stuck := writeLater(func() error { return closeWriteOn(server) })
+				server, client := newPair(t, v, transport, pairOptions{})
+				fillBuffers(t, server)
+				stuck := later(func() error { return writeUntilError(server) })
 				reading := make(chan error, 1)
 				go func() { _, _, err := server.ReadMessage(); reading <- err }()
 				start := time.Now()
@@ -263,40 +218,13 @@ func TestCloseWhilePeerDoesNotRead(t *testing.T) {
 	}
 }
 
-// closeStuff writes until the peer, who does not read, would have to.
-func closeStuff(t *testing.T, c *Conn) {
-	t.Helper()
-	nc := c.send.nc
-	if nc.LocalAddr().Network() == "pipe" {
-		return // it holds nothing
-	}
-	if wrapped, ok := nc.(interface{ NetConn() net.Conn }); ok {
-		nc = wrapped.NetConn() // or TLS would never write again
-	}
-	nc.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
-	for {
-		if _, err := nc.Write(make([]byte, 64<<10)); err != nil {
-			break
-		}
-	}
-	nc.SetWriteDeadline(time.Time{})
-}
-
-// closeWriteOn writes until that fails.
-func closeWriteOn(c *Conn) (err error) {
-	for p := make([]byte, 100<<10); err == nil; {
-		err = c.WriteMessage(Text, p)
-	}
-	return err
-}
-
 // Without a writer at work too: TLS has something to say at the end.
 func TestCloseOfIdleConnWhilePeerDoesNotRead(t *testing.T) {
-	for _, transport := range connTransports {
+	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
-			server, _ := connPair(t, RFC6455, transport, connOptions{})
-			closeStuff(t, server)
+			server, _ := newPair(t, RFC6455, transport, pairOptions{})
+			fillBuffers(t, server)
 			start := time.Now()
 			server.Close()
 			if took := time.Since(start); took > closeTimeout-time.Second { // as long as TLS would wait, or longer
@@ -311,8 +239,8 @@ func TestCloseAndNextReader(t *testing.T) {
 	for _, v := range allVersions {
 		t.Run(v.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := closePipe(t, v, ServerSide, Config{})
-				wire := connFrames(t, v, ServerSide, connFrame{Text, connPayload(Text, 1000)})
+				c, peer := newPipe(t, v, ServerSide, Config{})
+				wire := peerFrames(t, v, ServerSide, message{Text, payloadOf(Text, 1000)})
 				go peer.Write(wire[:500])
 				_, r, err := c.NextReader()
 				if err != nil {
@@ -339,10 +267,10 @@ func TestCloseAndNextReader(t *testing.T) {
 // The Close frame is the last that is sent, also behind a Pong that had to
 // wait.
 func TestCloseFrameIsLast(t *testing.T) {
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
-		g.in = connFrames(t, RFC6455, ServerSide, connFrame{Ping, []byte("ping")})
+	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+		g.in = peerFrames(t, RFC6455, ServerSide, message{Ping, []byte("ping")})
 		g.in, _ = AppendClose(g.in, RFC6455, ClientSide, 4000, "")
-		first := writeLater(writeText(c, "first"))
+		first := later(writeText(c, "first"))
 		got := <-g.writes
 		if err := c.BufferMessage(Text, []byte("buffered")); err != nil {
 			t.Fatal(err)
@@ -350,11 +278,11 @@ func TestCloseFrameIsLast(t *testing.T) {
 		if _, err := sharedPings(&c.rcv.pings).send(&c.send, false); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := c.ReadMessage(); !closeIs(err, 4000) {
+		if _, _, err := c.ReadMessage(); !isClose(err, 4000) {
 			t.Fatalf("ReadMessage: %v", err)
 		}
-		g.results <- writeResult{n: -1}
-		writeExpectTexts(t, "first write", RFC6455, got, "first")
+		g.results <- gateResult{n: -1}
+		wantTexts(t, "first write", RFC6455, got, "first")
 		g.expect(t, "second write", "buffered", "ping", "\x00\x00\x00\x00\x00\x00\x00\x01", "\x0f\xa0")
 		if err := <-first; err != nil {
 			t.Error(err)
@@ -363,7 +291,7 @@ func TestCloseFrameIsLast(t *testing.T) {
 	})
 }
 
-func closeIs(err error, code StatusCode) bool {
+func isClose(err error, code StatusCode) bool {
 	var ce *CloseError
 	return errors.As(err, &ce) && ce.Code == code
 }
@@ -371,15 +299,15 @@ func closeIs(err error, code StatusCode) bool {
 // Once the peer's Close is answered, a pong or a ping is no longer sent.
 func TestCloseEndsControlFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
-		result := writeLater(func() error { return c.Shutdown(t.Context(), 4001, "") })
-		if f := closeReadFrame(t, peer, RFC6455); f.Opcode != Close {
+		c, peer := newPipe(t, RFC6455, ServerSide, Config{})
+		result := later(func() error { return c.Shutdown(t.Context(), 4001, "") })
+		if f := readFrame(t, peer, RFC6455); f.Opcode != Close {
 			t.Errorf("peer got %v, want Close", f.Opcode)
 		}
 		if _, err := c.Ping(t.Context()); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Ping: %v, want net.ErrClosed", err)
 		}
-		wire := connFrames(t, RFC6455, ServerSide, connFrame{Ping, []byte("late")})
+		wire := peerFrames(t, RFC6455, ServerSide, message{Ping, []byte("late")})
 		wire, _ = AppendClose(wire, RFC6455, ClientSide, 4001, "")
 		go peer.Write(wire)
 		rest, err := io.ReadAll(peer)
@@ -402,7 +330,7 @@ func TestCloseTrace(t *testing.T) {
 	}{
 		{"Close", nil, func(c *Conn) { c.Close() }, func(err error) bool { return errors.Is(err, net.ErrClosed) }},
 		{"Close twice", nil, func(c *Conn) { c.Close(); c.Close() }, func(err error) bool { return errors.Is(err, net.ErrClosed) }},
-		{"peer", []byte{0x88, 0x80, 0, 0, 0, 0}, func(c *Conn) { c.ReadMessage(); c.Close() }, func(err error) bool { return closeIs(err, 1005) }},
+		{"peer", []byte{0x88, 0x80, 0, 0, 0, 0}, func(c *Conn) { c.ReadMessage(); c.Close() }, func(err error) bool { return isClose(err, 1005) }},
 		{"peer's fault", []byte{0xff, 0xff}, func(c *Conn) { c.ReadMessage() }, func(err error) bool {
 			var pe *ProtocolError
 			return errors.As(err, &pe)
@@ -412,7 +340,7 @@ func TestCloseTrace(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			told := make(chan error, 10)
 			cfg := &Config{Trace: &Trace{Closed: func(_ *Conn, err error) { told <- err }}}
-			c := newConn(&connScript{in: bytes.Clone(tt.wire)}, RFC6455, ServerSide, cfg, nil)
+			c := newConn(&script{in: bytes.Clone(tt.wire)}, RFC6455, ServerSide, cfg, nil)
 			ended := make(chan bool, 10)
 			c.life.onEnd(func() { ended <- true })
 			tt.end(c)

@@ -16,7 +16,7 @@ import (
 // A keepalive Ping leaves though the program's write deadline has passed.
 func TestKeepaliveAfterPassedWriteDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := closePipe(t, RFC6455, ServerSide, Config{PingInterval: time.Minute})
+		c, peer := newPipe(t, RFC6455, ServerSide, Config{PingInterval: time.Minute})
 		c.start(nil)
 		c.SetWriteDeadline(time.Now().Add(time.Second))
 		ended := c.Discard(t.Context())
@@ -89,7 +89,7 @@ func (peer *pingPeer) ping(v Version, p []byte, start time.Time) {
 		return
 	}
 	if pong := peer.answer(p); pong != nil {
-		peer.Write(connFrames(peer.t, v, ServerSide, connFrame{Pong, pong}))
+		peer.Write(peerFrames(peer.t, v, ServerSide, message{Pong, pong}))
 	}
 }
 
@@ -100,15 +100,13 @@ func (peer *pingPeer) got() []time.Duration {
 }
 
 func (peer *pingPeer) say(v Version) {
-	peer.Write(connFrames(peer.t, v, ServerSide, connFrame{Text, nil}))
+	peer.Write(peerFrames(peer.t, v, ServerSide, message{Text, nil}))
 }
 
 func pingEcho(p []byte) []byte { return p }
 
-var pingVersions = []Version{RFC6455, Hybi10, Hybi07}
-
 func TestPing(t *testing.T) {
-	for _, v := range pingVersions {
+	for _, v := range hybiVersions {
 		t.Run(v.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, _ := pingServer(t, v, &Config{}, func(p []byte) []byte {
@@ -140,12 +138,12 @@ func TestPingAnsweredByLaterPong(t *testing.T) {
 		answer := last
 		go ping()
 		synctest.Wait()
-		peer.Write(connFrames(t, RFC6455, ServerSide, connFrame{Pong, answer}))
+		peer.Write(peerFrames(t, RFC6455, ServerSide, message{Pong, answer}))
 		synctest.Wait()
 		if n := len(results); n != 2 {
 			t.Errorf("the Pong to the second of three Pings answered %d, want 2", n)
 		}
-		peer.Write(connFrames(t, RFC6455, ServerSide, connFrame{Pong, last}))
+		peer.Write(peerFrames(t, RFC6455, ServerSide, message{Pong, last}))
 		synctest.Wait()
 		if n := len(results); n != 3 {
 			t.Errorf("the Pong to the third Ping made it %d that are answered, want 3", n)
@@ -241,7 +239,7 @@ func TestKeepaliveOfSilentPeer(t *testing.T) {
 			}
 		}, 30 * time.Second, 130 * time.Second},
 	} {
-		for _, v := range pingVersions {
+		for _, v := range hybiVersions {
 			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					told := make(chan error, 1)
@@ -281,7 +279,7 @@ func TestKeepaliveWhileNobodyReads(t *testing.T) {
 		if got := peer.got(); len(got) != 1 {
 			t.Errorf("%d Pings in an hour in which nobody read an answer, want one", len(got))
 		}
-		go peer.Write(connFrames(t, RFC6455, ServerSide, connFrame{Pong, nil}, connFrame{Text, []byte("alive")}))
+		go peer.Write(peerFrames(t, RFC6455, ServerSide, message{Pong, nil}, message{Text, []byte("alive")}))
 		if _, p, err := c.ReadMessage(); err != nil || string(p) != "alive" {
 			t.Errorf("ReadMessage: %q, %v; want what came meanwhile", p, err)
 		}

@@ -14,14 +14,14 @@ import (
 func TestDiscard(t *testing.T) {
 	for _, v := range []Version{RFC6455, Hybi10, Hybi07} {
 		t.Run(v.String(), func(t *testing.T) {
-			server, client := connPair(t, v, connTCP, connOptions{})
+			server, client := newPair(t, v, overTCP, pairOptions{})
 			ctx := server.Discard(t.Context())
 			go func() {
 				for range client.Messages(context.Background()) { // reads the Pongs
 				}
 			}()
 			for range 3 {
-				if err := client.WriteMessage(Text, connPayload(Text, 20000)); err != nil {
+				if err := client.WriteMessage(Text, payloadOf(Text, 20000)); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := client.Ping(t.Context()); err != nil {
@@ -48,7 +48,7 @@ func TestDiscardEndsWithItsContext(t *testing.T) {
 				defer cn.Close()
 				c := newConn(sn, v, ServerSide, &Config{}, nil)
 				defer c.Close()
-				wire := connFrames(t, v, ServerSide, connFrame{Text, []byte("discarded")}, connFrame{Text, []byte("read")})
+				wire := peerFrames(t, v, ServerSide, message{Text, []byte("discarded")}, message{Text, []byte("read")})
 				ctx, cancel := context.WithCancel(t.Context())
 				discarding := c.Discard(ctx)
 				cn.Write(wire[:8]) // within the first
@@ -80,7 +80,7 @@ func TestDiscardHoldsNothingWhileItWaits(t *testing.T) {
 	}
 	before := heap()
 	for range conns {
-		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+		c, peer := newPipe(t, RFC6455, ServerSide, Config{})
 		c.Discard(t.Context())
 		ping, err := AppendMessage(nil, RFC6455, ClientSide, Ping, nil)
 		if err != nil {
@@ -101,7 +101,7 @@ func TestDiscardHoldsNothingWhileItWaits(t *testing.T) {
 func TestDiscardIsOverWhenItIsOver(t *testing.T) {
 	for range stressRounds(50) {
 		synctest.Test(t, func(t *testing.T) {
-			c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+			c, peer := newPipe(t, RFC6455, ServerSide, Config{})
 			ctx, cancel := context.WithCancel(t.Context())
 			over := c.Discard(ctx)
 			synctest.Wait()

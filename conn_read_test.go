@@ -7,21 +7,14 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// readConn returns a connection of v whose peer sends wire and then ends.
-func readConn(v Version, side Side, wire []byte) (*Conn, *connScript) {
-	script := &connScript{in: wire}
-	return newConn(script, v, side, &Config{}, nil), script
-}
-
 // How a connection ends tells what reads return, and keep returning.
 func TestReadError(t *testing.T) {
-	hello := func(v Version) []byte { return connFrames(t, v, ServerSide, connFrame{Text, []byte("hello")}) }
+	hello := func(v Version) []byte { return peerFrames(t, v, ServerSide, message{Text, []byte("hello")}) }
 	closing := func(code StatusCode, reason string) func(Version) []byte {
 		return func(v Version) []byte {
 			b, err := AppendClose(hello(v), v, ClientSide, code, reason)
@@ -47,20 +40,20 @@ func TestReadError(t *testing.T) {
 		{"Close with code and reason", []Version{RFC6455, Hybi10, Hybi07}, closing(4000, "why"), nil, &CloseError{4000, "why"}, 4000},
 		{"Close without code", []Version{RFC6455, Hybi10, Hybi07, Hybi00}, closing(1005, ""), nil, &CloseError{Code: 1005}, 1005},
 		{"invalid UTF-8", []Version{RFC6455, Hybi10, Hybi07}, func(v Version) []byte {
-			return append(hello(v), connFrames(t, v, ServerSide, connFrame{Text, []byte("a\xc0\x80")})...)
+			return append(hello(v), peerFrames(t, v, ServerSide, message{Text, []byte("a\xc0\x80")})...)
 		}, nil, nil, StatusInvalidPayloadData},
 		{"too big", []Version{RFC6455, Hybi10, Hybi07}, func(v Version) []byte {
-			return append(hello(v), connFrames(t, v, ServerSide, connFrame{Binary, make([]byte, 1<<20+1)})...)
+			return append(hello(v), peerFrames(t, v, ServerSide, message{Binary, make([]byte, 1<<20+1)})...)
 		}, ErrMessageTooBig, nil, StatusMessageTooBig},
 		{"too big", []Version{Hixie75}, func(v Version) []byte {
-			return append(hello(v), connFrames(t, v, ServerSide, connFrame{Text, make([]byte, 1<<20+1)})...)
+			return append(hello(v), peerFrames(t, v, ServerSide, message{Text, make([]byte, 1<<20+1)})...)
 		}, ErrMessageTooBig, nil, 0},
 		{"reserved opcode", []Version{RFC6455, Hybi10, Hybi07}, func(v Version) []byte { return append(hello(v), 0x83, 0x80, 1, 2, 3, 4) }, nil, nil, StatusProtocolError},
 		{"Close with one byte", []Version{RFC6455, Hybi10, Hybi07}, func(v Version) []byte { return append(hello(v), 0x88, 0x81, 1, 2, 3, 4, 5) }, nil, nil, StatusProtocolError},
 	} {
 		for _, v := range tt.versions {
 			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
-				c, script := readConn(v, ServerSide, tt.wire(v))
+				c, script := newScripted(v, ServerSide, tt.wire(v))
 				if _, p, err := c.ReadMessage(); err != nil || string(p) != "hello" {
 					t.Fatalf("message before: %q, %v", p, err)
 				}
@@ -108,7 +101,7 @@ func readExpectError(t *testing.T, err, is error, closed *CloseError, code Statu
 // nothing is lost by it.
 func TestContextEndsReading(t *testing.T) {
 	for _, v := range allVersions {
-		wire := connFrames(t, v, ServerSide, connFrame{Text, []byte("hello")}, connFrame{Text, []byte("again")})
+		wire := peerFrames(t, v, ServerSide, message{Text, []byte("hello")}, message{Text, []byte("again")})
 		for arrived := range len(wire) - 1 {
 			synctest.Test(t, func(t *testing.T) {
 				sn, cn := net.Pipe()
@@ -179,7 +172,7 @@ func TestHalfClosed(t *testing.T) {
 			const count = 50
 			var wire []byte
 			for range count {
-				wire = append(wire, connFrames(t, v, ServerSide, connFrame{Text, connPayload(Text, 100)})...)
+				wire = append(wire, peerFrames(t, v, ServerSide, message{Text, payloadOf(Text, 100)})...)
 			}
 			echo := readEcho(t, v)
 			if _, err := echo.Write(wire); err != nil {
@@ -190,7 +183,7 @@ func TestHalfClosed(t *testing.T) {
 			if err != nil {
 				t.Errorf("reading the answers: %v", err)
 			}
-			want := connFrames(t, v, ClientSide, connFrame{Text, connPayload(Text, 100)})
+			want := peerFrames(t, v, ClientSide, message{Text, payloadOf(Text, 100)})
 			if n := bytes.Count(got, want); n != count {
 				t.Errorf("%d of %d answers came", n, count)
 			}
@@ -201,7 +194,7 @@ func TestHalfClosed(t *testing.T) {
 // readEcho returns the client's end of a connection to an echo.
 func readEcho(t *testing.T, v Version) *net.TCPConn {
 	t.Helper()
-	sn, cn := connWire(t, connTCP)
+	sn, cn := newWire(t, overTCP)
 	c := newConn(sn, v, ServerSide, &Config{}, nil)
 	t.Cleanup(func() { c.Close(); cn.Close() })
 	go func() {
@@ -221,9 +214,9 @@ func readEcho(t *testing.T, v Version) *net.TCPConn {
 
 // A Pong does not wait for a program that takes its time with a message.
 func TestPongLeavesBeforeProgramGoesOn(t *testing.T) {
-	wire := connFrames(t, RFC6455, ServerSide, connFrame{Ping, []byte("p")})
-	pong := connFrames(t, RFC6455, ClientSide, connFrame{Pong, []byte("p")})
-	whole := connFrames(t, RFC6455, ServerSide, connFrame{Text, connPayload(Text, 20)})
+	wire := peerFrames(t, RFC6455, ServerSide, message{Ping, []byte("p")})
+	pong := peerFrames(t, RFC6455, ClientSide, message{Pong, []byte("p")})
+	whole := peerFrames(t, RFC6455, ServerSide, message{Text, payloadOf(Text, 20)})
 	for name, read := range map[string]func(c *Conn) error{
 		"ReadMessage": func(c *Conn) error { _, _, err := c.ReadMessage(); return err },
 		"NextReader":  func(c *Conn) error { _, _, err := c.NextReader(); return err },
@@ -288,7 +281,7 @@ func TestDeclaredLengthCostsNothing(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newConn(&connScript{in: append(wire, make([]byte, 10000)...)}, RFC6455, ServerSide, &Config{MaxMessageSize: -1}, nil)
+			c := newConn(&script{in: append(wire, make([]byte, 10000)...)}, RFC6455, ServerSide, &Config{MaxMessageSize: -1}, nil)
 			before := readAllocated()
 			if err := read(c); !errors.Is(err, io.ErrUnexpectedEOF) {
 				t.Errorf("error is %v, want io.ErrUnexpectedEOF", err)
@@ -298,10 +291,4 @@ func TestDeclaredLengthCostsNothing(t *testing.T) {
 			}
 		})
 	}
-}
-
-func readAllocated() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.TotalAlloc
 }

@@ -12,8 +12,8 @@ import (
 // A reader that another read has moved past must not go on in the middle.
 func TestDeadlineWhileSkippingMakesReaderStale(t *testing.T) {
 	on := new(atomic.Bool)
-	wire := connFrames(t, RFC6455, ServerSide, connFrame{Text, connPayload(Text, 100)}, connFrame{Text, nil})
-	c := newConn(&readStutter{Conn: &connScript{in: wire}, on: on}, RFC6455, ServerSide, &Config{}, nil)
+	wire := peerFrames(t, RFC6455, ServerSide, message{Text, payloadOf(Text, 100)}, message{Text, nil})
+	c := newConn(&stutter{Conn: &script{in: wire}, on: on}, RFC6455, ServerSide, &Config{}, nil)
 	_, r, err := c.NextReader() // has the first few bytes only, like all first reads
 	if err != nil {
 		t.Fatal(err)
@@ -29,15 +29,15 @@ func TestDeadlineWhileSkippingMakesReaderStale(t *testing.T) {
 
 func TestNextReader(t *testing.T) {
 	for _, v := range allVersions {
-		wire := connFrames(t, v, ServerSide,
-			connFrame{Text, []byte("é€😀")}, connFrame{Text, nil}, connFrame{Text, connPayload(Text, 100)}, connFrame{Text, []byte("last")})
+		wire := peerFrames(t, v, ServerSide,
+			message{Text, []byte("é€😀")}, message{Text, nil}, message{Text, payloadOf(Text, 100)}, message{Text, []byte("last")})
 		for name, chunk := range map[string]func(io.Reader) io.Reader{
 			"whole":        func(r io.Reader) io.Reader { return r },
 			"byte by byte": iotest.OneByteReader,
 			"halves":       iotest.HalfReader,
 		} {
 			t.Run(v.String()+"/"+name, func(t *testing.T) {
-				c, _ := readConn(v, ServerSide, wire)
+				c, _ := newScripted(v, ServerSide, wire)
 				for _, want := range []string{"é€😀", "", "", "last"} {
 					typ, r, err := c.NextReader()
 					if err != nil || typ != Text {
@@ -65,7 +65,7 @@ func TestNextReader(t *testing.T) {
 func TestNextReaderAfterAnotherRead(t *testing.T) {
 	for _, v := range allVersions {
 		t.Run(v.String(), func(t *testing.T) {
-			c, _ := readConn(v, ServerSide, connFrames(t, v, ServerSide, connFrame{Text, []byte("first")}, connFrame{Text, []byte("second")}))
+			c, _ := newScripted(v, ServerSide, peerFrames(t, v, ServerSide, message{Text, []byte("first")}, message{Text, []byte("second")}))
 			_, r, err := c.NextReader()
 			if err != nil {
 				t.Fatal(err)

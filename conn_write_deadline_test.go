@@ -13,13 +13,30 @@ import (
 	"time"
 )
 
+func (g *writeLateGate) SetWriteDeadline(t time.Time) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.deadline = t
+	return nil
+}
+
+func (g *writeLateGate) Write(p []byte) (int, error) {
+	g.mu.Lock()
+	late := !g.deadline.IsZero() && !time.Now().Before(g.deadline)
+	g.mu.Unlock()
+	if late {
+		return 0, errGateTimeout
+	}
+	return g.gate.Write(p)
+}
+
 // A deadline for what the program writes, once passed, must not hold back or
 // break what is sent without it, nor let Pongs pile up.
 func TestPassedWriteDeadlineSparesPongs(t *testing.T) {
 	for _, side := range []Side{ServerSide, ClientSide} {
 		t.Run(fmt.Sprint(side), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := closePipe(t, RFC6455, side, Config{})
+				c, peer := newPipe(t, RFC6455, side, Config{})
 				c.SetWriteDeadline(time.Now().Add(time.Second))
 				time.Sleep(2 * time.Second)
 				c.Discard(t.Context())
@@ -40,7 +57,7 @@ func TestPassedWriteDeadlineSparesPongs(t *testing.T) {
 					in.Discard(in.Buffered())
 				}
 				c.SetWriteDeadline(time.Now().Add(time.Second))
-				wrote := writeLater(func() error { return c.WriteMessage(Text, []byte("x")) })
+				wrote := later(func() error { return c.WriteMessage(Text, []byte("x")) })
 				if _, err := io.ReadFull(in, make([]byte, 3)); err != nil {
 					t.Fatal(err)
 				}
@@ -58,7 +75,7 @@ func TestPassedWriteDeadlineSparesPongs(t *testing.T) {
 // passed, cost one parked Pong.
 func TestPassedWriteDeadlineBoundsPongs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+		c, peer := newPipe(t, RFC6455, ServerSide, Config{})
 		c.SetWriteDeadline(time.Now().Add(time.Second))
 		time.Sleep(2 * time.Second)
 		c.Discard(t.Context())
@@ -85,9 +102,9 @@ func TestPassedWriteDeadlineBoundsPongs(t *testing.T) {
 // The program's deadline is not for what a reader sends on its way: a peer
 // would get no Pongs because the program has last written long ago.
 func TestWriteDeadlineIsNotForReaders(t *testing.T) {
-	for _, transport := range connTransports {
+	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
-			server, client := connPair(t, RFC6455, transport, connOptions{})
+			server, client := newPair(t, RFC6455, transport, pairOptions{})
 			client.Discard(t.Context())
 			server.SetWriteDeadline(time.Now().Add(time.Hour))
 			if err := server.WriteMessage(Text, nil); err != nil {
@@ -118,14 +135,14 @@ func TestWriteDeadlineIsNotForReaders(t *testing.T) {
 // Over real connections: the deadline passes while the peer does not read.
 func TestWriteDeadline(t *testing.T) {
 	for _, v := range allVersions {
-		for _, transport := range connTransports {
+		for _, transport := range transports {
 			t.Run(v.String()+"/"+transport, func(t *testing.T) {
 				t.Parallel()
-				server, client := connPair(t, v, transport, connOptions{})
+				server, client := newPair(t, v, transport, pairOptions{})
 				server.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
 				var err error
 				for err == nil {
-					err = server.WriteMessage(Text, connPayload(Text, 50_000))
+					err = server.WriteMessage(Text, payloadOf(Text, 50_000))
 				}
 				if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.HasPrefix(err.Error(), "websocket: ") {
 					t.Errorf("error is %v, want the deadline", err)
@@ -133,7 +150,7 @@ func TestWriteDeadline(t *testing.T) {
 				// With the peer reading again, messages go on only if what came
 				// before was whole.
 				server.SetWriteDeadline(time.Now().Add(10 * time.Second))
-				last := writeLater(func() error {
+				last := later(func() error {
 					defer server.Close()
 					return server.WriteMessage(Text, []byte("last"))
 				})
@@ -155,10 +172,10 @@ func TestWriteDeadline(t *testing.T) {
 	}
 }
 
-// writeLateGate is a writeGate that knows the deadline, which counts when a write
+// writeLateGate is a gate that knows the deadline, which counts when a write
 // begins.
 type writeLateGate struct {
-	writeGate
+	gate
 	mu       sync.Mutex
 	deadline time.Time
 }
@@ -167,22 +184,22 @@ type writeLateGate struct {
 // it late: he leaves it to a goroutine that has none.
 func TestWriteDeadlineIsNotForTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		g := &writeLateGate{writeGate: writeGate{writes: make(chan []byte), results: make(chan writeResult)}}
+		g := &writeLateGate{gate: gate{writes: make(chan []byte), results: make(chan gateResult)}}
 		c := newConn(g, RFC6455, ServerSide, &Config{}, nil)
 		c.SetWriteDeadline(time.Now().Add(time.Second))
-		first := writeLater(writeText(c, "first"))
+		first := later(writeText(c, "first"))
 		<-g.writes
 		if err := c.WriteMessage(Text, []byte("second")); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		g.results <- writeResult{n: -1}
+		g.results <- gateResult{n: -1}
 		if err := <-first; err != nil {
 			t.Error(err)
 		}
 		synctest.Wait() // the second is on its way
 		c.SetWriteDeadline(time.Time{})
-		third := writeLater(writeText(c, "third"))
+		third := later(writeText(c, "third"))
 		synctest.Wait()
 		select {
 		case err := <-third:
@@ -202,7 +219,7 @@ func TestWriteDeadlineIsNotForTheQueue(t *testing.T) {
 // with him.
 func TestWriteDeadlineLeavesWithItsWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+		c, peer := newPipe(t, RFC6455, ServerSide, Config{})
 		c.SetWriteDeadline(time.Now().Add(time.Second))
 		peer.SetReadDeadline(time.Now().Add(time.Minute))
 		expect := func() {
@@ -213,7 +230,7 @@ func TestWriteDeadlineLeavesWithItsWriter(t *testing.T) {
 			}
 			synctest.Wait()
 		}
-		first := writeLater(writeText(c, "x"))
+		first := later(writeText(c, "x"))
 		for range 1 + maxRounds {
 			synctest.Wait()
 			if err := c.WriteMessage(Text, []byte("x")); err != nil {
@@ -232,7 +249,7 @@ func TestWriteDeadlineLeavesWithItsWriter(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		expect()
 		c.SetWriteDeadline(time.Time{})
-		last := writeLater(writeText(c, "x"))
+		last := later(writeText(c, "x"))
 		expect()
 		if err := <-last; err != nil {
 			t.Error(err)

@@ -3,16 +3,12 @@ package websocket
 import (
 	"errors"
 	"io"
-	"net"
 	"os"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 )
-
-// writeErrorTimeout is what net's connections return at the deadline.
-var writeErrorTimeout = &net.OpError{Op: "write", Net: "tcp", Err: os.ErrDeadlineExceeded}
 
 var writeErrorWays = map[string]func(c *Conn) error{
 	"WriteMessage":             func(c *Conn) error { return c.WriteMessage(Text, []byte("lost")) },
@@ -34,21 +30,21 @@ var writeErrorWays = map[string]func(c *Conn) error{
 func TestWriteErrorIsFinal(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		result writeResult
+		result gateResult
 	}{
-		{"deadline after some bytes", writeResult{3, writeErrorTimeout}},
-		{"deadline after nothing", writeResult{0, writeErrorTimeout}},
-		{"reset", writeResult{0, io.ErrClosedPipe}},
+		{"deadline after some bytes", gateResult{3, errGateTimeout}},
+		{"deadline after nothing", gateResult{0, errGateTimeout}},
+		{"reset", gateResult{0, io.ErrClosedPipe}},
 	} {
 		for name, write := range writeErrorWays {
 			t.Run(tt.name+"/"+name, func(t *testing.T) {
-				writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+				withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
 					if err := c.BufferMessage(Text, []byte("before")); err != nil {
 						t.Fatal(err)
 					}
-					first := writeLater(func() error { return write(c) })
+					first := later(func() error { return write(c) })
 					<-g.writes
-					waiting := writeLater(func() error { return c.WriteMessage(Text, make([]byte, 100<<10)) })
+					waiting := later(func() error { return c.WriteMessage(Text, make([]byte, 100<<10)) })
 					synctest.Wait()
 					g.results <- tt.result
 					err := <-first
@@ -73,7 +69,7 @@ func TestWriteErrorIsFinal(t *testing.T) {
 func TestWriteAfterDeadlineDoesNoHarm(t *testing.T) {
 	for name, write := range writeErrorWays {
 		t.Run(name, func(t *testing.T) {
-			c, script := readConn(RFC6455, ServerSide, nil)
+			c, script := newScripted(RFC6455, ServerSide, nil)
 			if err := c.BufferMessage(Text, []byte("before")); err != nil {
 				t.Fatal(err)
 			}
@@ -88,24 +84,7 @@ func TestWriteAfterDeadlineDoesNoHarm(t *testing.T) {
 			if err := c.WriteMessage(Text, []byte("after")); err != nil {
 				t.Errorf("WriteMessage with the deadline taken away: %v", err)
 			}
-			writeExpectTexts(t, "after it", RFC6455, script.out.Bytes(), "before", "after")
+			wantTexts(t, "after it", RFC6455, script.out.Bytes(), "before", "after")
 		})
 	}
-}
-
-func (g *writeLateGate) SetWriteDeadline(t time.Time) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.deadline = t
-	return nil
-}
-
-func (g *writeLateGate) Write(p []byte) (int, error) {
-	g.mu.Lock()
-	late := !g.deadline.IsZero() && !time.Now().Before(g.deadline)
-	g.mu.Unlock()
-	if late {
-		return 0, writeErrorTimeout
-	}
-	return g.writeGate.Write(p)
 }

@@ -14,16 +14,16 @@ import (
 func TestWritePrepared(t *testing.T) {
 	for _, v := range allVersions {
 		for _, side := range []Side{ServerSide, ClientSide} {
-			for _, typ := range connTypes(v) {
+			for _, typ := range messageTypes(v) {
 				for _, n := range []int{0, 125, 126, 70_000} {
-					p := connPayload(typ, n)
+					p := payloadOf(typ, n)
 					m, err := Prepare(typ, p)
 					if err != nil {
 						t.Fatal(err)
 					}
 					want := bytes.Clone(p)
 					clear(p) // Prepare has copied it
-					c, script := readConn(v, side, nil)
+					c, script := newScripted(v, side, nil)
 					if err := errors.Join(c.WritePrepared(m), c.WritePrepared(m)); err != nil {
 						t.Fatal(err)
 					}
@@ -31,12 +31,12 @@ func TestWritePrepared(t *testing.T) {
 					for i := range 2 {
 						f, k, err := ParseFrame(out, v)
 						if err != nil || !f.Fin || f.Opcode != typ || !bytes.Equal(f.Payload, want) || f.Masked != (side == ClientSide && !v.hixie()) {
-							t.Fatalf("%v %s: %v of %d bytes, time %d: not one frame of it: %v", v, connSideName(side), typ, n, i+1, err)
+							t.Fatalf("%v %s: %v of %d bytes, time %d: not one frame of it: %v", v, sideName(side), typ, n, i+1, err)
 						}
 						out = out[k:]
 					}
 					if len(out) > 0 {
-						t.Errorf("%v %s: %d bytes more than two messages", v, connSideName(side), len(out))
+						t.Errorf("%v %s: %d bytes more than two messages", v, sideName(side), len(out))
 					}
 				}
 			}
@@ -56,13 +56,13 @@ func TestWritePreparedFromManyGoroutines(t *testing.T) {
 		for _, side := range []Side{ServerSide, ClientSide} {
 			for range 4 {
 				senders.Go(func() {
-					c, script := readConn(v, side, nil)
+					c, script := newScripted(v, side, nil)
 					for range each {
 						if err := c.WritePrepared(m); err != nil {
 							t.Error(err)
 						}
 					}
-					writeExpectTexts(t, v.String(), v, script.out.Bytes(), slices.Repeat([]string{"to all"}, each)...)
+					wantTexts(t, v.String(), v, script.out.Bytes(), slices.Repeat([]string{"to all"}, each)...)
 				})
 			}
 		}
@@ -73,7 +73,7 @@ func TestWritePreparedFromManyGoroutines(t *testing.T) {
 // While another is writing, a prepared message is queued like any other, in
 // its place.
 func TestWritePreparedKeepsOrder(t *testing.T) {
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
 		m, err := Prepare(Text, []byte("prepared"))
 		if err != nil {
 			t.Fatal(err)
@@ -81,15 +81,15 @@ func TestWritePreparedKeepsOrder(t *testing.T) {
 		if err := c.BufferMessage(Text, []byte("buffered")); err != nil {
 			t.Fatal(err)
 		}
-		first := writeLater(func() error { return c.WritePrepared(m) })
+		first := later(func() error { return c.WritePrepared(m) })
 		got := <-g.writes
 		for _, err := range []error{c.WriteMessage(Text, []byte("a")), c.WritePrepared(m), c.WriteMessage(Text, []byte("b"))} {
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		g.results <- writeResult{n: -1}
-		writeExpectTexts(t, "first write", RFC6455, got, "buffered", "prepared")
+		g.results <- gateResult{n: -1}
+		wantTexts(t, "first write", RFC6455, got, "buffered", "prepared")
 		g.expect(t, "second write", "a", "prepared", "b")
 		if err := <-first; err != nil {
 			t.Error(err)
@@ -99,9 +99,9 @@ func TestWritePreparedKeepsOrder(t *testing.T) {
 
 // "The same mask never twice in 1,000 frames, prepared messages too."
 func TestMasksNeverRepeat(t *testing.T) {
-	for _, v := range pingVersions {
+	for _, v := range hybiVersions {
 		t.Run(v.String(), func(t *testing.T) {
-			script := &connScript{in: connFrames(t, v, ClientSide, connFrame{Ping, nil}, connFrame{Text, nil})}
+			script := &script{in: peerFrames(t, v, ClientSide, message{Ping, nil}, message{Text, nil})}
 			c := newConn(script, v, ClientSide, &Config{}, nil)
 			m, err := Prepare(Binary, []byte("prepared"))
 			if err != nil {
@@ -116,7 +116,7 @@ func TestMasksNeverRepeat(t *testing.T) {
 				c.Ping(cancelled)
 				err := errors.Join(
 					c.WriteMessage(Binary, []byte("message")), c.BufferMessage(Binary, nil), c.WritePrepared(m),
-					writerStream(c, []byte("streamed")), c.Flush(),
+					streamInPieces(c, []byte("streamed")), c.Flush(),
 				)
 				if err != nil {
 					t.Fatal(err)
@@ -152,8 +152,8 @@ func TestWritePreparedCompressedForEachWindow(t *testing.T) {
 		z := &Compression{NoContextTakeover: true, WindowBits: bits}
 		var frame FrameInfo
 		trace := &Trace{FrameRead: func(_ *Conn, f FrameInfo) { frame = f }}
-		server, client := zipPair(t, &Config{Compression: z}, &Config{Compression: z, Trace: trace})
-		wrote := writeLater(func() error { return server.WritePrepared(m) })
+		server, client := compressedPair(t, &Config{Compression: z}, &Config{Compression: z, Trace: trace})
+		wrote := later(func() error { return server.WritePrepared(m) })
 		if _, got, err := client.ReadMessage(); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%d bits: %d bytes of %d, %v", bits, len(got), len(want), err)
 			client.Close()

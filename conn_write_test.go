@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -65,8 +64,8 @@ func TestHixieWritersRefuse(t *testing.T) {
 	} {
 		for _, v := range []Version{Hybi00, Hixie75} {
 			for _, side := range []Side{ServerSide, ClientSide} {
-				t.Run(tt.name+"/"+v.String()+"/"+connSideName(side), func(t *testing.T) {
-					c, script := readConn(v, side, nil)
+				t.Run(tt.name+"/"+v.String()+"/"+sideName(side), func(t *testing.T) {
+					c, script := newScripted(v, side, nil)
 					err := tt.write(c)
 					if err == nil || !strings.HasPrefix(err.Error(), "websocket: ") || errors.Is(err, errors.ErrUnsupported) != tt.unsupported {
 						t.Errorf("error is %v, want one that wraps errors.ErrUnsupported: %v", err, tt.unsupported)
@@ -74,12 +73,12 @@ func TestHixieWritersRefuse(t *testing.T) {
 					if err := c.Flush(); err != nil {
 						t.Error(err)
 					}
-					writeExpectTexts(t, "refused", v, script.out.Bytes(), tt.sent...)
+					wantTexts(t, "refused", v, script.out.Bytes(), tt.sent...)
 					script.out.Reset()
 					if err := c.WriteMessage(Text, []byte("after")); err != nil {
 						t.Errorf("WriteMessage after it: %v", err)
 					}
-					writeExpectTexts(t, "after", v, script.out.Bytes(), "after")
+					wantTexts(t, "after", v, script.out.Bytes(), "after")
 				})
 			}
 		}
@@ -89,7 +88,7 @@ func TestHixieWritersRefuse(t *testing.T) {
 func TestWriteOfWrongType(t *testing.T) {
 	for _, v := range allVersions {
 		for _, typ := range []MessageType{Continuation, Close, Ping, Pong, 3, 11, 255} {
-			c, script := readConn(v, ServerSide, nil)
+			c, script := newScripted(v, ServerSide, nil)
 			_, err := c.NextWriter(typ)
 			_, perr := Prepare(typ, nil)
 			for name, err := range map[string]error{
@@ -133,7 +132,7 @@ func TestWriteAfterTheEnd(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, _ := readConn(RFC6455, ServerSide, bytes.Clone(tt.in))
+			c, _ := newScripted(RFC6455, ServerSide, bytes.Clone(tt.in))
 			w, err := c.NextWriter(Binary)
 			if err != nil {
 				t.Fatal(err)
@@ -156,122 +155,41 @@ func TestWriteAfterTheEnd(t *testing.T) {
 	}
 }
 
-// writeGate is a connection whose writes wait until the test says what comes
-// of them.
-type writeGate struct {
-	connScript
-	writes  chan []byte
-	results chan writeResult
-}
-
-// writeResult is what a Write returns; n less than 0 means everything.
-type writeResult struct {
-	n   int
-	err error
-}
-
-func (g *writeGate) Write(p []byte) (int, error) {
-	g.writes <- bytes.Clone(p)
-	r := <-g.results
-	if r.n < 0 {
-		r.n = len(p)
-	}
-	return r.n, r.err
-}
-
-// writeGated runs f in a bubble, with a connection whose writes wait.
-func writeGated(t *testing.T, v Version, f func(t *testing.T, c *Conn, g *writeGate)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		g := &writeGate{writes: make(chan []byte), results: make(chan writeResult)}
-		c := newConn(g, v, ServerSide, &Config{}, nil)
-		f(t, c, g)
-		c.Close()
-	})
-}
-
-// expect takes the next write, which is to be frames of text, and lets it
-// succeed.
-func (g *writeGate) expect(t *testing.T, what string, want ...string) {
-	t.Helper()
-	got := <-g.writes
-	g.results <- writeResult{n: -1}
-	writeExpectTexts(t, what, RFC6455, got, want...)
-}
-
-// writeTexts returns the payloads of the frames in b.
-func writeTexts(t *testing.T, v Version, b []byte) (texts []string) {
-	t.Helper()
-	for len(b) > 0 {
-		f, n, err := ParseFrame(b, v)
-		if err != nil {
-			t.Fatalf("what was written is not frames: %v: % .40x", err, b)
-		}
-		texts, b = append(texts, string(f.Payload)), b[n:]
-	}
-	return texts
-}
-
-func writeExpectTexts(t *testing.T, what string, v Version, b []byte, want ...string) {
-	t.Helper()
-	got := writeTexts(t, v, b)
-	short := func(list []string) (s []string) {
-		for _, e := range list {
-			s = append(s, fmt.Sprintf("%.10s(%d)", e, len(e)))
-		}
-		return s
-	}
-	if strings.Join(got, "|") != strings.Join(want, "|") {
-		t.Errorf("%s: wrote %v, want %v", what, short(got), short(want))
-	}
-}
-
-// writeLater runs f in a goroutine and returns where its error will be.
-func writeLater(f func() error) <-chan error {
-	result := make(chan error, 1)
-	go func() { result <- f() }()
-	return result
-}
-
-func writeText(c *Conn, s string) func() error {
-	return func() error { return c.WriteMessage(Text, []byte(s)) }
-}
-
 // writeCounter counts writes.
 type writeCounter struct {
-	connScript
+	script
 	writes int
 }
 
 func (w *writeCounter) Write(p []byte) (int, error) {
 	w.writes++
-	return w.connScript.Write(p)
+	return w.script.Write(p)
 }
 
 func TestWriteMessageIsOneFrameAndOneWrite(t *testing.T) {
 	for _, v := range allVersions {
 		for _, side := range []Side{ServerSide, ClientSide} {
-			for _, typ := range connTypes(v) {
+			for _, typ := range messageTypes(v) {
 				for _, n := range []int{0, 1, 125, 126, 65535, 65536, 65537, 200_000} {
 					w := &writeCounter{}
 					c := newConn(w, v, side, &Config{}, nil)
-					p := connPayload(typ, n)
+					p := payloadOf(typ, n)
 					kept := bytes.Clone(p)
 					if err := c.WriteMessage(typ, p); err != nil {
 						t.Fatal(err)
 					}
 					f, k, err := ParseFrame(w.out.Bytes(), v)
 					if err != nil || k != w.out.Len() || !f.Fin || f.Opcode != typ || !bytes.Equal(f.Payload, kept) {
-						t.Errorf("%v %s: %v of %d bytes is not one frame: %v", v, connSideName(side), typ, n, err)
+						t.Errorf("%v %s: %v of %d bytes is not one frame: %v", v, sideName(side), typ, n, err)
 					}
 					if f.Masked != (side == ClientSide && !v.hixie()) {
-						t.Errorf("%v %s: frame is masked: %v", v, connSideName(side), f.Masked)
+						t.Errorf("%v %s: frame is masked: %v", v, sideName(side), f.Masked)
 					}
 					if !bytes.Equal(p, kept) {
-						t.Errorf("%v %s: WriteMessage changed its argument of %d bytes", v, connSideName(side), n)
+						t.Errorf("%v %s: WriteMessage changed its argument of %d bytes", v, sideName(side), n)
 					}
 					if n <= 64<<10 && w.writes != 1 {
-						t.Errorf("%v %s: %d writes for %d bytes, want one", v, connSideName(side), w.writes, n)
+						t.Errorf("%v %s: %d writes for %d bytes, want one", v, sideName(side), w.writes, n)
 					}
 				}
 			}
@@ -284,13 +202,13 @@ func TestWriteMessageIsOneFrameAndOneWrite(t *testing.T) {
 func TestWriteOfLargeMessageEndsWithIt(t *testing.T) {
 	for _, v := range allVersions {
 		for _, side := range []Side{ServerSide, ClientSide} {
-			t.Run(v.String()+"/"+connSideName(side), func(t *testing.T) {
+			t.Run(v.String()+"/"+sideName(side), func(t *testing.T) {
 				an, bn := net.Pipe()
 				a, b := newConn(an, v, side, &Config{}, nil), newConn(bn, v, ClientSide-side, &Config{}, nil)
 				defer a.Close()
 				defer b.Close()
-				p := connPayload(Text, 200_000)
-				wrote := writeLater(func() error { return a.WriteMessage(Text, p) })
+				p := payloadOf(Text, 200_000)
+				wrote := later(func() error { return a.WriteMessage(Text, p) })
 				if _, got, err := b.ReadMessage(); err != nil || len(got) != len(p) {
 					t.Fatalf("%d bytes, %v", len(got), err)
 				}
@@ -313,7 +231,7 @@ func TestBufferMessage(t *testing.T) {
 		if w.writes != wantWrites {
 			t.Fatalf("%s: %d writes so far, want %d", what, w.writes, wantWrites)
 		}
-		writeExpectTexts(t, what, RFC6455, w.out.Bytes(), want...)
+		wantTexts(t, what, RFC6455, w.out.Bytes(), want...)
 		w.out.Reset()
 	}
 	step("Flush of nothing", c.Flush(), 0)
@@ -333,10 +251,10 @@ func TestBufferMessage(t *testing.T) {
 // What is buffered leaves before a read waits, however it waits, and not
 // before a read that has something.
 func TestBufferMessageLeavesBeforeReadWaits(t *testing.T) {
-	for _, transport := range connTransports {
+	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
-			server, client := connPair(t, RFC6455, transport, connOptions{})
-			sent := writeLater(func() error {
+			server, client := newPair(t, RFC6455, transport, pairOptions{})
+			sent := later(func() error {
 				err := client.BufferMessage(Text, []byte("1"))
 				return errors.Join(err, client.WriteMessage(Text, []byte("2")))
 			})
@@ -366,13 +284,13 @@ func TestBufferMessageLeavesBeforeReadWaits(t *testing.T) {
 
 // Flush waits for what was there before, not for what comes after.
 func TestFlush(t *testing.T) {
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
-		first := writeLater(writeText(c, "first"))
+	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+		first := later(writeText(c, "first"))
 		<-g.writes
 		c.BufferMessage(Text, []byte("second"))
-		flushed := writeLater(c.Flush)
+		flushed := later(c.Flush)
 		synctest.Wait()
-		g.results <- writeResult{n: -1}
+		g.results <- gateResult{n: -1}
 		got := <-g.writes
 		c.BufferMessage(Text, []byte("third"))
 		synctest.Wait()
@@ -381,8 +299,8 @@ func TestFlush(t *testing.T) {
 			t.Fatalf("Flush returned before the second message was written: %v", err)
 		default:
 		}
-		g.results <- writeResult{n: -1}
-		writeExpectTexts(t, "second write", RFC6455, got, "second")
+		g.results <- gateResult{n: -1}
+		wantTexts(t, "second write", RFC6455, got, "second")
 		got = <-g.writes
 		synctest.Wait()
 		select {
@@ -393,8 +311,8 @@ func TestFlush(t *testing.T) {
 		default:
 			t.Error("Flush waits for a message that was queued after it")
 		}
-		g.results <- writeResult{n: -1}
-		writeExpectTexts(t, "third write", RFC6455, got, "third")
+		g.results <- gateResult{n: -1}
+		wantTexts(t, "third write", RFC6455, got, "third")
 		if err := <-first; err != nil {
 			t.Error(err)
 		}
@@ -411,7 +329,7 @@ func TestFlush(t *testing.T) {
 func TestPipePongAndCloseWhilePeerWrites(t *testing.T) {
 	for _, v := range []Version{RFC6455, Hybi10, Hybi07} {
 		for _, side := range []Side{ServerSide, ClientSide} {
-			t.Run(v.String()+"/"+connSideName(side), func(t *testing.T) {
+			t.Run(v.String()+"/"+sideName(side), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { writePongsIntoPipe(t, v, side) })
 			})
 		}
@@ -424,14 +342,14 @@ func writePongsIntoPipe(t *testing.T, v Version, side Side) {
 	c := newConn(an, v, side, &Config{}, nil)
 	var wire []byte
 	for range 1000 {
-		wire = append(wire, connFrames(t, v, side, connFrame{Ping, connPayload(Binary, 100)}, connFrame{Text, []byte("m")})...)
+		wire = append(wire, peerFrames(t, v, side, message{Ping, payloadOf(Binary, 100)}, message{Text, []byte("m")})...)
 	}
 	wire, err := AppendClose(wire, v, ClientSide-side, 4000, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	// The peer reads only once it has said everything.
-	wrote := writeLater(func() error { _, err := bn.Write(wire); return err })
+	wrote := later(func() error { _, err := bn.Write(wire); return err })
 	n := 0
 	for {
 		if _, _, err = c.ReadMessage(); err != nil {

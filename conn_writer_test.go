@@ -34,8 +34,8 @@ func TestNextWriter(t *testing.T) {
 	} {
 		for _, v := range allVersions {
 			for _, side := range []Side{ServerSide, ClientSide} {
-				t.Run(tt.name+"/"+v.String()+"/"+connSideName(side), func(t *testing.T) {
-					c, script := readConn(v, side, nil)
+				t.Run(tt.name+"/"+v.String()+"/"+sideName(side), func(t *testing.T) {
+					c, script := newScripted(v, side, nil)
 					w, err := c.NextWriter(Text)
 					if err != nil {
 						t.Fatal(err)
@@ -44,7 +44,7 @@ func TestNextWriter(t *testing.T) {
 					for _, n := range tt.writes {
 						total += n
 					}
-					p := connPayload(Text, total)
+					p := payloadOf(Text, total)
 					rest := p
 					for _, n := range tt.writes {
 						if k, err := w.Write(rest[:n]); k != n || err != nil {
@@ -55,7 +55,7 @@ func TestNextWriter(t *testing.T) {
 					if err := w.Close(); err != nil {
 						t.Fatal(err)
 					}
-					if !bytes.Equal(p, connPayload(Text, total)) {
+					if !bytes.Equal(p, payloadOf(Text, total)) {
 						t.Error("Write changed its argument")
 					}
 					want := tt.frames
@@ -105,13 +105,13 @@ func TestWriterThatNeverFinishes(t *testing.T) {
 	for _, v := range allVersions {
 		for _, begun := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%v/begun %v", v, begun), func(t *testing.T) {
-				server, client := connPair(t, v, connTCP, connOptions{})
+				server, client := newPair(t, v, overTCP, pairOptions{})
 				w, err := server.NextWriter(Text)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if begun {
-					if _, err := w.Write(connPayload(Text, 20_000)); err != nil {
+					if _, err := w.Write(payloadOf(Text, 20_000)); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -134,7 +134,7 @@ func TestWriterThatNeverFinishes(t *testing.T) {
 						t.Errorf("Ping: %v", err)
 					}
 				}
-				waiting := writeLater(writeText(server, "waits"))
+				waiting := later(writeText(server, "waits"))
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 				defer cancel()
 				start := time.Now()
@@ -166,7 +166,7 @@ func TestWriterThatNeverFinishes(t *testing.T) {
 
 // At the deadline a writer keeps what it has, and may try again.
 func TestWriterDeadline(t *testing.T) {
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
 		part := strings.Repeat("a", 10<<10)
 		w, err := c.NextWriter(Text)
 		if err != nil {
@@ -181,7 +181,7 @@ func TestWriterDeadline(t *testing.T) {
 			t.Fatalf("Write: %v, want the deadline", err)
 		}
 		c.SetWriteDeadline(time.Time{})
-		wrote := writeLater(write)
+		wrote := later(write)
 		g.expect(t, "Write again", part)
 		if err := <-wrote; err != nil {
 			t.Fatal(err)
@@ -191,9 +191,9 @@ func TestWriterDeadline(t *testing.T) {
 			t.Fatalf("Close: %v, want the deadline", err)
 		}
 		c.SetWriteDeadline(time.Time{})
-		other := writeLater(writeText(c, "other")) // must not come between
+		other := later(writeText(c, "other")) // must not come between
 		synctest.Wait()
-		closed := writeLater(w.Close)
+		closed := later(w.Close)
 		g.expect(t, "Close again", part)
 		g.expect(t, "other", "other")
 		if err := errors.Join(<-closed, <-other); err != nil {
@@ -204,7 +204,7 @@ func TestWriterDeadline(t *testing.T) {
 
 // On hixie, what was refused at a deadline is no part of the text.
 func TestWriterDeadlineWithinCharacter(t *testing.T) {
-	c, script := readConn(Hixie75, ServerSide, nil)
+	c, script := newScripted(Hixie75, ServerSide, nil)
 	w, err := c.NextWriter(Text)
 	if err != nil {
 		t.Fatal(err)
@@ -231,10 +231,10 @@ func TestWriterDeadlineWithinCharacter(t *testing.T) {
 // "100 writers with streaming writers, pings and a close at once, under -race".
 func TestHundredWriters(t *testing.T) {
 	for _, v := range allVersions {
-		for _, transport := range connTransports {
+		for _, transport := range transports {
 			t.Run(v.String()+"/"+transport, stressed(func(t *testing.T) {
 				t.Parallel()
-				server, client := connPair(t, v, transport, connOptions{})
+				server, client := newPair(t, v, transport, pairOptions{})
 				var writers sync.WaitGroup
 				var told atomic.Int64 // messages whose writers were told that all is well
 				for i := range 100 {
@@ -247,7 +247,7 @@ func TestHundredWriters(t *testing.T) {
 					if _, p, last = client.ReadMessage(); last != nil {
 						break
 					}
-					if got++; !writerValid(p) {
+					if got++; !isRepeatedByte(p) {
 						t.Fatalf("message of %d bytes is not as it was written: %.40q", len(p), p)
 					}
 					if got == 400 {
@@ -274,18 +274,18 @@ func TestHundredWriters(t *testing.T) {
 // writerHammer writes in one of several ways until it fails, and returns how
 // many messages it wrote.
 func writerHammer(t *testing.T, c *Conn, i int) (told int64) {
-	prepared, err := Prepare(Text, writerMessage(i, 300))
+	prepared, err := Prepare(Text, repeatedByte(i, 300))
 	if err != nil {
 		t.Error(err)
 	}
 	for {
 		switch i % 5 {
 		case 0:
-			err = c.WriteMessage(Text, writerMessage(i, 10+i*20))
+			err = c.WriteMessage(Text, repeatedByte(i, 10+i*20))
 		case 1:
-			err = c.BufferMessage(Text, writerMessage(i, 10+i*20))
+			err = c.BufferMessage(Text, repeatedByte(i, 10+i*20))
 		case 2:
-			err = writerStream(c, writerMessage(i, 50_000))
+			err = streamInPieces(c, repeatedByte(i, 50_000))
 		case 3:
 			err = c.WritePrepared(prepared)
 		case 4:
@@ -311,25 +311,6 @@ func writerHammer(t *testing.T, c *Conn, i int) (told int64) {
 		}
 		told++
 	}
-}
-
-func writerStream(c *Conn, p []byte) error {
-	w, err := c.NextWriter(Text)
-	for err == nil && len(p) > 0 {
-		n := min(len(p), 3000)
-		_, err = w.Write(p[:n])
-		p = p[n:]
-	}
-	if w == nil {
-		return err
-	}
-	return errors.Join(err, w.Close())
-}
-
-func writerMessage(i, n int) []byte { return bytes.Repeat([]byte{'0' + byte(i%70)}, n+1) }
-
-func writerValid(p []byte) bool {
-	return len(p) > 0 && bytes.Count(p, p[:1]) == len(p)
 }
 
 // Whether a message is compressed is decided by all that is known of it when its
@@ -361,11 +342,11 @@ func TestNextWriterThreshold(t *testing.T) {
 					first = f
 				}
 			}}
-			server, client := zipPair(t,
+			server, client := compressedPair(t,
 				&Config{Compression: &Compression{Threshold: tt.threshold}, Trace: trace},
 				&Config{Compression: &Compression{}, MaxMessageSize: -1})
 			var want []byte
-			wrote := writeLater(func() error {
+			wrote := later(func() error {
 				w, err := server.NextWriter(Binary)
 				for _, n := range tt.writes {
 					if err == nil {
@@ -405,7 +386,7 @@ func TestNextWriterForgetsWhatItRefused(t *testing.T) {
 	} {
 		var frames []FrameInfo
 		trace := &Trace{FrameRead: func(_ *Conn, f FrameInfo) { frames = append(frames, f) }}
-		server, client := zipPair(t, &Config{Compression: &Compression{}}, &Config{Compression: &Compression{}, Trace: trace})
+		server, client := compressedPair(t, &Config{Compression: &Compression{}}, &Config{Compression: &Compression{}, Trace: trace})
 		w, err := server.NextWriter(Text)
 		if err := errors.Join(err, writeString(w, tt.before), server.SetWriteDeadline(time.Now())); err != nil {
 			t.Fatal(err)
@@ -414,7 +395,7 @@ func TestNextWriterForgetsWhatItRefused(t *testing.T) {
 			t.Errorf("Write: %d, %v; want the deadline, and nothing taken", n, err)
 		}
 		server.SetWriteDeadline(time.Time{})
-		wrote := writeLater(func() error { return errors.Join(writeString(w, tt.after), w.Close()) })
+		wrote := later(func() error { return errors.Join(writeString(w, tt.after), w.Close()) })
 		if _, p, err := client.ReadMessage(); err != nil || string(p) != tt.before+tt.after {
 			t.Fatalf("read %d bytes, %.20q, %v; want %.20q", len(p), p, err, tt.before+tt.after)
 		}

@@ -44,7 +44,7 @@ func TestDecodeEvents(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDecoder(tt.v, ClientSide, &Config{})
-			wire := coreHex(t, tt.wire)
+			wire := unhex(t, tt.wire)
 			for i, want := range tt.stops {
 				out, n, ev, err := d.decode(make([]byte, 0, tt.room), wire)
 				if err != nil {
@@ -63,7 +63,7 @@ func TestDecodeEvents(t *testing.T) {
 func TestDecodeAppends(t *testing.T) {
 	for _, v := range allVersions {
 		room := []byte("before---------after")
-		wire := coreMessage(t, v, ServerSide, "Hello")
+		wire := peerText(t, v, ServerSide, "Hello")
 		d := newDecoder(v, ServerSide, &Config{})
 		out, n, ev, err := d.decode(room[:6:15], wire)
 		if string(out) != "beforeHello" || n != len(wire) || ev != gotMessage || err != nil {
@@ -79,9 +79,9 @@ func TestDecodeAppends(t *testing.T) {
 // if it had come through the buffer, from any offset and in any pieces.
 func TestDirectRead(t *testing.T) {
 	text := strings.Repeat("aß€😀 ", 40)
-	for _, v := range coreHybi {
-		for _, side := range coreSides {
-			wire := coreWire(side, coreRaw{b0: finText, payload: text})
+	for _, v := range hybiVersions {
+		for _, side := range sides {
+			wire := rawFrames(side, rawFrame{b0: finText, payload: text})
 			header := len(wire) - len(text)
 			for buffered := 0; buffered < len(text); buffered += 7 {
 				d := newDecoder(v, side, &Config{})
@@ -107,9 +107,9 @@ func TestDirectRead(t *testing.T) {
 }
 
 func TestDirectReadChecksText(t *testing.T) {
-	for _, v := range coreHybi {
+	for _, v := range hybiVersions {
 		d := newDecoder(v, ClientSide, &Config{})
-		wire := coreWire(ClientSide, coreRaw{b0: finText, form: 16, length: 1000, payload: "ok"})
+		wire := rawFrames(ClientSide, rawFrame{b0: finText, form: 16, length: 1000, payload: "ok"})
 		if _, _, _, err := d.decode(make([]byte, 0, 1000), wire); err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +126,7 @@ func TestDirectReadIsForPayloadOnly(t *testing.T) {
 		wire string
 	}{{RFC6455, ""}, {RFC6455, "8101 61"}, {RFC6455, "8905 61"}, {Hybi00, "8005 61"}, {Hybi00, "00 61"}, {Hixie75, "01 61"}} {
 		d := newDecoder(tt.v, ClientSide, &Config{})
-		if _, _, _, err := d.decode(make([]byte, 0, 9), coreHex(t, tt.wire)); err != nil {
+		if _, _, _, err := d.decode(make([]byte, 0, 9), unhex(t, tt.wire)); err != nil {
 			t.Fatal(err)
 		}
 		if got := d.direct(); got != 0 {

@@ -3,8 +3,6 @@ package websocket
 import (
 	"slices"
 	"testing"
-
-	"github.com/protocol-websocket/websocket/internal/deflate"
 )
 
 // Room for the message means as little as cuts in the input do.
@@ -12,8 +10,8 @@ func TestDecodeWithLittleRoom(t *testing.T) {
 	const text = "aß€😀 and some more, so that it does not fit"
 	for _, v := range allVersions {
 		for room := utf8RoomMin(v); room < len(text)+5; room++ {
-			wire := coreMessage(t, v, ClientSide, text)
-			if got := coreDecodeInSteps(t, v, wire, room); got != text {
+			wire := peerText(t, v, ClientSide, text)
+			if got := decodeInSteps(t, v, wire, room); got != text {
 				t.Errorf("%v, room for %d: %q, want %q", v, room, got, text)
 			}
 		}
@@ -27,11 +25,6 @@ func utf8RoomMin(v Version) int {
 		return 4
 	}
 	return 1
-}
-
-func deflated(s string) string {
-	d := deflate.Compressor{WindowBits: 15}
-	return string(d.Append(nil, []byte(s)))
 }
 
 func TestDecoderTrace(t *testing.T) {
@@ -51,8 +44,8 @@ func TestDecoderTrace(t *testing.T) {
 				p, _ := NewParser(tt.v, ClientSide, Config{})
 				var got []FrameInfo
 				p.dec.trace = func(f FrameInfo) { got = append(got, f) }
-				var r coreReplay
-				for _, chunk := range coreCut([][]byte{coreHex(t, tt.wire)}, n) {
+				var r replay
+				for _, chunk := range cut([][]byte{unhex(t, tt.wire)}, n) {
 					r.parse(p, tt.v, ClientSide, chunk)
 				}
 				if !slices.Equal(got, tt.want) {

@@ -22,7 +22,7 @@ func dialVia(link *pipeLink, proxyURL string) *Dialer {
 func TestDialProxyRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		link := &pipeLink{serve: func(c net.Conn) {
-			readTestHead(c)
+			readHead(c)
 			io.WriteString(c, "HTTP/1.1 407 Nope\r\nX: y\r\nContent-Length: 3\r\n\r\nwho")
 		}}
 		_, err := dialVia(link, "http://user:secret@p.test:3128").Dial(t.Context(), "ws://lab.example/")
@@ -68,7 +68,7 @@ func TestDialProxyFails(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		link := &pipeLink{serve: func(c net.Conn) { readTestHead(c) }}
+		link := &pipeLink{serve: func(c net.Conn) { readHead(c) }}
 		_, err := dialVia(link, "http://p.test").Dial(t.Context(), "ws://lab.example/")
 		const want = "websocket: proxy p.test:80: no complete answer to CONNECT, 0 bytes came: unexpected EOF"
 		if err == nil || err.Error() != want || !errors.Is(err, io.ErrUnexpectedEOF) {

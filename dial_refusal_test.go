@@ -45,7 +45,7 @@ func TestDialRefusal(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				link := &pipeLink{serve: func(c net.Conn) {
-					readTestHead(c)
+					readHead(c)
 					for _, piece := range tt.pieces {
 						io.WriteString(c, piece)
 					}
@@ -54,7 +54,7 @@ func TestDialRefusal(t *testing.T) {
 					}
 				}}
 				start := time.Now()
-				_, err := dialPipe(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
+				_, err := dialerOver(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
 				took := time.Since(start)
 				var refused *HandshakeError
 				if !errors.As(err, &refused) || refused.Status != 403 || refused.Response == nil || refused.Response.Header.Get("X-Reason") != "why" {
@@ -76,11 +76,11 @@ func TestDialRefusal(t *testing.T) {
 func TestDialHangUpBeforeAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		link := &pipeLink{serve: func(c net.Conn) {
-			_, response, _, _ := handshakeServe(nil, dialRequest(c, Hybi00))
+			_, response, _, _ := serve(nil, readRequest(c, Hybi00))
 			io.WriteString(c, response[:len(response)-9])
 		}}
-		_, err := dialPipe(Dialer{Version: Hybi00}, link).Dial(t.Context(), "ws://lab.example/")
-		if !errors.Is(err, io.ErrUnexpectedEOF) || handshakeStatus(err) != 101 || !strings.Contains(err.Error(), "bytes of the response") {
+		_, err := dialerOver(Dialer{Version: Hybi00}, link).Dial(t.Context(), "ws://lab.example/")
+		if !errors.Is(err, io.ErrUnexpectedEOF) || statusOf(err) != 101 || !strings.Contains(err.Error(), "bytes of the response") {
 			t.Errorf("%v, want io.ErrUnexpectedEOF with the status of the head", err)
 		}
 		link.checkClosed(t)
@@ -91,10 +91,10 @@ func TestDialHangUp(t *testing.T) {
 	for sent, words := range map[string]string{"": "after 0 bytes", "HTTP/1.1 101": "after 12 bytes"} {
 		synctest.Test(t, func(t *testing.T) {
 			link := &pipeLink{serve: func(c net.Conn) {
-				readTestHead(c)
+				readHead(c)
 				io.WriteString(c, sent)
 			}}
-			_, err := dialPipe(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
+			_, err := dialerOver(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
 			if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), words) || !strings.HasPrefix(err.Error(), "websocket: ") {
 				t.Errorf("%v, want io.ErrUnexpectedEOF %s", err, words)
 			}

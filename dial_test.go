@@ -20,41 +20,15 @@ import (
 	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
-// dialRequest reads a request as a server of version v does.
-func dialRequest(nc net.Conn, v Version) string {
-	request := readTestHead(nc)
-	if v == Hybi00 {
-		key3 := make([]byte, key3Len)
-		io.ReadFull(nc, key3)
-		request += string(key3)
-	}
-	return request
-}
-
-// dialAnswer plays a server of version v that sends more behind its answer, in
-// pieces of this size, and reads to the end.
-func dialAnswer(v Version, more string, size int) func(net.Conn) {
-	return func(nc net.Conn) {
-		_, response, _, err := handshakeServe(nil, dialRequest(nc, v))
-		if err != nil {
-			response = err.Error()
-		}
-		for piece := range slices.Chunk([]byte(response+more), size) {
-			nc.Write(piece)
-		}
-		io.Copy(io.Discard, nc)
-	}
-}
-
 // "A frame in the same segment as the handshake, for client, in every version:
 // delivered."
 func TestDialFrameInSameSegment(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		for _, size := range []int{1, 3, 100, 1 << 20} {
 			synctest.Test(t, func(t *testing.T) {
-				more := strings.Repeat(handshakeHello(v, ServerSide), 500) // more than one read takes
-				link := &pipeLink{serve: dialAnswer(v, more, size)}
-				c, err := dialPipe(Dialer{Version: v}, link).Dial(t.Context(), "ws://lab.example/")
+				more := strings.Repeat(helloOf(v, ServerSide), 500) // more than one read takes
+				link := &pipeLink{serve: answerWith(v, more, size)}
+				c, err := dialerOver(Dialer{Version: v}, link).Dial(t.Context(), "ws://lab.example/")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -73,11 +47,11 @@ func TestDialFrameInSameSegment(t *testing.T) {
 }
 
 func TestDialLeavesNoDeadline(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		synctest.Test(t, func(t *testing.T) {
-			link := &pipeLink{serve: dialAnswer(v, "", 1<<20)}
+			link := &pipeLink{serve: answerWith(v, "", 1<<20)}
 			nc, _ := link.dial(t.Context(), "", "")
-			watched := &upgradeDeadlines{Conn: nc}
+			watched := &deadlineLog{Conn: nc}
 			c, err := (&Dialer{Version: v}).Handshake(t.Context(), watched, "ws://lab.example/")
 			if err != nil {
 				t.Fatal(err)
@@ -96,22 +70,22 @@ var dialStages = []struct {
 	status int // of the refusal that arrives before, if one does
 }{
 	{"does not read the request", RFC6455, func(net.Conn) {}, 0},
-	{"does not answer", RFC6455, func(c net.Conn) { readTestHead(c) }, 0},
+	{"does not answer", RFC6455, func(c net.Conn) { readHead(c) }, 0},
 	{"sends half a response", RFC6455, func(c net.Conn) {
-		readTestHead(c)
+		readHead(c)
 		io.WriteString(c, "HTTP/1.1 101 x\r\n")
 	}, 0},
 	{"sends interim responses", RFC6455, func(c net.Conn) {
-		readTestHead(c)
+		readHead(c)
 		io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\n")
 	}, 0},
-	{"does not read key3", Hybi00, func(c net.Conn) { readTestHead(c) }, 0},
+	{"does not read key3", Hybi00, func(c net.Conn) { readHead(c) }, 0},
 	{"sends half the answer to key3", Hybi00, func(c net.Conn) {
-		_, response, _, _ := handshakeServe(nil, dialRequest(c, Hybi00))
+		_, response, _, _ := serve(nil, readRequest(c, Hybi00))
 		io.WriteString(c, response[:len(response)-8])
 	}, 0},
 	{"sends half a refusal's body", RFC6455, func(c net.Conn) {
-		readTestHead(c)
+		readHead(c)
 		io.WriteString(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\nbecau")
 	}, 403},
 }
@@ -145,7 +119,7 @@ func TestDialInterrupted(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						over := make(chan struct{})
 						link := &pipeLink{serve: func(c net.Conn) { stage.server(c); <-over }}
-						d := dialPipe(Dialer{Version: stage.v}, link)
+						d := dialerOver(Dialer{Version: stage.v}, link)
 						if crude {
 							d.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 								nc, err := link.dial(ctx, network, addr)
@@ -159,7 +133,7 @@ func TestDialInterrupted(t *testing.T) {
 						if took := time.Since(start); took != after {
 							t.Errorf("returned after %v, want %v, when it was to end", took, after)
 						}
-						if status := handshakeStatus(err); status != stage.status || status == 0 && !errors.Is(err, end.want) {
+						if status := statusOf(err); status != stage.status || status == 0 && !errors.Is(err, end.want) {
 							t.Errorf("%v, want the refusal if one came (%d), and else %v", err, stage.status, end.want)
 						}
 						link.checkClosed(t)
@@ -175,7 +149,7 @@ func TestDialInterrupted(t *testing.T) {
 func TestDialTimeoutCoversDialing(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{0: 10 * time.Second, time.Second: time.Second} {
 		synctest.Test(t, func(t *testing.T) {
-			d := &Dialer{Config: Config{HandshakeTimeout: timeout}, Proxy: dialNoProxy}
+			d := &Dialer{Config: Config{HandshakeTimeout: timeout}, Proxy: noProxy}
 			d.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 				<-ctx.Done()
 				return nil, ctx.Err()
@@ -193,7 +167,7 @@ func TestDialTimeoutCoversDialing(t *testing.T) {
 func TestDialTimeoutIsNotExtended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		link := &pipeLink{serve: func(c net.Conn) {
-			readTestHead(c)
+			readHead(c)
 			io.WriteString(c, "HTTP/1.1 101 x\r\nX: ")
 			for {
 				<-time.After(300 * time.Millisecond)
@@ -203,7 +177,7 @@ func TestDialTimeoutIsNotExtended(t *testing.T) {
 			}
 		}}
 		start := time.Now()
-		_, err := dialPipe(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
+		_, err := dialerOver(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
 		if took := time.Since(start); took != 10*time.Second || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v after %v; want context.DeadlineExceeded after 10s", err, took)
 		}
@@ -216,7 +190,7 @@ func TestDialEndlessHeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := 0
 		link := &pipeLink{serve: func(c net.Conn) {
-			readTestHead(c)
+			readHead(c)
 			io.WriteString(c, "HTTP/1.1 101 x\r\n")
 			for {
 				n, err := io.WriteString(c, "X-Filler: 0123456789\r\n")
@@ -225,7 +199,7 @@ func TestDialEndlessHeader(t *testing.T) {
 				}
 			}
 		}}
-		_, err := dialPipe(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
+		_, err := dialerOver(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
 		if err == nil || !strings.Contains(err.Error(), "65536 bytes") {
 			t.Errorf("%v, want an error that names the limit", err)
 		}
@@ -239,7 +213,7 @@ func TestDialEndlessHeader(t *testing.T) {
 
 func TestDialFails(t *testing.T) {
 	failure := errors.New("no route")
-	d := &Dialer{Proxy: dialNoProxy, DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, failure }}
+	d := &Dialer{Proxy: noProxy, DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, failure }}
 	if _, err := d.Dial(t.Context(), "ws://lab.example/"); !errors.Is(err, failure) || !strings.HasPrefix(err.Error(), "websocket: ") {
 		t.Errorf("%v, want an error of this package that wraps %v", err, failure)
 	}
@@ -269,7 +243,7 @@ func TestDialChecksFirst(t *testing.T) {
 		if _, err := d.Handshake(t.Context(), client, "ws://lab.example/"); err == nil {
 			t.Errorf("%s: no error of Handshake", name)
 		}
-		acceptCheckClosed(t, server)
+		checkPeerClosed(t, server)
 		if told != 2 {
 			t.Errorf("%s: trace was told %d failures, want those of Dial and Handshake", name, told)
 		}
@@ -280,16 +254,16 @@ func TestDialTrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
 		d := Dialer{Config: Config{Trace: &Trace{
-			HandshakeFailed: func(_ *http.Request, err error) { told = append(told, fmt.Sprint(handshakeStatus(err))) },
+			HandshakeFailed: func(_ *http.Request, err error) { told = append(told, fmt.Sprint(statusOf(err))) },
 			Opened:          func(c *Conn) { told = append(told, c.Version().String()) },
 		}}}
-		c, err := dialPipe(d, &pipeLink{serve: dialAnswer(RFC6455, "", 1<<20)}).Dial(t.Context(), "ws://lab.example/")
+		c, err := dialerOver(d, &pipeLink{serve: answerWith(RFC6455, "", 1<<20)}).Dial(t.Context(), "ws://lab.example/")
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.Close()
-		dialPipe(d, &pipeLink{serve: func(c net.Conn) {
-			readTestHead(c)
+		dialerOver(d, &pipeLink{serve: func(c net.Conn) {
+			readHead(c)
 			io.WriteString(c, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 		}}).Dial(t.Context(), "ws://lab.example/")
 		if want := []string{"rfc6455", "404"}; !slices.Equal(told, want) {
@@ -311,7 +285,7 @@ func TestDialOptionsArrive(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		jar, err := cookiejar.New(nil)
 		if err != nil {
 			t.Fatal(err)
@@ -343,42 +317,31 @@ func TestDialUnixSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewUnstartedServer(upgradeEcho(&Upgrader{}, nil))
+	srv := httptest.NewUnstartedServer(echoOnceHandler(&Upgrader{}, nil))
 	srv.Listener.Close()
 	srv.Listener = l
 	srv.Start()
 	defer srv.Close()
-	d := &Dialer{Proxy: dialNoProxy, DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+	d := &Dialer{Proxy: noProxy, DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
 		if addr != "lab.example:80" {
 			t.Errorf("asked to dial %q", addr)
 		}
 		return new(net.Dialer).DialContext(ctx, "unix", l.Addr().String())
 	}}
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		d.Version = v
 		c, err := d.Dial(t.Context(), "ws://lab.example/")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		dialEcho(t, c)
+		checkEcho(t, c)
 	})
-}
-
-// dialEcho fails the test unless c leads to something that echoes.
-func dialEcho(t *testing.T, c *Conn) {
-	t.Helper()
-	if err := c.WriteMessage(Text, []byte("to and fro")); err != nil {
-		t.Fatal(err)
-	}
-	if _, got, err := c.ReadMessage(); err != nil || string(got) != "to and fro" {
-		t.Fatalf("echo %q, %v", got, err)
-	}
 }
 
 // The context is about the handshake alone.
 func TestDialOutlivesContext(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		synctest.Test(t, func(t *testing.T) {
 			client, server := net.Pipe()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -388,7 +351,7 @@ func TestDialOutlivesContext(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				upgradeEchoOnce(c)
+				echoOnce(c)
 				c.Close()
 			}()
 			c, err := (&Dialer{Version: v}).Handshake(ctx, client, "ws://lab.example/")
@@ -398,7 +361,7 @@ func TestDialOutlivesContext(t *testing.T) {
 			synctest.Wait() // the server has returned as well
 			cancel()
 			<-time.After(time.Hour)
-			dialEcho(t, c)
+			checkEcho(t, c)
 			c.Close()
 		})
 	})
@@ -406,11 +369,11 @@ func TestDialOutlivesContext(t *testing.T) {
 
 // A server that is asked for a version it does not take says which it does.
 func TestDialVersionNotTaken(t *testing.T) {
-	srv := httptest.NewServer(upgradeEcho(&Upgrader{Versions: []Version{RFC6455, Hybi07}}, nil))
+	srv := httptest.NewServer(echoOnceHandler(&Upgrader{Versions: []Version{RFC6455, Hybi07}}, nil))
 	defer srv.Close()
 	for _, v := range []Version{Hybi10, Hybi00, Hixie75} {
 		_, err := (&Dialer{Version: v}).Dial(t.Context(), strings.Replace(srv.URL, "http", "ws", 1))
-		if handshakeStatus(err) != 426 || !strings.Contains(err.Error(), "13, 7") {
+		if statusOf(err) != 426 || !strings.Contains(err.Error(), "13, 7") {
 			t.Errorf("%v: %v; want status 426 and the versions 13, 7", v, err)
 		}
 	}

@@ -25,9 +25,9 @@ import (
 // liking for HTTP/2. Whatever name is dialed leads to it.
 func dialTLSServer(t *testing.T) (d Dialer, addr string) {
 	t.Helper()
-	serverConfig, clientConfig := acceptTLS(t, "lab.example")
+	serverConfig, clientConfig := newTLSConfigs(t, "lab.example")
 	clientConfig.ServerName = ""
-	srv := httptest.NewUnstartedServer(upgradeEcho(&Upgrader{}, nil))
+	srv := httptest.NewUnstartedServer(echoOnceHandler(&Upgrader{}, nil))
 	srv.EnableHTTP2 = true
 	srv.TLS = serverConfig
 	srv.TLS.NextProtos = []string{"h2", "http/1.1"}
@@ -35,7 +35,7 @@ func dialTLSServer(t *testing.T) (d Dialer, addr string) {
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	addr = srv.Listener.Addr().String()
-	d.TLSConfig, d.Proxy = clientConfig, dialNoProxy
+	d.TLSConfig, d.Proxy = clientConfig, noProxy
 	d.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, network, addr)
 	}
@@ -107,7 +107,7 @@ func TestDialChecksCertificate(t *testing.T) {
 				if got := c.NetConn().(*tls.Conn).ConnectionState().NegotiatedProtocol; got != "http/1.1" {
 					t.Errorf("ALPN chose %q, want http/1.1", got)
 				}
-				dialEcho(t, c)
+				checkEcho(t, c)
 			})
 		}
 	}
@@ -115,21 +115,21 @@ func TestDialChecksCertificate(t *testing.T) {
 
 func TestDialOverTLSEveryVersion(t *testing.T) {
 	d, _ := dialTLSServer(t)
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		d.Version = v
 		c, err := d.Dial(t.Context(), "wss://lab.example/")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		dialEcho(t, c)
+		checkEcho(t, c)
 	})
 }
 
 // A tls.Conn tells its peer before it closes, and waits 5 seconds if that does
 // not read. An interrupted handshake does not.
 func TestDialTLSInterrupted(t *testing.T) {
-	serverConfig, clientConfig := acceptTLS(t, "lab.example")
+	serverConfig, clientConfig := newTLSConfigs(t, "lab.example")
 	overTLS := func(steps ...func(net.Conn)) func(net.Conn) {
 		return func(c net.Conn) {
 			tc := tls.Server(c, serverConfig)
@@ -144,18 +144,18 @@ func TestDialTLSInterrupted(t *testing.T) {
 			io.ReadFull(c, make([]byte, 5))
 		},
 		"request is not read": overTLS(func(c net.Conn) { c.(*tls.Conn).Handshake() }),
-		"no response":         overTLS(func(c net.Conn) { readTestHead(c) }),
-		"half a response":     overTLS(func(c net.Conn) { readTestHead(c) }, sendStep("HTTP/1.1 101 x\r\n")),
-		"half a refusal": overTLS(func(c net.Conn) { readTestHead(c) },
+		"no response":         overTLS(func(c net.Conn) { readHead(c) }),
+		"half a response":     overTLS(func(c net.Conn) { readHead(c) }, sendStep("HTTP/1.1 101 x\r\n")),
+		"half a refusal": overTLS(func(c net.Conn) { readHead(c) },
 			sendStep("HTTP/1.1 403 x\r\nContent-Length: 5\r\n\r\nbe")),
-		"wrong answer": overTLS(func(c net.Conn) { readTestHead(c) }, sendStep("HTTP/1.1 101 x\r\n\r\n")),
+		"wrong answer": overTLS(func(c net.Conn) { readHead(c) }, sendStep("HTTP/1.1 101 x\r\n\r\n")),
 	}
 	for name, server := range stages {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				over := make(chan struct{})
 				link := &pipeLink{serve: func(c net.Conn) { server(c); <-over }}
-				d := dialPipe(Dialer{TLSConfig: clientConfig}, link)
+				d := dialerOver(Dialer{TLSConfig: clientConfig}, link)
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(httphead.BodyWait/2, cancel)
 				start := time.Now()
@@ -163,7 +163,7 @@ func TestDialTLSInterrupted(t *testing.T) {
 				want := httphead.BodyWait / 2
 				if name == "wrong answer" {
 					want = 0
-				} else if handshakeStatus(err) != 403 && !errors.Is(err, context.Canceled) {
+				} else if statusOf(err) != 403 && !errors.Is(err, context.Canceled) {
 					t.Errorf("%v, want context.Canceled, or the refusal", err)
 				}
 				if took := time.Since(start); err == nil || took != want {
@@ -182,18 +182,18 @@ func TestDialTLSInterrupted(t *testing.T) {
 
 // The same after a proxy that speaks TLS itself: TLS in TLS.
 func TestDialTLSInTLSInterrupted(t *testing.T) {
-	serverConfig, clientConfig := acceptTLS(t, "lab.example", "p.test")
+	serverConfig, clientConfig := newTLSConfigs(t, "lab.example", "p.test")
 	synctest.Test(t, func(t *testing.T) {
 		over := make(chan struct{})
 		link := &pipeLink{serve: func(c net.Conn) {
 			outer := tls.Server(c, serverConfig)
-			readTestHead(outer)
+			readHead(outer)
 			io.WriteString(outer, "HTTP/1.1 200 OK\r\n\r\n")
 			inner := tls.Server(outer, serverConfig)
-			readTestHead(inner)
+			readHead(inner)
 			<-over
 		}}
-		d := dialPipe(Dialer{TLSConfig: clientConfig}, link)
+		d := dialerOver(Dialer{TLSConfig: clientConfig}, link)
 		d.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("https://p.test") }
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
@@ -212,7 +212,7 @@ func TestDialTLSInTLSInterrupted(t *testing.T) {
 
 // Every version through an HTTP proxy: a tunnel for ws as well as for wss.
 func TestDialThroughProxy(t *testing.T) {
-	srv := httptest.NewServer(upgradeEcho(&Upgrader{}, nil))
+	srv := httptest.NewServer(echoOnceHandler(&Upgrader{}, nil))
 	defer srv.Close()
 	asked := make(chan string, 1)
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -222,7 +222,7 @@ func TestDialThroughProxy(t *testing.T) {
 	}))
 	defer proxy.Close()
 	addr := srv.Listener.Addr().String()
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		d := &Dialer{Version: v, Proxy: func(r *http.Request) (*url.URL, error) {
 			if r.URL.Scheme != "http" || r.URL.Host != addr {
 				t.Errorf("asked for the proxy to %v", r.URL)
@@ -237,7 +237,7 @@ func TestDialThroughProxy(t *testing.T) {
 		if got, want := <-asked, "CONNECT "+addr+" Basic"; got != want {
 			t.Errorf("proxy was asked %q, want %q", got, want)
 		}
-		dialEcho(t, c)
+		checkEcho(t, c)
 	})
 }
 
@@ -246,7 +246,7 @@ func TestDialProxyRefuses(t *testing.T) {
 	defer proxy.Close()
 	d := &Dialer{Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }}
 	_, err := d.Dial(t.Context(), "ws://lab.example/")
-	if handshakeStatus(err) != 404 || !strings.Contains(err.Error(), "proxy") {
+	if statusOf(err) != 404 || !strings.Contains(err.Error(), "proxy") {
 		t.Errorf("%v, want status 404 of the proxy", err)
 	}
 }
@@ -271,7 +271,7 @@ func TestDialProxyFromEnvironment(t *testing.T) {
 				return
 			}
 			defer nc.Close()
-			asked <- readTestHead(nc)
+			asked <- readHead(nc)
 		}()
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 		setting := "=http://" + l.Addr().String()
@@ -297,7 +297,7 @@ func TestDialWithoutTLS(t *testing.T) {
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
 	defer s.Close()
-	_, err := (&Dialer{Proxy: dialNoProxy}).Dial(t.Context(), "ws://"+s.Listener.Addr().String())
+	_, err := (&Dialer{Proxy: noProxy}).Dial(t.Context(), "ws://"+s.Listener.Addr().String())
 	if err == nil || !strings.Contains(err.Error(), "HTTPS server") {
 		t.Errorf("Dial: %v, want what the server says", err)
 	}

@@ -7,23 +7,6 @@ import (
 	"testing"
 )
 
-// zipHandshakes does both opening handshakes, each feeding the other.
-func zipHandshakes(t testing.TB, up *Upgrader, d *Dialer) (*ServerHandshake, *ClientHandshake) {
-	t.Helper()
-	client, err := NewClientHandshake(d, "ws://a.example/")
-	if err != nil {
-		t.Fatal(err)
-	}
-	server, response, _, err := handshakeServe(up, string(client.AppendRequest(nil)))
-	if err == nil {
-		_, err = client.Feed([]byte(response))
-	}
-	if err != nil || !server.Done() || !client.Done() {
-		t.Fatalf("handshake: %v", err)
-	}
-	return server, client
-}
-
 // Before a handshake is done it is not known what follows it.
 func TestParserAndEncoderAreThereWhenDone(t *testing.T) {
 	server := NewServerHandshake(nil)
@@ -39,10 +22,10 @@ func TestParserAndEncoderAreThereWhenDone(t *testing.T) {
 // Messages refer to those before them, however often the handshake is asked for
 // what makes and reads them.
 func TestEncodersAndParsersMeet(t *testing.T) {
-	for _, tt := range zipConfigs {
+	for _, tt := range compressionOptions {
 		t.Run(tt.name, func(t *testing.T) {
-			server, client := zipHandshakes(t, &Upgrader{Config: Config{Compression: tt.server}}, &Dialer{Config: Config{Compression: tt.client}})
-			for i, want := range zipMessages(24) {
+			server, client := handshakes(t, &Upgrader{Config: Config{Compression: tt.server}}, &Dialer{Config: Config{Compression: tt.client}})
+			for i, want := range mixedMessages(24) {
 				wire, err := client.Encoder().AppendMessage(nil, Binary, want)
 				if err != nil {
 					t.Fatal(err)
@@ -72,7 +55,7 @@ func TestEncodersAndParsersMeet(t *testing.T) {
 // forgetting anything, what the function AppendMessage refuses.
 func TestEncoderThresholdAndRefusals(t *testing.T) {
 	z := &Compression{Threshold: 100}
-	server, client := zipHandshakes(t, &Upgrader{Config: Config{Compression: z}}, &Dialer{Config: Config{Compression: z}})
+	server, client := handshakes(t, &Upgrader{Config: Config{Compression: z}}, &Dialer{Config: Config{Compression: z}})
 	p := []byte(strings.Repeat("text ", 20))
 	for n, rsv := range map[int]byte{99: 0, 100: rsvCompressed} {
 		wire, err := server.Encoder().AppendMessage([]byte("before"), Text, p[:n])
@@ -100,7 +83,7 @@ func TestEncoderThresholdAndRefusals(t *testing.T) {
 // is.
 func TestEncoderLeavesControlFrames(t *testing.T) {
 	z := &Compression{Threshold: 1}
-	server, client := zipHandshakes(t, &Upgrader{Config: Config{Compression: z}}, &Dialer{Config: Config{Compression: z}})
+	server, client := handshakes(t, &Upgrader{Config: Config{Compression: z}}, &Dialer{Config: Config{Compression: z}})
 	p := []byte(strings.Repeat("control ", 15))
 	for _, typ := range []MessageType{Ping, Pong} {
 		wire, err := server.Encoder().AppendMessage(nil, typ, p)

@@ -26,17 +26,17 @@ func TestHixieFraming(t *testing.T) {
 		{"type 7f is dropped too", "7f 00 80 ff 00 44 ff", []string{`Text "D"`}, 0},
 		{"length zero", "80 00 00 46 ff", []string{`Text "F"`}, 0},
 		{"length zero of type fe", "fe 00 00 46 ff", []string{`Text "F"`}, 0},
-		{"Close", "ff 00", []string{coreClosed}, 0},
-		{"Close with a zero before the length", "ff 80 00", []string{coreClosed}, 0},
-		{"Close with many zeros", "ff 8080808080808080 00", []string{coreClosed}, 0},
+		{"Close", "ff 00", []string{closedWithoutCode}, 0},
+		{"Close with a zero before the length", "ff 80 00", []string{closedWithoutCode}, 0},
+		{"Close with many zeros", "ff 8080808080808080 00", []string{closedWithoutCode}, 0},
 		{"length that never ends", "80 ffffffffffffffffff 7f", nil, StatusMessageTooBig},
 		{"bytes that are not UTF-8", "00 c328 ff", []string{`Text "�("`}, 0},
 
 		{"empty text", "00 ff", []string{`Text ""`}, 0},
 		{"U+0000 in text", "00 610062 ff", []string{`Text "a\x00b"`}, 0},
 		{"three messages", "00 61 ff 00 62 ff 00 63 ff", []string{`Text "a"`, `Text "b"`, `Text "c"`}, 0},
-		{"Close after text", "00 61 ff ff 00", []string{`Text "a"`, coreClosed}, 0},
-		{"data after Close", "ff 00 00 61 ff", []string{coreClosed}, 0},
+		{"Close after text", "00 61 ff ff 00", []string{`Text "a"`, closedWithoutCode}, 0},
+		{"data after Close", "ff 00 00 61 ff", []string{closedWithoutCode}, 0},
 		{"unfinished text", "00 6162", nil, 0},
 		{"unfinished character", "00 61 ff 00 e282", []string{`Text "a"`}, 0},
 		{"unfinished length", "80 81", nil, 0},
@@ -44,11 +44,11 @@ func TestHixieFraming(t *testing.T) {
 		{"nothing but skipped frames", "80 01 ff 01 ff 80 00", nil, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			coreEachSide(t, coreHixie, func(t *testing.T, v Version, side Side) {
+			eachSide(t, hixieVersions, func(t *testing.T, v Version, side Side) {
 				for _, n := range []int{1, 2, 3, 1 << 20} {
-					got := coreParse(v, side, Config{}, coreCut([][]byte{coreHex(t, tt.sent)}, n))
-					coreWantHeard(t, got.heard, tt.heard)
-					coreWantCode(t, got.err, tt.code, coreEndsClosed(tt.heard))
+					got := replayFrames(v, side, Config{}, cut([][]byte{unhex(t, tt.sent)}, n))
+					wantHeard(t, got.heard, tt.heard)
+					wantCode(t, got.err, tt.code, endsClosed(tt.heard))
 				}
 			})
 		})
@@ -77,14 +77,14 @@ func TestHixieReplacesInvalidUTF8(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			wire := append(append([]byte{0}, tt.sent...), 0xff)
 			want := []string{fmt.Sprintf("Text %q", tt.want)}
-			coreEachSide(t, coreHixie, func(t *testing.T, v Version, side Side) {
+			eachSide(t, hixieVersions, func(t *testing.T, v Version, side Side) {
 				for n := 1; n < 9; n++ {
-					coreWantHeard(t, coreParse(v, side, Config{}, coreCut([][]byte{wire}, n)).heard, want)
+					wantHeard(t, replayFrames(v, side, Config{}, cut([][]byte{wire}, n)).heard, want)
 				}
-				coreWantHeard(t, coreParse(v, side, Config{}, [][]byte{wire}).heard, want)
+				wantHeard(t, replayFrames(v, side, Config{}, [][]byte{wire}).heard, want)
 			})
 			for room := utf8.UTFMax; room < 12; room++ {
-				if got := coreDecodeInSteps(t, Hybi00, wire, room); got != tt.want {
+				if got := decodeInSteps(t, Hybi00, wire, room); got != tt.want {
 					t.Errorf("room for %d at a time: text is %.99q, want %.99q", room, got, tt.want)
 				}
 			}
@@ -95,8 +95,8 @@ func TestHixieReplacesInvalidUTF8(t *testing.T) {
 	}
 }
 
-// coreDecodeInSteps decodes one message with room for so many bytes at a time.
-func coreDecodeInSteps(t *testing.T, v Version, wire []byte, room int) (text string) {
+// decodeInSteps decodes one message with room for so many bytes at a time.
+func decodeInSteps(t *testing.T, v Version, wire []byte, room int) (text string) {
 	t.Helper()
 	d := newDecoder(v, ClientSide, &Config{})
 	for range 10 * len(wire) {
@@ -126,8 +126,8 @@ func TestHixieLimitCountsReplacedText(t *testing.T) {
 		code  StatusCode
 	}{{30, 0}, {29, StatusMessageTooBig}} {
 		for _, n := range []int{1, 4, 100} {
-			got := coreParse(Hybi00, ServerSide, Config{MaxMessageSize: tt.limit}, coreCut([][]byte{wire}, n))
-			coreWantCode(t, got.err, tt.code, false)
+			got := replayFrames(Hybi00, ServerSide, Config{MaxMessageSize: tt.limit}, cut([][]byte{wire}, n))
+			wantCode(t, got.err, tt.code, false)
 		}
 	}
 }
@@ -135,9 +135,9 @@ func TestHixieLimitCountsReplacedText(t *testing.T) {
 // A text without end fails at the limit, not after it.
 func TestHixieEndlessText(t *testing.T) {
 	wire := append([]byte{0}, bytes.Repeat([]byte("a"), 5000)...)
-	coreEachSide(t, coreHixie, func(t *testing.T, v Version, side Side) {
-		fed, _, err := coreFeed(v, side, Config{MaxMessageSize: 1000}, wire, 1)
-		if coreCode(err) != StatusMessageTooBig || fed != 1002 {
+	eachSide(t, hixieVersions, func(t *testing.T, v Version, side Side) {
+		fed, _, err := feed(v, side, Config{MaxMessageSize: 1000}, wire, 1)
+		if codeOf(err) != StatusMessageTooBig || fed != 1002 {
 			t.Errorf("error %v after %d bytes, want %d after 1002", err, fed, StatusMessageTooBig)
 		}
 	})
@@ -158,8 +158,8 @@ func TestParseFrameHixie(t *testing.T) {
 		{"nothing", "", Frame{}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, v := range coreHixie {
-				f, n, err := ParseFrame(coreHex(t, tt.sent), v)
+			for _, v := range hixieVersions {
+				f, n, err := ParseFrame(unhex(t, tt.sent), v)
 				if tt.n == 0 && err != io.ErrUnexpectedEOF || tt.n > 0 && err != nil {
 					t.Errorf("%v: error %v", v, err)
 				}
@@ -174,7 +174,7 @@ func TestParseFrameHixie(t *testing.T) {
 // A frame costs what it holds, not what stands behind it.
 func TestParseFrameHixieMemory(t *testing.T) {
 	wire := bytes.Repeat([]byte("\x00Hello\xff"), 10_000)
-	got := coreAllocated(func() {
+	got := leastAllocated(func() {
 		for rest := wire; len(rest) > 0; {
 			_, n, err := ParseFrame(rest, Hybi00)
 			if err != nil {
@@ -190,7 +190,7 @@ func TestParseFrameHixieMemory(t *testing.T) {
 
 func TestHixieErrorsWrapErrUnsupported(t *testing.T) {
 	for _, typ := range []MessageType{Binary, Ping, Pong} {
-		for _, v := range coreHixie {
+		for _, v := range hixieVersions {
 			if _, err := AppendMessage(nil, v, ClientSide, typ, nil); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), typ.String()) {
 				t.Errorf("%v on %v: error is %v, want errors.ErrUnsupported in it, and the type", typ, v, err)
 			}

@@ -37,21 +37,21 @@ func TestAppendFrame(t *testing.T) {
 		{"65536 bytes, masked", Frame{Fin: true, Opcode: Binary, Masked: true, MaskKey: key, Payload: make([]byte, 65536)}, "82 ff 0000000000010000 37fa213d 37fa"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			want := coreHex(t, tt.want)
-			for _, v := range coreHybi {
+			want := unhex(t, tt.want)
+			for _, v := range hybiVersions {
 				got, err := AppendFrame([]byte("before"), v, tt.frame)
 				if err != nil || !bytes.HasPrefix(got, append([]byte("before"), want...)) {
 					t.Errorf("%v: AppendFrame gives % x, error %v: want % x", v, got[:min(30, len(got))], err, want)
 				}
-				coreTestReparse(t, v, tt.frame, got[len("before"):])
+				testReparse(t, v, tt.frame, got[len("before"):])
 			}
 		})
 	}
 }
 
-// coreTestReparse parses what AppendFrame gave, with other bytes behind it, and
+// testReparse parses what AppendFrame gave, with other bytes behind it, and
 // checks that of each beginning no frame comes.
-func coreTestReparse(t *testing.T, v Version, f Frame, wire []byte) {
+func testReparse(t *testing.T, v Version, f Frame, wire []byte) {
 	t.Helper()
 	got, n, err := ParseFrame(append(wire[:len(wire):len(wire)], 0xff, 0), v)
 	if err != nil || n != len(wire) {
@@ -151,7 +151,7 @@ func TestAppendMessage(t *testing.T) {
 		{Ping, []byte("p")}, {Pong, make([]byte, 125)},
 	} {
 		t.Run(fmt.Sprintf("%v of %d", m.Type, len(m.Data)), func(t *testing.T) {
-			coreEachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+			eachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
 				if v.hixie() && m.Type != Text {
 					return // TestAppendMessageRefuses
 				}
@@ -163,8 +163,8 @@ func TestAppendMessage(t *testing.T) {
 				if !bytes.Equal(sent, m.Data) {
 					t.Error("AppendMessage has changed the message")
 				}
-				got := coreParse(v, side, Config{}, [][]byte{wire[len("before"):]})
-				coreWantHeard(t, got.heard, []string{coreText(m)})
+				got := replayFrames(v, side, Config{}, [][]byte{wire[len("before"):]})
+				wantHeard(t, got.heard, []string{describe(m)})
 			})
 		})
 	}
@@ -182,7 +182,7 @@ func TestAppendMessageRefuses(t *testing.T) {
 		{"Continuation", Continuation, "", true, false},
 		{"opcode 3", 3, "", true, true},
 		{"opcode 255", 255, "", true, true},
-		{"Ping of 126 bytes", Ping, core125 + "x", true, true},
+		{"Ping of 126 bytes", Ping, text125 + "x", true, true},
 		{"Ping", Ping, "", false, true},
 		{"Pong", Pong, "", false, true},
 		{"Binary", Binary, "a", false, true},
@@ -192,7 +192,7 @@ func TestAppendMessageRefuses(t *testing.T) {
 		{"surrogate", Text, "\xed\xa0\x80", false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			coreEachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+			eachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
 				got, err := AppendMessage([]byte("before"), v, side, tt.typ, []byte(tt.payload))
 				if refused := tt.hybi || v.hixie(); refused != (err != nil) || refused && string(got) != "before" {
 					t.Errorf("appends % x, error %v", got[len("before"):], err)
@@ -218,8 +218,8 @@ func TestAppendClose(t *testing.T) {
 		{"code and reason", 1001, "bye", "03e9 627965", ""},
 		{"private code", 4999, "é", "1387 c3a9", ""},
 		{"no code", StatusNoStatusReceived, "", "", ""},
-		{"reason of 123 bytes", 1000, core125[:123], "03e8" + fmt.Sprintf("%x", core125[:123]), ""},
-		{"reason of 124 bytes", 1000, core125[:124], "", "124 bytes"},
+		{"reason of 123 bytes", 1000, text125[:123], "03e8" + fmt.Sprintf("%x", text125[:123]), ""},
+		{"reason of 124 bytes", 1000, text125[:124], "", "124 bytes"},
 		{"reason without code", StatusNoStatusReceived, "why", "", "1005"},
 		{"reason not UTF-8", 1000, "\xff", "", "UTF-8"},
 		{"code 0", 0, "", "", "0 may not"},
@@ -231,7 +231,7 @@ func TestAppendClose(t *testing.T) {
 		{"code 5000", 5000, "", "", "5000"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			coreEachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+			eachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
 				got, err := AppendClose([]byte("before"), v, side, tt.code, tt.reason)
 				if tt.fails != "" {
 					if err == nil || !strings.Contains(err.Error(), tt.fails) || string(got) != "before" {
@@ -242,13 +242,13 @@ func TestAppendClose(t *testing.T) {
 				if err != nil || !bytes.HasPrefix(got, []byte("before")) {
 					t.Fatalf("% x, error %v", got, err)
 				}
-				coreTestClose(t, v, side, got[len("before"):], coreHex(t, tt.want))
+				testClose(t, v, side, got[len("before"):], unhex(t, tt.want))
 			})
 		})
 	}
 }
 
-func coreTestClose(t *testing.T, v Version, side Side, wire, payload []byte) {
+func testClose(t *testing.T, v Version, side Side, wire, payload []byte) {
 	t.Helper()
 	switch v {
 	case Hixie75:
@@ -311,8 +311,8 @@ func TestParseFrameErrors(t *testing.T) {
 		{"length with the top bit set", "827f8000000000000000"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, v := range coreHybi {
-				if _, n, err := ParseFrame(coreHex(t, tt.wire), v); coreCode(err) != StatusProtocolError || n != 0 {
+			for _, v := range hybiVersions {
+				if _, n, err := ParseFrame(unhex(t, tt.wire), v); codeOf(err) != StatusProtocolError || n != 0 {
 					t.Errorf("%v: n %d, error %v: want a ProtocolError with %d", v, n, err, StatusProtocolError)
 				}
 			}
@@ -336,7 +336,7 @@ func TestAppendAllocatesNothing(t *testing.T) {
 	for _, size := range []int{0, 5, 125, 1024, 65536} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
 			p, dst := bytes.Repeat([]byte("a"), size), make([]byte, 0, size+maxHeader)
-			coreEachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+			eachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
 				f := Frame{Fin: true, Opcode: Text, Masked: side == ClientSide && !v.hixie(), Payload: p}
 				for name, run := range map[string]func() ([]byte, error){
 					"AppendFrame":   func() ([]byte, error) { return AppendFrame(dst, v, f) },

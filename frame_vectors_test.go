@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// coreFrameWants is what the frames of testdata/frames.json mean, by name.
-var coreFrameWants = map[string]struct {
+// frameWants is what the frames of testdata/frames.json mean, by name.
+var frameWants = map[string]struct {
 	heard  []string
 	side   Side // that such frames are sent to
 	length int  // of which the header says this, and the payload is not there
@@ -17,14 +17,14 @@ var coreFrameWants = map[string]struct {
 	"text Hello":               {heard: []string{`Text "Hello"`}},
 	"text ü世😀":                 {heard: []string{`Text "ü世😀"`}},
 	"text with U+0000":         {heard: []string{`Text "a\x00b"`}},
-	"close (76 only)":          {heard: []string{coreClosed}}, // in 75 those who send it mean the same
+	"close (76 only)":          {heard: []string{closedWithoutCode}}, // in 75 those who send it mean the same
 	"skip 5 bytes then text A": {heard: []string{`Text "A"`}},
 	"skip 128 bytes (2 byte length) then text B":             {heard: []string{`Text "B"`}},
 	"FF with length 3 is skipped, then text C":               {heard: []string{`Text "C"`}},
 	"skipped payload may contain FF":                         {heard: []string{`Text "L"`}},
 	"unknown sentinel type 01 discarded, then text D":        {heard: []string{`Text "D"`}},
 	"length zero, not FF: skip nothing, text F":              {heard: []string{`Text "F"`}},
-	"length with leading zero groups: FF 80 00 equals FF 00": {heard: []string{coreClosed}},
+	"length with leading zero groups: FF 80 00 equals FF 00": {heard: []string{closedWithoutCode}},
 
 	"text Hello masked":            {heard: []string{`Text "Hello"`}},
 	"text Hello unmasked (server)": {heard: []string{`Text "Hello"`}, side: ClientSide},
@@ -33,7 +33,7 @@ var coreFrameWants = map[string]struct {
 	"pong hi":                      {heard: []string{`Pong "hi"`}, side: ClientSide},
 	"fragments a b c":              {heard: []string{`Text "abc"`}},
 	"close 1000":                   {heard: []string{`Close 1000 ""`}},
-	"close empty":                  {heard: []string{coreClosed}},
+	"close empty":                  {heard: []string{closedWithoutCode}},
 	"header 125":                   {side: ClientSide, length: 125},
 	"header 126":                   {side: ClientSide, length: 126},
 	"header 65535":                 {side: ClientSide, length: 65535},
@@ -41,7 +41,7 @@ var coreFrameWants = map[string]struct {
 }
 
 func TestFrameVectors(t *testing.T) {
-	families := coreJSON[map[string][]struct{ Name, Hex string }](t, "frames.json")
+	families := readJSON[map[string][]struct{ Name, Hex string }](t, "frames.json")
 	for family, versions := range map[string][]Version{
 		"hixie-75/76":   {Hybi00, Hixie75},
 		"hybi-07/10/17": {RFC6455, Hybi10, Hybi07},
@@ -50,21 +50,21 @@ func TestFrameVectors(t *testing.T) {
 			t.Errorf("no frames of %s in testdata/frames.json", family)
 		}
 		for _, frame := range families[family] {
-			want, ok := coreFrameWants[frame.Name]
+			want, ok := frameWants[frame.Name]
 			if !ok {
 				t.Errorf("no expectation for %q", frame.Name)
 			}
 			for _, v := range versions {
 				t.Run(fmt.Sprint(v, " ", frame.Name), func(t *testing.T) {
-					wire := coreHex(t, frame.Hex)
+					wire := unhex(t, frame.Hex)
 					if want.length > 0 {
 						wire = append(wire, strings.Repeat("x", want.length)...)
 						want.heard = []string{fmt.Sprintf("Text %q", wire[len(wire)-want.length:])}
-						coreTestHeader(t, v, wire, want.length)
+						testHeader(t, v, wire, want.length)
 					}
-					coreTestHears(t, v, want.side, wire, want.heard)
+					testHears(t, v, want.side, wire, want.heard)
 					if v.hixie() { // where sides do not differ
-						coreTestHears(t, v, ClientSide, wire, want.heard)
+						testHears(t, v, ClientSide, wire, want.heard)
 					}
 				})
 			}
@@ -72,8 +72,8 @@ func TestFrameVectors(t *testing.T) {
 	}
 }
 
-// coreTestHeader checks that a header says length, and that we write it so.
-func coreTestHeader(t *testing.T, v Version, wire []byte, length int) {
+// testHeader checks that a header says length, and that we write it so.
+func testHeader(t *testing.T, v Version, wire []byte, length int) {
 	t.Helper()
 	header, payload := wire[:len(wire)-length], wire[len(wire)-length:]
 	if _, got, n, err := parseHybiHeader(header); got != int64(length) || n != len(header) || err != nil {
@@ -84,15 +84,15 @@ func coreTestHeader(t *testing.T, v Version, wire []byte, length int) {
 	}
 }
 
-// coreTestHears feeds wire to a Parser of side, whole and byte by byte, and
+// testHears feeds wire to a Parser of side, whole and byte by byte, and
 // checks what it hears, and that it could go on unless that was a Close.
-func coreTestHears(t *testing.T, v Version, side Side, wire []byte, want []string) {
+func testHears(t *testing.T, v Version, side Side, wire []byte, want []string) {
 	t.Helper()
 	for _, n := range []int{1, 1 << 20} {
-		got := coreParse(v, side, Config{}, coreCut([][]byte{wire}, n))
-		coreWantHeard(t, got.heard, want)
+		got := replayFrames(v, side, Config{}, cut([][]byte{wire}, n))
+		wantHeard(t, got.heard, want)
 		closed := len(want) > 0 && strings.HasPrefix(want[len(want)-1], "Close")
-		coreWantCode(t, got.err, 0, closed)
+		wantCode(t, got.err, 0, closed)
 	}
 }
 
@@ -118,17 +118,17 @@ func TestFrameReplies(t *testing.T) {
 			[]string{`Ping "p"`, `Text "ac"`}, "8a01 70  8102 6163", 0,
 		},
 		{"close 1000", "8882 37fa213d 3412", []string{`Close 1000 ""`}, "8802 03e8", 0},
-		{"close without code", "8880 37fa213d", []string{coreClosed}, "8800", 0},
+		{"close without code", "8880 37fa213d", []string{closedWithoutCode}, "8800", 0},
 		{"unmasked", "8102 4869", nil, "", StatusProtocolError},
 		{"length 2 in 16 bits", "81fe0002 37fa213d 7f93", nil, "", StatusProtocolError},
 	} {
 		for _, v := range []Version{RFC6455, Hybi10, Hybi07} {
 			t.Run(fmt.Sprint(v, " ", tt.name), func(t *testing.T) {
 				for _, n := range []int{1, 1 << 20} {
-					got := coreParse(v, ServerSide, Config{}, coreCut([][]byte{coreHex(t, tt.sent)}, n))
-					coreWantHeard(t, got.heard, tt.heard)
-					coreWantCode(t, got.err, tt.code, strings.HasPrefix(tt.name, "close"))
-					if want := coreHex(t, tt.reply); !bytes.Equal(got.replies, want) {
+					got := replayFrames(v, ServerSide, Config{}, cut([][]byte{unhex(t, tt.sent)}, n))
+					wantHeard(t, got.heard, tt.heard)
+					wantCode(t, got.err, tt.code, strings.HasPrefix(tt.name, "close"))
+					if want := unhex(t, tt.reply); !bytes.Equal(got.replies, want) {
 						t.Errorf("replies % x, want % x", got.replies, want)
 					}
 				}

@@ -10,42 +10,42 @@ import (
 
 // Responses of other servers, some odd, that must be taken.
 func TestClientAccepts(t *testing.T) {
-	lower := func(m handshakeMessage) handshakeMessage {
+	lower := func(m httpMessage) httpMessage {
 		m.fields = slices.Clone(m.fields)
 		for i := range m.fields {
 			m.fields[i][0] = strings.ToLower(m.fields[i][0])
 		}
 		return m
 	}
-	edits := map[string]func(handshakeMessage) handshakeMessage{
-		"as it is":                  func(m handshakeMessage) handshakeMessage { return m },
+	edits := map[string]func(httpMessage) httpMessage{
+		"as it is":                  func(m httpMessage) httpMessage { return m },
 		"names in lower case":       lower,
-		"Upgrade in lower case":     func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "websocket") },
-		"Upgrade in mixed case":     func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "WebSocket") },
-		"Connection in lower case":  func(m handshakeMessage) handshakeMessage { return m.with("Connection", "upgrade") },
-		"Connection in a list":      func(m handshakeMessage) handshakeMessage { return m.with("Connection", "keep-alive, Upgrade") },
-		"another reason":            func(m handshakeMessage) handshakeMessage { return m.withLine("HTTP/1.1 101 Dontcare") },
-		"no reason":                 func(m handshakeMessage) handshakeMessage { return m.withLine("HTTP/1.1 101 ") },
-		"no space after the status": func(m handshakeMessage) handshakeMessage { return m.withLine("HTTP/1.1 101") },
-		"Server and Date, as nginx adds": func(m handshakeMessage) handshakeMessage {
+		"Upgrade in lower case":     func(m httpMessage) httpMessage { return m.with("Upgrade", "websocket") },
+		"Upgrade in mixed case":     func(m httpMessage) httpMessage { return m.with("Upgrade", "WebSocket") },
+		"Connection in lower case":  func(m httpMessage) httpMessage { return m.with("Connection", "upgrade") },
+		"Connection in a list":      func(m httpMessage) httpMessage { return m.with("Connection", "keep-alive, Upgrade") },
+		"another reason":            func(m httpMessage) httpMessage { return m.withLine("HTTP/1.1 101 Dontcare") },
+		"no reason":                 func(m httpMessage) httpMessage { return m.withLine("HTTP/1.1 101 ") },
+		"no space after the status": func(m httpMessage) httpMessage { return m.withLine("HTTP/1.1 101") },
+		"Server and Date, as nginx adds": func(m httpMessage) httpMessage {
 			return m.with("Server", "nginx").with("Date", "Thu, 01 Jan 1970 00:00:00 GMT")
 		},
-		"fields the other way round": func(m handshakeMessage) handshakeMessage {
+		"fields the other way round": func(m httpMessage) httpMessage {
 			m.fields = slices.Clone(m.fields)
 			slices.Reverse(m.fields)
 			return m
 		},
-		"origin repeated, as wsnode does": func(m handshakeMessage) handshakeMessage { return m.with("Origin", "http://lab.example:8080") },
+		"origin repeated, as wsnode does": func(m httpMessage) httpMessage { return m.with("Origin", "http://lab.example:8080") },
 	}
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		for name, edit := range edits {
-			h := handshakeClient(t, v, nil)
-			if _, err := h.Feed([]byte(edit(handshakeResponse(v)).String())); err != nil || !h.Done() {
+			h := newClient(t, v, nil)
+			if _, err := h.Feed([]byte(edit(responseOf(v)).String())); err != nil || !h.Done() {
 				t.Errorf("%s: %v, done %t; want the connection open", name, err, h.Done())
 			}
 		}
-		h := handshakeClient(t, v, nil)
-		accept := handshakeResponse(v).with("sec-websocket-accept", "X7sdFi1aZDLMcFz+yURsFmFjwvU=")
+		h := newClient(t, v, nil)
+		accept := responseOf(v).with("sec-websocket-accept", "X7sdFi1aZDLMcFz+yURsFmFjwvU=")
 		if _, err := h.Feed([]byte(accept.String())); (err == nil) != v.hixie() {
 			t.Errorf("with the Accept that HAProxy adds: %v; want it ignored by hixie alone", err)
 		}
@@ -60,52 +60,52 @@ func TestClientRefuses(t *testing.T) {
 	tests := []struct {
 		name     string
 		versions []Version
-		edit     func(handshakeMessage) handshakeMessage
+		edit     func(httpMessage) httpMessage
 		words    string
 	}{
-		{"Upgrade missing", allVersions, func(m handshakeMessage) handshakeMessage { return m.with("Upgrade") }, "Upgrade"},
-		{"Upgrade to something else", allVersions, func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "h2c") }, "Upgrade"},
-		{"Connection missing", allVersions, func(m handshakeMessage) handshakeMessage { return m.with("Connection") }, "Connection"},
-		{"Connection close", allVersions, func(m handshakeMessage) handshakeMessage { return m.with("Connection", "close") }, "Connection"},
-		{"status 200", allVersions, func(m handshakeMessage) handshakeMessage { return m.withLine("HTTP/1.1 200 OK") }, "200 OK"},
-		{"redirect", allVersions, func(m handshakeMessage) handshakeMessage {
+		{"Upgrade missing", allVersions, func(m httpMessage) httpMessage { return m.with("Upgrade") }, "Upgrade"},
+		{"Upgrade to something else", allVersions, func(m httpMessage) httpMessage { return m.with("Upgrade", "h2c") }, "Upgrade"},
+		{"Connection missing", allVersions, func(m httpMessage) httpMessage { return m.with("Connection") }, "Connection"},
+		{"Connection close", allVersions, func(m httpMessage) httpMessage { return m.with("Connection", "close") }, "Connection"},
+		{"status 200", allVersions, func(m httpMessage) httpMessage { return m.withLine("HTTP/1.1 200 OK") }, "200 OK"},
+		{"redirect", allVersions, func(m httpMessage) httpMessage {
 			return m.withLine("HTTP/1.1 302 Found").with("Location", "ws://evil.example/")
 		}, "302 Found"},
-		{"no HTTP", allVersions, func(m handshakeMessage) handshakeMessage { return m.withLine("SSH-2.0-x") }, "no HTTP response"},
-		{"status of two digits", allVersions, func(m handshakeMessage) handshakeMessage { return m.withLine("HTTP/1.1 10 x") }, "no HTTP response"},
+		{"no HTTP", allVersions, func(m httpMessage) httpMessage { return m.withLine("SSH-2.0-x") }, "no HTTP response"},
+		{"status of two digits", allVersions, func(m httpMessage) httpMessage { return m.withLine("HTTP/1.1 10 x") }, "no HTTP response"},
 
-		{"Accept missing", hybi, func(m handshakeMessage) handshakeMessage { return m.with("Sec-WebSocket-Accept") }, "missing"},
-		{"Accept empty", hybi, func(m handshakeMessage) handshakeMessage { return m.with("Sec-WebSocket-Accept", "") }, "empty"},
-		{"Accept of another key", hybi, func(m handshakeMessage) handshakeMessage {
+		{"Accept missing", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Accept") }, "missing"},
+		{"Accept empty", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Accept", "") }, "empty"},
+		{"Accept of another key", hybi, func(m httpMessage) httpMessage {
 			return m.with("Sec-WebSocket-Accept", "C/0nmHhBztSRGR1CwL6Tf4ZjwpY=")
 		}, "expected"},
-		{"Accept in another case", hybi, func(m handshakeMessage) handshakeMessage {
+		{"Accept in another case", hybi, func(m httpMessage) httpMessage {
 			return m.with("Sec-WebSocket-Accept", strings.ToLower(m.fields[2][1]))
 		}, "expected"},
-		{"Accept twice", hybi, func(m handshakeMessage) handshakeMessage {
+		{"Accept twice", hybi, func(m httpMessage) httpMessage {
 			return m.with("Sec-WebSocket-Accept", m.fields[2][1], m.fields[2][1])
 		}, "expected one"},
-		{"extension", hybi, func(m handshakeMessage) handshakeMessage {
+		{"extension", hybi, func(m httpMessage) httpMessage {
 			return m.with("Sec-WebSocket-Extensions", "permessage-deflate")
 		}, "none was offered"},
-		{"subprotocol", hybi, func(m handshakeMessage) handshakeMessage { return m.with("Sec-WebSocket-Protocol", "chat") }, "offered were"},
-		{"empty subprotocol", hybi, func(m handshakeMessage) handshakeMessage { return m.with("Sec-WebSocket-Protocol", "") }, "offered were"},
-		{"subprotocol of hixie-76", []Version{Hybi00}, func(m handshakeMessage) handshakeMessage {
+		{"subprotocol", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Protocol", "chat") }, "offered were"},
+		{"empty subprotocol", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Protocol", "") }, "offered were"},
+		{"subprotocol of hixie-76", []Version{Hybi00}, func(m httpMessage) httpMessage {
 			return m.with("Sec-WebSocket-Protocol", "chat")
 		}, "offered were"},
-		{"subprotocol of hixie-75", []Version{Hixie75}, func(m handshakeMessage) handshakeMessage { return m.with("WebSocket-Protocol", "chat") }, "offered were"},
+		{"subprotocol of hixie-75", []Version{Hixie75}, func(m httpMessage) httpMessage { return m.with("WebSocket-Protocol", "chat") }, "offered were"},
 
-		{"origin missing", old, func(m handshakeMessage) handshakeMessage { return m.with(m.fields[2][0]) }, "missing"},
-		{"origin of another page", old, func(m handshakeMessage) handshakeMessage { return m.with(m.fields[2][0], "http://b.example") }, "origin"},
-		{"origin twice", old, func(m handshakeMessage) handshakeMessage {
+		{"origin missing", old, func(m httpMessage) httpMessage { return m.with(m.fields[2][0]) }, "missing"},
+		{"origin of another page", old, func(m httpMessage) httpMessage { return m.with(m.fields[2][0], "http://b.example") }, "origin"},
+		{"origin twice", old, func(m httpMessage) httpMessage {
 			return m.with(m.fields[2][0], m.fields[2][1], m.fields[2][1])
 		}, "expected one"},
-		{"location missing", old, func(m handshakeMessage) handshakeMessage { return m.with(m.fields[3][0]) }, "missing"},
-		{"wrong 16 bytes", []Version{Hybi00}, func(m handshakeMessage) handshakeMessage {
+		{"location missing", old, func(m httpMessage) httpMessage { return m.with(m.fields[3][0]) }, "missing"},
+		{"wrong 16 bytes", []Version{Hybi00}, func(m httpMessage) httpMessage {
 			m.body = m.body[:15] + "x"
 			return m
 		}, "challenge"},
-		{"16 zeros", []Version{Hybi00}, func(m handshakeMessage) handshakeMessage {
+		{"16 zeros", []Version{Hybi00}, func(m httpMessage) httpMessage {
 			m.body = strings.Repeat("\x00", 16)
 			return m
 		}, "challenge"},
@@ -113,8 +113,8 @@ func TestClientRefuses(t *testing.T) {
 	for _, tt := range tests {
 		for _, v := range tt.versions {
 			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
-				h := handshakeClient(t, v, nil)
-				_, err := h.Feed([]byte(tt.edit(handshakeResponse(v)).String()))
+				h := newClient(t, v, nil)
+				_, err := h.Feed([]byte(tt.edit(responseOf(v)).String()))
 				var refused *HandshakeError
 				if !errors.As(err, &refused) || !strings.Contains(err.Error(), tt.words) || h.Done() {
 					t.Fatalf("%v, done %t; want a *HandshakeError with the words %q", err, h.Done(), tt.words)
@@ -128,7 +128,7 @@ func TestClientRefuses(t *testing.T) {
 }
 
 func TestClientTakesSubprotocol(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		name := wireName(v.traits().protocolHeader)
 		for _, tt := range []struct {
 			answer []string
@@ -138,8 +138,8 @@ func TestClientTakesSubprotocol(t *testing.T) {
 			{nil, "", true}, {[]string{"chat"}, "chat", true}, {[]string{"Chat"}, "", false}, {[]string{"other"}, "", false},
 			{[]string{"chat", "chat"}, "", false}, {[]string{""}, "", v.hixie()}, {[]string{"chat, chat"}, "", false},
 		} {
-			h := handshakeClient(t, v, &Dialer{Subprotocols: []string{"chat"}})
-			_, err := h.Feed([]byte(handshakeResponse(v).with(name, tt.answer...).String()))
+			h := newClient(t, v, &Dialer{Subprotocols: []string{"chat"}})
+			_, err := h.Feed([]byte(responseOf(v).with(name, tt.answer...).String()))
 			if (err == nil) != tt.ok || h.Subprotocol() != tt.want {
 				t.Errorf("answer %q: %q, %v; want %q, ok %t", tt.answer, h.Subprotocol(), err, tt.want, tt.ok)
 			}
@@ -197,8 +197,8 @@ func TestClientLocation(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				handshakeSetKeys(t, h)
-				response := handshakeResponse(v)
+				setKeys(t, h)
+				response := responseOf(v)
 				_, err = h.Feed([]byte(response.with(response.fields[3][0], tt.location).String()))
 				if (err == nil) != tt.want {
 					t.Errorf("%v, want it taken: %t", err, tt.want)
@@ -211,8 +211,8 @@ func TestClientLocation(t *testing.T) {
 // The Host that the program gave is the one that the server repeats.
 func TestClientLocationOfHost(t *testing.T) {
 	for host, want := range map[string]bool{"virtual.example": true, "Virtual.example:80": true, "lab.example:8080": false} {
-		h := handshakeClient(t, Hixie75, &Dialer{Header: http.Header{"Host": {"Virtual.example"}, "Origin": {"http://lab.example:8080"}}})
-		_, err := h.Feed([]byte(handshakeResponse(Hixie75).with("WebSocket-Location", "ws://"+host+"/chat?room=1").String()))
+		h := newClient(t, Hixie75, &Dialer{Header: http.Header{"Host": {"Virtual.example"}, "Origin": {"http://lab.example:8080"}}})
+		_, err := h.Feed([]byte(responseOf(Hixie75).with("WebSocket-Location", "ws://"+host+"/chat?room=1").String()))
 		if (err == nil) != want {
 			t.Errorf("server that calls itself %s: %v, want it taken: %t", host, err, want)
 		}

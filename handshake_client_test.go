@@ -24,12 +24,12 @@ func TestClientRequestForms(t *testing.T) {
 			"Sec-WebSocket-Protocol: chat\r\nX-A: 1\r\nX-A: 2\r\n\r\n",
 		Hybi07: begin + "Sec-WebSocket-Origin: http://page.example\r\nSec-WebSocket-Version: 7\r\nSec-WebSocket-Key: BCoM17o5VNPvlTlidZCRjw==\r\n" +
 			"Sec-WebSocket-Protocol: chat\r\nX-A: 1\r\nX-A: 2\r\n\r\n",
-		Hybi00: hixieBegin + "Origin: http://page.example\r\nSec-WebSocket-Key1: " + handshakeKey1 + "\r\nSec-WebSocket-Key2: " + handshakeKey2 + "\r\n" +
-			"Sec-WebSocket-Protocol: chat\r\nX-A: 1\r\nX-A: 2\r\n\r\n" + handshakeKey3,
+		Hybi00: hixieBegin + "Origin: http://page.example\r\nSec-WebSocket-Key1: " + hixieKey1 + "\r\nSec-WebSocket-Key2: " + hixieKey2 + "\r\n" +
+			"Sec-WebSocket-Protocol: chat\r\nX-A: 1\r\nX-A: 2\r\n\r\n" + hixieKey3,
 		Hixie75: hixieBegin + "Origin: http://page.example\r\nWebSocket-Protocol: chat\r\nX-A: 1\r\nX-A: 2\r\n\r\n",
 	}
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
-		h := handshakeClient(t, v, &Dialer{
+	eachVersion(t, func(t *testing.T, v Version) {
+		h := newClient(t, v, &Dialer{
 			Subprotocols: []string{"chat"},
 			Header:       http.Header{"X-A": {"1", "2"}, "origin": {" http://page.example "}},
 		})
@@ -41,7 +41,7 @@ func TestClientRequestForms(t *testing.T) {
 
 func TestClientRequestSubprotocolList(t *testing.T) {
 	for _, v := range []Version{RFC6455, Hybi10, Hybi07} {
-		h := handshakeClient(t, v, &Dialer{Subprotocols: []string{"v2", "v1"}})
+		h := newClient(t, v, &Dialer{Subprotocols: []string{"v2", "v1"}})
 		if got := string(h.AppendRequest(nil)); !strings.Contains(got, "\r\nSec-WebSocket-Protocol: v2, v1\r\n") {
 			t.Errorf("%v: request %q lacks the list", v, got)
 		}
@@ -55,7 +55,7 @@ func TestClientRequestSubprotocolList(t *testing.T) {
 
 // Whoever gave no origin gives none, but in the versions whose servers insist.
 func TestClientOrigin(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		for rawURL, origin := range map[string]string{
 			"ws://a.example/":       "http://a.example",
 			"wss://a.example/":      "https://a.example",
@@ -75,8 +75,8 @@ func TestClientOrigin(t *testing.T) {
 }
 
 func TestClientHost(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
-		h := handshakeClient(t, v, &Dialer{Header: http.Header{"host": {"virtual.example:81"}}})
+	eachVersion(t, func(t *testing.T, v Version) {
+		h := newClient(t, v, &Dialer{Header: http.Header{"host": {"virtual.example:81"}}})
 		request := string(h.AppendRequest(nil))
 		if !strings.Contains(request, "\r\nHost: virtual.example:81\r\n") || strings.Contains(request, "lab.example") {
 			t.Errorf("request %q, want no Host but virtual.example:81", request)
@@ -99,7 +99,7 @@ func TestClientRefusesControls(t *testing.T) {
 			}
 		}
 	}
-	for name, value := range handshakeControls {
+	for name, value := range controlValues {
 		check(name+" in Host", &Dialer{Header: http.Header{"Host": {value}}}, "ws://a/")
 		check(name+" in Origin", &Dialer{Header: http.Header{"Origin": {"http://" + value}}}, "ws://a/")
 		check(name+" in the path", &Dialer{}, "ws://a/"+value)
@@ -107,8 +107,8 @@ func TestClientRefusesControls(t *testing.T) {
 		check(name+" in the host", &Dialer{}, "ws://"+value+"/")
 		check(name+" in the password", &Dialer{}, "ws://u:"+value+"@a/")
 		check(name+" in the password, escaped", &Dialer{}, "ws://u:"+url.PathEscape(value)+"@a/")
-		check(name+" in the value of a cookie", &Dialer{Jar: handshakeJar{{Name: "x", Value: value}}}, "ws://a/")
-		check(name+" in the name of a cookie", &Dialer{Jar: handshakeJar{{Name: value, Value: "x"}}}, "ws://a/")
+		check(name+" in the value of a cookie", &Dialer{Jar: fixedJar{{Name: "x", Value: value}}}, "ws://a/")
+		check(name+" in the name of a cookie", &Dialer{Jar: fixedJar{{Name: value, Value: "x"}}}, "ws://a/")
 	}
 	check("Host with a slash", &Dialer{Header: http.Header{"Host": {"a/b"}}}, "ws://a/")
 	check("Host with a space", &Dialer{Header: http.Header{"Host": {"a b"}}}, "ws://a/")
@@ -122,14 +122,14 @@ func TestClientRefusesControls(t *testing.T) {
 	}
 }
 
-// handshakeJar gives these cookies to everybody and keeps none.
-type handshakeJar []*http.Cookie
+// fixedJar gives these cookies to everybody and keeps none.
+type fixedJar []*http.Cookie
 
-func (j handshakeJar) Cookies(*url.URL) []*http.Cookie     { return j }
-func (j handshakeJar) SetCookies(*url.URL, []*http.Cookie) {}
+func (j fixedJar) Cookies(*url.URL) []*http.Cookie     { return j }
+func (j fixedJar) SetCookies(*url.URL, []*http.Cookie) {}
 
 func TestClientCookiesAndAuthorization(t *testing.T) {
-	jar := handshakeJar{{Name: "a", Value: "1"}, {Name: "b", Value: "x y", Quoted: true}}
+	jar := fixedJar{{Name: "a", Value: "1"}, {Name: "b", Value: "x y", Quoted: true}}
 	tests := []struct {
 		name   string
 		url    string
@@ -138,7 +138,7 @@ func TestClientCookiesAndAuthorization(t *testing.T) {
 		want   []string // the header lines concerned
 	}{
 		{"nothing", "ws://a/", nil, nil, nil},
-		{"empty jar", "ws://a/", nil, handshakeJar{}, nil},
+		{"empty jar", "ws://a/", nil, fixedJar{}, nil},
 		{"jar", "ws://a/", nil, jar, []string{`Cookie: a=1; b="x y"`}},
 		{"given", "ws://a/", http.Header{"Cookie": {"c=3"}}, nil, []string{"Cookie: c=3"}},
 		{"both", "ws://a/", http.Header{"cookie": {"c=3"}}, jar, []string{`Cookie: c=3; a=1; b="x y"`}},
@@ -178,9 +178,9 @@ func TestClientKeepsCookies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		response := handshakeResponse(RFC6455).withLine(line).with("Set-Cookie", "a=1", "b=2; Secure")
-		handshakeClient(t, RFC6455, &Dialer{Jar: jar}).Feed([]byte(response.String()))
-		again := string(handshakeClient(t, RFC6455, &Dialer{Jar: jar}).AppendRequest(nil))
+		response := responseOf(RFC6455).withLine(line).with("Set-Cookie", "a=1", "b=2; Secure")
+		newClient(t, RFC6455, &Dialer{Jar: jar}).Feed([]byte(response.String()))
+		again := string(newClient(t, RFC6455, &Dialer{Jar: jar}).AppendRequest(nil))
 		if !strings.Contains(again, "\r\nCookie: a=1\r\n") {
 			t.Errorf("after %q: request %q, want the cookie that is not for TLS alone", line, again)
 		}
@@ -190,10 +190,10 @@ func TestClientKeepsCookies(t *testing.T) {
 // "A frame in the same segment as the handshake: delivered", in whatever pieces
 // both arrive.
 func TestClientHandshakeInAnyPieces(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
-		input := "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + handshakeResponse(v).String() + handshakeHello(v, ServerSide)
+	eachVersion(t, func(t *testing.T, v Version) {
+		input := "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + responseOf(v).String() + helloOf(v, ServerSide)
 		for size := 1; size <= len(input); size++ {
-			h := handshakeClient(t, v, nil)
+			h := newClient(t, v, nil)
 			var p *Parser
 			for piece := range slices.Chunk([]byte(input), size) {
 				n, err := h.Feed(piece)
@@ -220,8 +220,8 @@ func TestClientHandshakeInAnyPieces(t *testing.T) {
 func TestClientInterimResponses(t *testing.T) {
 	const interim = "HTTP/1.1 100 Continue\r\n\r\n"
 	for count, want := range map[int]bool{0: true, 1: true, httphead.MaxInterim: true, httphead.MaxInterim + 1: false, 1000: false} {
-		h := handshakeClient(t, RFC6455, nil)
-		_, err := h.Feed([]byte(strings.Repeat(interim, count) + handshakeResponse(RFC6455).String()))
+		h := newClient(t, RFC6455, nil)
+		_, err := h.Feed([]byte(strings.Repeat(interim, count) + responseOf(RFC6455).String()))
 		if (err == nil) != want || h.Done() != want {
 			t.Errorf("%d interim responses: %v, done %t; want %t", count, err, h.Done(), want)
 		}
@@ -230,8 +230,8 @@ func TestClientInterimResponses(t *testing.T) {
 
 // "Endless response headers: the client gives up at the limit."
 func TestClientEndlessHeader(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
-		h := handshakeClient(t, v, nil)
+	eachVersion(t, func(t *testing.T, v Version) {
+		h := newClient(t, v, nil)
 		line := []byte("X-Filler: 0123456789\r\n")
 		h.Feed([]byte("HTTP/1.1 101 x\r\n"))
 		fed := 0
@@ -254,7 +254,7 @@ func TestClientEndlessHeader(t *testing.T) {
 
 // "Failed handshake tells status and headers", and a 426 names versions.
 func TestClientRefusalIsTold(t *testing.T) {
-	h := handshakeClient(t, Hixie75, nil)
+	h := newClient(t, Hixie75, nil)
 	const response = "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 8, 7\r\nX-Reason: old\r\n\r\nbody"
 	n, err := h.Feed([]byte(response))
 	var refused *HandshakeError
@@ -274,7 +274,7 @@ func TestClientRefusalIsTold(t *testing.T) {
 
 // A relative Location makes sense only with the URL of the request.
 func TestClientRedirectLocation(t *testing.T) {
-	h := handshakeClient(t, RFC6455, nil)
+	h := newClient(t, RFC6455, nil)
 	_, err := h.Feed([]byte("HTTP/1.1 302 Found\r\nLocation: ../new\r\n\r\n"))
 	var refused *HandshakeError
 	if !errors.As(err, &refused) {
@@ -286,7 +286,7 @@ func TestClientRedirectLocation(t *testing.T) {
 }
 
 func TestClientKeysAreNew(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		seen := map[string]bool{}
 		for range 100 {
 			h, err := NewClientHandshake(&Dialer{Version: v}, "ws://a/")
@@ -307,14 +307,14 @@ func TestClientKeysAreNew(t *testing.T) {
 
 // Both sides of every version, one feeding the other.
 func TestHandshakesMeet(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		for range 20 { // the keys are random
 			client, err := NewClientHandshake(&Dialer{Version: v, Subprotocols: []string{"chat"}}, "wss://a.example/x?y")
 			if err != nil {
 				t.Fatal(err)
 			}
 			request := client.AppendRequest(nil)
-			server, response, rest, err := handshakeServe(&Upgrader{Subprotocols: []string{"chat"}}, string(request))
+			server, response, rest, err := serve(&Upgrader{Subprotocols: []string{"chat"}}, string(request))
 			if err != nil || rest != "" {
 				t.Fatalf("server on %q: %v, left over %q", request, err, rest)
 			}

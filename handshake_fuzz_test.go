@@ -11,9 +11,9 @@ import (
 	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
-// coreWantCutMeansNothing compares handshakes with what was cut and what not.
+// wantCutMeansNothing compares handshakes with what was cut and what not.
 // Refusals of too much may differ in their reason: both are right.
-func coreWantCutMeansNothing(t *testing.T, cut, whole coreReplay, cutDone, wholeDone bool, size int) {
+func wantCutMeansNothing(t *testing.T, cut, whole replay, cutDone, wholeDone bool, size int) {
 	t.Helper()
 	switch {
 	case (cut.err == nil) != (whole.err == nil) || cutDone != wholeDone:
@@ -32,8 +32,8 @@ func coreWantCutMeansNothing(t *testing.T, cut, whole coreReplay, cutDone, whole
 	}
 }
 
-// coreFeedBounded is coreServer and coreClient with a look at what is held.
-func coreFeedBounded(t *testing.T, head *httphead.Head, feed func() error) error {
+// feedBounded is replayServer and replayClient with a look at what is held.
+func feedBounded(t *testing.T, head *httphead.Head, feed func() error) error {
 	t.Helper()
 	err := feed()
 	if len(head.Bytes()) > httphead.MaxBytes+1 || cap(head.Bytes()) > 3*httphead.MaxBytes {
@@ -45,11 +45,11 @@ func coreFeedBounded(t *testing.T, head *httphead.Head, feed func() error) error
 // FuzzServerHandshake looks for requests that are read in two ways, that cost
 // too much, or whose answer is not one.
 func FuzzServerHandshake(f *testing.F) {
-	for i, s := range coreSessions(f) {
-		f.Add(bytes.Join(s.segments(f, coreFromClient), nil), uint64(i))
+	for i, s := range readSessions(f) {
+		f.Add(bytes.Join(s.segments(f, fromClient), nil), uint64(i))
 	}
-	for _, c := range coreJSON[[]coreChallenge](f, "challenges.json") {
-		f.Add([]byte(coreRequest76(c.Key1, c.Key2, "")+string(coreHex(f, c.Key3))+"\x00frame\xff"), uint64(7))
+	for _, c := range readJSON[[]challengeVector](f, "challenges.json") {
+		f.Add([]byte(request76(c.Key1, c.Key2, "")+string(unhex(f, c.Key3))+"\x00frame\xff"), uint64(7))
 	}
 	f.Add([]byte("GET / HTTP/1.1\nHost: a\n\n"), uint64(1))
 	f.Add([]byte("\n\r\n\r\n"), uint64(49))
@@ -58,29 +58,29 @@ func FuzzServerHandshake(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
 		up := &Upgrader{Origins: []string{"*"}, Subprotocols: []string{"chat"}}
 		h := NewServerHandshake(up)
-		for _, chunk := range coreSplit(data, seed) {
-			err := coreFeedBounded(t, &h.head, func() error { _, err := h.Feed(chunk); return err })
+		for _, chunk := range splitBySeed(data, seed) {
+			err := feedBounded(t, &h.head, func() error { _, err := h.Feed(chunk); return err })
 			if err != nil || h.Request() != nil {
 				break
 			}
 		}
-		one, cut := coreServer(up, coreSplit(data, seed))
-		two, whole := coreServer(up, [][]byte{data})
-		coreWantCutMeansNothing(t, cut, whole, one.Done(), two.Done(), len(data))
+		one, cut := replayServer(up, splitBySeed(data, seed))
+		two, whole := replayServer(up, [][]byte{data})
+		wantCutMeansNothing(t, cut, whole, one.Done(), two.Done(), len(data))
 		if one.Version() != two.Version() || one.Subprotocol() != two.Subprotocol() {
 			t.Fatalf("cut: %v %q\nwhole: %v %q", one.Version(), one.Subprotocol(), two.Version(), two.Subprotocol())
 		}
 		if len(whole.handshake) > 0 {
-			coreTestAnswer(t, two, whole)
+			testAnswer(t, two, whole)
 		}
 	})
 }
 
-// coreTestAnswer checks that what a server sends is one response.
-func coreTestAnswer(t *testing.T, h *ServerHandshake, got coreReplay) {
+// testAnswer checks that what a server sends is one response.
+func testAnswer(t *testing.T, h *ServerHandshake, got replay) {
 	t.Helper()
-	head, rest := coreHead(t, [][]byte{got.handshake})
-	res := coreResponse(t, head)
+	head, rest := splitHead(t, [][]byte{got.handshake})
+	res := parseResponse(t, head)
 	if h.err != nil {
 		if res.StatusCode < 400 || !res.Close || res.ContentLength != int64(len(rest)) {
 			t.Fatalf("refusal %q: want a status of 400 or more, Connection: close, and a length of %d", got.handshake, len(rest))
@@ -111,32 +111,32 @@ func coreTestAnswer(t *testing.T, h *ServerHandshake, got coreReplay) {
 
 // FuzzClientHandshake does the same with what servers send.
 func FuzzClientHandshake(f *testing.F) {
-	for i, s := range coreSessions(f) {
+	for i, s := range readSessions(f) {
 		version := 0
 		if v, err := ParseVersion(s.Draft); err == nil {
 			version = slices.Index(allVersions, v)
 		}
-		f.Add(bytes.Join(s.segments(f, coreFromServer), nil), byte(version), uint64(i))
+		f.Add(bytes.Join(s.segments(f, fromServer), nil), byte(version), uint64(i))
 	}
 	for i, v := range allVersions {
-		f.Add(coreGoodResponse(f, v), byte(i), uint64(i))
-		f.Add(append([]byte("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"), coreGoodResponse(f, v)...), byte(i), uint64(i))
+		f.Add(goodResponse(f, v), byte(i), uint64(i))
+		f.Add(append([]byte("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n"), goodResponse(f, v)...), byte(i), uint64(i))
 	}
 	f.Add([]byte("\n\r\n\r\n"), byte(4), uint64(2))
 	f.Add([]byte("HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nContent-Length: 2\r\n\r\nno"), byte(0), uint64(9))
 	f.Add([]byte(strings.Repeat("HTTP/1.1 100 Continue\r\n\r\n", 7)), byte(0), uint64(9))
 	f.Fuzz(func(t *testing.T, data []byte, version byte, seed uint64) {
-		v := coreFuzzVersion(version)
-		h := coreFixedClient(t, v)
-		for _, chunk := range coreSplit(data, seed) {
-			err := coreFeedBounded(t, &h.head, func() error { _, err := h.Feed(chunk); return err })
+		v := fuzzVersion(version)
+		h := fixedClient(t, v)
+		for _, chunk := range splitBySeed(data, seed) {
+			err := feedBounded(t, &h.head, func() error { _, err := h.Feed(chunk); return err })
 			if err != nil || h.Done() {
 				break
 			}
 		}
-		one, two := coreFixedClient(t, v), coreFixedClient(t, v)
-		cut, whole := coreClient(one, coreSplit(data, seed)), coreClient(two, [][]byte{data})
-		coreWantCutMeansNothing(t, cut, whole, one.Done(), two.Done(), len(data))
+		one, two := fixedClient(t, v), fixedClient(t, v)
+		cut, whole := replayClient(one, splitBySeed(data, seed)), replayClient(two, [][]byte{data})
+		wantCutMeansNothing(t, cut, whole, one.Done(), two.Done(), len(data))
 		if one.Subprotocol() != two.Subprotocol() {
 			t.Fatalf("cut: subprotocol %q\nwhole: %q", one.Subprotocol(), two.Subprotocol())
 		}
@@ -149,11 +149,11 @@ func FuzzClientHandshake(f *testing.F) {
 // What the fuzzer of client handshakes begins with is accepted.
 func TestGoodResponse(t *testing.T) {
 	for _, v := range allVersions {
-		h := coreFixedClient(t, v)
-		got := coreClient(h, [][]byte{coreGoodResponse(t, v)})
+		h := fixedClient(t, v)
+		got := replayClient(h, [][]byte{goodResponse(t, v)})
 		if !h.Done() || h.Subprotocol() != "chat" || got.err != nil {
 			t.Errorf("%v: done %v, subprotocol %q, error %v", v, h.Done(), h.Subprotocol(), got.err)
 		}
-		coreWantHeard(t, got.heard, []string{`Text "Hello"`})
+		wantHeard(t, got.heard, []string{`Text "Hello"`})
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 // Keys that no client that keeps to hixie-76 sends. Some servers of the time
 // answered them with a truncated number, one as hixie-75, and one went down.
-var coreBadKeys = []struct{ name, key, says string }{
+var badHixieKeys = []struct{ name, key, says string }{
 	{"no spaces", "12345x", "no spaces"},
 	{"no digits", "a b c", "no digits"},
 	{"only spaces between noise", "! !", "no digits"},
@@ -22,7 +22,7 @@ var coreBadKeys = []struct{ name, key, says string }{
 }
 
 func TestKeyNumberRefuses(t *testing.T) {
-	for _, tt := range append(coreBadKeys[:len(coreBadKeys):len(coreBadKeys)], struct{ name, key, says string }{"empty", "", "no digits"}) {
+	for _, tt := range append(badHixieKeys[:len(badHixieKeys):len(badHixieKeys)], struct{ name, key, says string }{"empty", "", "no digits"}) {
 		t.Run(tt.name, func(t *testing.T) {
 			if n, err := keyNumber(tt.key); err == nil || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("number in %.40q is %d, error %v: want an error that says %q", tt.key, n, err, tt.says)
@@ -44,7 +44,7 @@ func TestBadHixieKeysAreRefused(t *testing.T) {
 		"Draft 1":      "Sec-WebSocket-Key1: " + good + "\r\nSec-WebSocket-Key2: " + good + "\r\nSec-WebSocket-Draft: 1\r\n",
 		"Draft alone":  "Sec-WebSocket-Draft: 2\r\n",
 	}
-	for _, bad := range coreBadKeys {
+	for _, bad := range badHixieKeys {
 		cases["Key1 with "+bad.name] = "Sec-WebSocket-Key1: " + bad.key + "\r\nSec-WebSocket-Key2: " + good + "\r\n"
 		cases["Key2 with "+bad.name] = "Sec-WebSocket-Key1: " + good + "\r\nSec-WebSocket-Key2: " + bad.key + "\r\n"
 	}
@@ -53,9 +53,9 @@ func TestBadHixieKeysAreRefused(t *testing.T) {
 			request := "GET /demo HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nHost: example.com\r\n" +
 				"Origin: http://example.com\r\n" + headers + "\r\n^n:ds[4U"
 			for _, n := range []int{1, 1 << 20} {
-				_, got := coreServer(nil, coreCut([][]byte{[]byte(request)}, n))
-				coreWantStatus(t, got.err, http.StatusBadRequest)
-				if res := coreResponse(t, got.handshake); res.StatusCode != http.StatusBadRequest || !res.Close {
+				_, got := replayServer(nil, cut([][]byte{[]byte(request)}, n))
+				wantStatus(t, got.err, http.StatusBadRequest)
+				if res := parseResponse(t, got.handshake); res.StatusCode != http.StatusBadRequest || !res.Close {
 					t.Errorf("answered %s, Connection %q: want 400 and close", res.Status, res.Header["Connection"])
 				}
 			}
@@ -66,7 +66,7 @@ func TestBadHixieKeysAreRefused(t *testing.T) {
 // A request of hixie-76 comes from a page, so one without an origin is refused,
 // as strict servers of the time did; others made up an origin.
 func TestHixie76WithoutOriginIsRefused(t *testing.T) {
-	request := strings.Replace(coreRequest76("1 2 4x", "1 0:", ""), "Origin: http://example.com\r\n", "", 1)
-	_, got := coreServer(nil, [][]byte{[]byte(request + "^n:ds[4U")})
-	coreWantStatus(t, got.err, http.StatusForbidden)
+	request := strings.Replace(request76("1 2 4x", "1 0:", ""), "Origin: http://example.com\r\n", "", 1)
+	_, got := replayServer(nil, [][]byte{[]byte(request + "^n:ds[4U")})
+	wantStatus(t, got.err, http.StatusForbidden)
 }

@@ -15,26 +15,18 @@ import (
 	"testing/synctest"
 )
 
-// checkGives is a Check that fills in this header and returns err.
-func checkGives(header http.Header, err error) func(*http.Request, http.Header) (context.Context, error) {
-	return func(_ *http.Request, h http.Header) (context.Context, error) {
-		maps.Copy(h, header)
-		return nil, err
-	}
-}
-
 // checkWays are the ways into a server's handshake. Each returns what a request
 // is answered and the error.
-var checkWays = map[string]func(t *testing.T, up *Upgrader, request handshakeMessage) (answer string, err error){
-	"without I/O": func(_ *testing.T, up *Upgrader, request handshakeMessage) (string, error) {
-		_, answer, _, err := handshakeServe(up, request.String())
+var checkWays = map[string]func(t *testing.T, up *Upgrader, request httpMessage) (answer string, err error){
+	"without I/O": func(_ *testing.T, up *Upgrader, request httpMessage) (string, error) {
+		_, answer, _, err := serve(up, request.String())
 		return answer, err
 	},
 	"Accept": acceptAnswer,
-	"Upgrade": func(t *testing.T, up *Upgrader, request handshakeMessage) (answer string, err error) {
+	"Upgrade": func(t *testing.T, up *Upgrader, request httpMessage) (answer string, err error) {
 		synctest.Test(t, func(t *testing.T) {
 			result := make(chan error, 1)
-			client := upgradeServe(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			client := connectTo(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				c, err := up.Upgrade(w, r)
 				if err == nil {
 					c.Close()
@@ -42,19 +34,19 @@ var checkWays = map[string]func(t *testing.T, up *Upgrader, request handshakeMes
 				result <- err
 			})})
 			go io.WriteString(client, request.String())
-			answer, err = upgradeReadAll(t, client), <-result
+			answer, err = readRest(t, client), <-result
 		})
 		return answer, err
 	},
 }
 
 // checkEachWay runs f for each way in and each version.
-func checkEachWay(t *testing.T, f func(t *testing.T, v Version, serve func(*Upgrader, handshakeMessage) (string, error))) {
+func checkEachWay(t *testing.T, f func(t *testing.T, v Version, serve func(*Upgrader, httpMessage) (string, error))) {
 	t.Helper()
 	for name, way := range checkWays {
 		t.Run(name, func(t *testing.T) {
-			handshakeEachVersion(t, func(t *testing.T, v Version) {
-				f(t, v, func(up *Upgrader, request handshakeMessage) (string, error) { return way(t, up, request) })
+			eachVersion(t, func(t *testing.T, v Version) {
+				f(t, v, func(up *Upgrader, request httpMessage) (string, error) { return way(t, up, request) })
 			})
 		})
 	}
@@ -81,7 +73,7 @@ func TestCheck(t *testing.T) {
 		{"header of the handshake in a refusal", http.Header{"Sec-WebSocket-Accept": {"x"}, "Set-Cookie": {"a=b"}}, reason, "500", false},
 		{"line break in a header", http.Header{"X": {"a\r\nSet-Cookie: a=b"}}, nil, "500", false},
 	}
-	checkEachWay(t, func(t *testing.T, v Version, serve func(*Upgrader, handshakeMessage) (string, error)) {
+	checkEachWay(t, func(t *testing.T, v Version, serve func(*Upgrader, httpMessage) (string, error)) {
 		for _, tt := range tests {
 			calls := 0
 			up := &Upgrader{Check: func(r *http.Request, h http.Header) (context.Context, error) {
@@ -91,7 +83,7 @@ func TestCheck(t *testing.T) {
 				}
 				return checkGives(tt.header, tt.err)(r, h)
 			}}
-			answer, err := serve(up, handshakeRequest(v))
+			answer, err := serve(up, requestOf(v))
 			if calls != 1 || !strings.HasPrefix(answer, "HTTP/1.1 "+tt.status+" ") || (err == nil) != (tt.status == "101") {
 				t.Errorf("%s: asked %d times, answer %q (%v); want status %s", tt.name, calls, answer, err, tt.status)
 			}
@@ -109,19 +101,19 @@ func TestCheck(t *testing.T) {
 // chosen: then its headers go into the refusal.
 func TestCheckOrder(t *testing.T) {
 	for _, way := range checkWays {
-		handshakeEachVersion(t, func(t *testing.T, v Version) {
+		eachVersion(t, func(t *testing.T, v Version) {
 			asked := 0
 			up := &Upgrader{Check: func(_ *http.Request, h http.Header) (context.Context, error) {
 				asked++
 				h.Set("X-Checked", "yes")
 				return nil, nil
 			}}
-			before := map[string]handshakeMessage{
-				"method":  handshakeRequest(v).withLine("POST / HTTP/1.1"),
-				"upgrade": handshakeRequest(v).with("Connection"),
-				"version": handshakeRequest(v).with("Sec-WebSocket-Version", "6"),
-				"key":     handshakeRequest(v).with("Sec-WebSocket-Key1", "1").with("Sec-WebSocket-Key", "1"),
-				"origin":  handshakeRequest(v).with("Origin", "http://evil.example").with("Sec-WebSocket-Origin"),
+			before := map[string]httpMessage{
+				"method":  requestOf(v).withLine("POST / HTTP/1.1"),
+				"upgrade": requestOf(v).with("Connection"),
+				"version": requestOf(v).with("Sec-WebSocket-Version", "6"),
+				"key":     requestOf(v).with("Sec-WebSocket-Key1", "1").with("Sec-WebSocket-Key", "1"),
+				"origin":  requestOf(v).with("Origin", "http://evil.example").with("Sec-WebSocket-Origin"),
 			}
 			if v == Hixie75 {
 				delete(before, "key") // which it does not have
@@ -132,12 +124,12 @@ func TestCheckOrder(t *testing.T) {
 					asked = 0
 				}
 			}
-			malformed := handshakeRequest(v).with("Sec-WebSocket-Protocol", "a b")
+			malformed := requestOf(v).with("Sec-WebSocket-Protocol", "a b")
 			if v.hixie() {
-				malformed = handshakeRequest(v).with(wireName(v.traits().protocolHeader), "a", "b")
+				malformed = requestOf(v).with(wireName(v.traits().protocolHeader), "a", "b")
 			}
 			answer, err := way(t, up, malformed)
-			if asked != 1 || handshakeStatus(err) != 400 || !strings.Contains(answer, "\r\nX-Checked: yes\r\n") {
+			if asked != 1 || statusOf(err) != 400 || !strings.Contains(answer, "\r\nX-Checked: yes\r\n") {
 				t.Errorf("%v, wrong subprotocol: asked %d times (%v), answer %q; want 400 with the header of Check", v, asked, err, answer)
 			}
 		})
@@ -148,8 +140,8 @@ func TestCheckOrder(t *testing.T) {
 func TestCheckRefusalIsDescribedOnce(t *testing.T) {
 	check := checkGives(http.Header{"content-type": {"text/html"}, "Content-Encoding": {"gzip"}, "X-Content-Type-Options": {"x"}, "Retry-After": {"9"}}, errors.New("no"))
 	for name, way := range checkWays {
-		answer, _ := way(t, &Upgrader{Check: check}, handshakeRequest(RFC6455))
-		res, err := http.ReadResponse(handshakeReader(answer), nil)
+		answer, _ := way(t, &Upgrader{Check: check}, requestOf(RFC6455))
+		res, err := http.ReadResponse(bufReader(answer), nil)
 		if err != nil {
 			t.Fatalf("%s: %v in %q", name, err, answer)
 		}
@@ -178,16 +170,16 @@ func TestCheckContext(t *testing.T) {
 		}
 	}
 	t.Run("without I/O", func(t *testing.T) {
-		h, _, _, err := handshakeServe(&Upgrader{Check: check}, handshakeRequest(RFC6455).String())
+		h, _, _, err := serve(&Upgrader{Check: check}, requestOf(RFC6455).String())
 		if err != nil || h.Request().Context().Value(checkKey{}) != "user" {
 			t.Errorf("%v, request %v; want the user in its context", err, h.Request())
 		}
 	})
-	upgradeBothWays(t, &Upgrader{Check: check, Config: Config{Trace: &Trace{Opened: func(c *Conn) {
+	eachServerWay(t, &Upgrader{Check: check, Config: Config{Trace: &Trace{Opened: func(c *Conn) {
 		want(t, "Opened", c.Request().Context())
 	}}}}, func(t *testing.T, client net.Conn, result <-chan error) {
-		go io.WriteString(client, handshakeRequest(RFC6455).String()+handshakeHello(RFC6455, ClientSide))
-		upgradeReadAll(t, client)
+		go io.WriteString(client, requestOf(RFC6455).String()+helloOf(RFC6455, ClientSide))
+		readRest(t, client)
 		if err := <-result; err != nil {
 			t.Error(err)
 		}
@@ -201,8 +193,8 @@ func TestCheckContext(t *testing.T) {
 				want(t, "Request", c.Request().Context())
 				return nil
 			}}
-			client := upgradeServe(t, &http.Server{Handler: s})
-			go io.WriteString(client, handshakeRequest(RFC6455).String())
+			client := connectTo(t, &http.Server{Handler: s})
+			go io.WriteString(client, requestOf(RFC6455).String())
 			if _, err := http.ReadResponse(bufio.NewReader(client), nil); err != nil {
 				t.Fatal(err)
 			}
@@ -226,9 +218,9 @@ func TestUpgradeKeepsHeader(t *testing.T) {
 	}
 	before := maps.Clone(given)
 	want := []string{"Set-Cookie", "Strict-Transport-Security", "Vary", "X-Checked", "X-Request-Id", "x-lower"}
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		synctest.Test(t, func(t *testing.T) {
-			_, plain, _, _ := handshakeServe(nil, handshakeRequest(v).String())
+			_, plain, _, _ := serve(nil, requestOf(v).String())
 			head, _, _ := strings.Cut(plain, "\r\n\r\n")
 			up := &Upgrader{Check: func(_ *http.Request, h http.Header) (context.Context, error) {
 				if h.Get("Vary") != "Origin" {
@@ -238,12 +230,12 @@ func TestUpgradeKeepsHeader(t *testing.T) {
 				h.Set("X-Checked", "yes")
 				return nil, nil
 			}}
-			client := upgradeServe(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			client := connectTo(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				maps.Copy(w.Header(), given)
-				upgradeEcho(up, nil)(w, r)
+				echoOnceHandler(up, nil)(w, r)
 			})})
-			go io.WriteString(client, handshakeRequest(v).String()+handshakeHello(v, ClientSide))
-			answer, _, _ := strings.Cut(upgradeReadAll(t, client), "\r\n\r\n")
+			go io.WriteString(client, requestOf(v).String()+helloOf(v, ClientSide))
+			answer, _, _ := strings.Cut(readRest(t, client), "\r\n\r\n")
 			added, ok := strings.CutPrefix(answer, head)
 			if !ok {
 				t.Fatalf("answer %q, want the beginning %q", answer, head)
@@ -269,14 +261,14 @@ func TestUpgradeKeepsHeader(t *testing.T) {
 // A value with a control character is a mistake there too, found before the
 // connection is taken over.
 func TestUpgradeRefusesGivenHeader(t *testing.T) {
-	for name, value := range handshakeControls {
+	for name, value := range controlValues {
 		w := httptest.NewRecorder()
 		w.Header().Set("X", value)
-		r, err := http.ReadRequest(handshakeReader(handshakeRequest(RFC6455).head()))
+		r, err := http.ReadRequest(bufReader(requestOf(RFC6455).head()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := new(Upgrader).Upgrade(w, r); handshakeStatus(err) != 500 || w.Code != 500 {
+		if _, err := new(Upgrader).Upgrade(w, r); statusOf(err) != 500 || w.Code != 500 {
 			t.Errorf("%s: %v, status %d; want 500", name, err, w.Code)
 		}
 	}

@@ -58,10 +58,10 @@ func TestOriginMatrix(t *testing.T) {
 	for _, tt := range tests {
 		for _, v := range allVersions {
 			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
-				request := handshakeRequest(v).with("Origin", tt.origin...).with("Sec-WebSocket-Origin", tt.draft...)
-				_, response, _, err := handshakeServe(nil, request.String())
+				request := requestOf(v).with("Origin", tt.origin...).with("Sec-WebSocket-Origin", tt.draft...)
+				_, response, _, err := serve(nil, request.String())
 				want := tt.want[map[Version]int{RFC6455: 0, Hybi10: 1, Hybi07: 1, Hybi00: 2, Hixie75: 3}[v]]
-				if got := handshakeStatus(err); got != want {
+				if got := statusOf(err); got != want {
 					t.Errorf("status %d (%v), want %d", got, err, want)
 				}
 				if strings.HasPrefix(response, "HTTP/1.1 101 ") != (want == 0) || len(response) > 1000 {
@@ -89,10 +89,10 @@ func TestOriginsAllowed(t *testing.T) {
 		{"all, and null", []string{"*"}, "null", 0},
 		{"all, and no web page", []string{"*"}, "file://", 0},
 	}
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		for _, tt := range tests {
-			request := handshakeRequest(v).with(wireName(v.traits().originHeader), tt.origin)
-			if _, _, _, err := handshakeServe(&Upgrader{Origins: tt.patterns}, request.String()); handshakeStatus(err) != tt.want {
+			request := requestOf(v).with(wireName(v.traits().originHeader), tt.origin)
+			if _, _, _, err := serve(&Upgrader{Origins: tt.patterns}, request.String()); statusOf(err) != tt.want {
 				t.Errorf("%s: %v, want status %d", tt.name, err, tt.want)
 			}
 		}
@@ -101,15 +101,15 @@ func TestOriginsAllowed(t *testing.T) {
 
 // "Refusal by CheckOrigin runs before 101 in every version."
 func TestCheckOriginRefusesBefore101(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		reason := errors.New("not on a Sunday")
 		for _, tt := range []struct {
 			err    error
 			status int
 		}{{reason, 403}, {&HandshakeError{Status: 429, Err: reason}, 429}} {
 			up := &Upgrader{CheckOrigin: func(*http.Request, string) error { return tt.err }}
-			h, response, _, err := handshakeServe(up, handshakeRequest(v).String())
-			if handshakeStatus(err) != tt.status || !errors.Is(err, reason) || h.Done() {
+			h, response, _, err := serve(up, requestOf(v).String())
+			if statusOf(err) != tt.status || !errors.Is(err, reason) || h.Done() {
 				t.Errorf("%v, done %t; want status %d and the program's reason", err, h.Done(), tt.status)
 			}
 			if strings.Contains(response, "101") || strings.Contains(response, "Sunday") {
@@ -121,7 +121,7 @@ func TestCheckOriginRefusesBefore101(t *testing.T) {
 
 // CheckOrigin decides alone, and last: about requests that are else good.
 func TestCheckOriginIsAsked(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		var asked []string
 		up := &Upgrader{Origins: []string{"https://ignored.example"}, CheckOrigin: func(r *http.Request, origin string) error {
 			asked = append(asked, r.URL.Path+" "+origin)
@@ -129,13 +129,13 @@ func TestCheckOriginIsAsked(t *testing.T) {
 		}}
 		name := wireName(v.traits().originHeader)
 		for _, origin := range []string{"http://evil.example", "null", "file://"} {
-			if _, _, _, err := handshakeServe(up, handshakeRequest(v).with(name, origin).String()); err != nil {
+			if _, _, _, err := serve(up, requestOf(v).with(name, origin).String()); err != nil {
 				t.Errorf("origin %s: %v; want the answer of CheckOrigin, which allowed it", origin, err)
 			}
 		}
-		handshakeServe(up, handshakeRequest(v).with(name).String())
-		handshakeServe(up, handshakeRequest(v).with(name, "a", "b").String())
-		handshakeServe(up, handshakeRequest(v).with("Connection").String())
+		serve(up, requestOf(v).with(name).String())
+		serve(up, requestOf(v).with(name, "a", "b").String())
+		serve(up, requestOf(v).with("Connection").String())
 		want := []string{"/chat http://evil.example", "/chat null", "/chat file://", "/chat "}
 		if v.hixie() {
 			want = want[:3] // which require an origin
@@ -148,12 +148,12 @@ func TestCheckOriginIsAsked(t *testing.T) {
 
 // The page must have come over TLS if the connection does.
 func TestOriginOverTLS(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		name := wireName(v.traits().originHeader)
 		for origin, want := range map[string]int{"https://lab.example:8080": 0, "http://lab.example:8080": 403} {
 			h := NewServerHandshake(nil)
 			h.TLS = &tls.ConnectionState{}
-			if _, err := h.Feed([]byte(handshakeRequest(v).with(name, origin).String())); handshakeStatus(err) != want {
+			if _, err := h.Feed([]byte(requestOf(v).with(name, origin).String())); statusOf(err) != want {
 				t.Errorf("%s: %v, want status %d", origin, err, want)
 			}
 		}

@@ -17,12 +17,12 @@ func TestServerVersionsNarrowed(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, v := range allVersions {
-			_, response, _, err := handshakeServe(&Upgrader{Versions: tt.versions}, handshakeRequest(v).String())
+			_, response, _, err := serve(&Upgrader{Versions: tt.versions}, requestOf(v).String())
 			want := 0
 			if tt.versions != nil && !slices.Contains(tt.versions, v) {
 				want = 426
 			}
-			if got := handshakeStatus(err); got != want {
+			if got := statusOf(err); got != want {
 				t.Errorf("%v asked of a server for %v: status %d (%v), want %d", v, tt.versions, got, err, want)
 			}
 			if want == 0 {
@@ -42,26 +42,26 @@ func TestServerRefusalForms(t *testing.T) {
 	const common = "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
 	tests := []struct {
 		name    string
-		request handshakeMessage
+		request httpMessage
 		want    string
 	}{
-		{"426", handshakeRequest(RFC6455).with("Sec-WebSocket-Version", "6"),
+		{"426", requestOf(RFC6455).with("Sec-WebSocket-Version", "6"),
 			"HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13, 8, 7\r\nUpgrade: websocket\r\n" +
 				common + "Content-Length: 113\r\n\r\n" +
 				"Upgrade Required: Sec-WebSocket-Version is 6; versions taken are rfc6455, draft-ietf-hybi-10, draft-ietf-hybi-07\n"},
-		{"405", handshakeRequest(RFC6455).withLine("PUT / HTTP/1.1"),
+		{"405", requestOf(RFC6455).withLine("PUT / HTTP/1.1"),
 			"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\nConnection: close\r\n" +
 				common + "Content-Length: 50\r\n\r\nMethod Not Allowed: method is \"PUT\": expected GET\n"},
-		{"400", handshakeRequest(RFC6455).with("Connection"),
+		{"400", requestOf(RFC6455).with("Connection"),
 			"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n" +
 				common + "Content-Length: 63\r\n\r\nBad Request: header Connection does not have the token Upgrade\n"},
-		{"400 of a body", handshakeRequest(RFC6455).with("Transfer-Encoding", "chunked"),
+		{"400 of a body", requestOf(RFC6455).with("Transfer-Encoding", "chunked"),
 			"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n" +
 				common + "Content-Length: 62\r\n\r\nBad Request: request with Transfer-Encoding: expected no body\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			h, got, _, err := handshakeServe(up, tt.request.String())
+			h, got, _, err := serve(up, tt.request.String())
 			if err == nil || got != tt.want {
 				t.Errorf("response (%v)\n%q, want\n%q", err, got, tt.want)
 			}
@@ -91,12 +91,12 @@ func TestServerRefuse(t *testing.T) {
 		{"status 999", &HandshakeError{Status: 999, Err: secret}, 403},
 		{"nil", nil, 403},
 	}
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		for _, tt := range tests {
 			h := NewServerHandshake(nil)
-			h.Feed([]byte(handshakeRequest(v).String()))
+			h.Feed([]byte(requestOf(v).String()))
 			err := h.Refuse(tt.err)
-			if handshakeStatus(err) != tt.status || tt.err != nil && !errors.Is(err, secret) || h.Done() {
+			if statusOf(err) != tt.status || tt.err != nil && !errors.Is(err, secret) || h.Done() {
 				t.Errorf("%s: %v, done %t; want status %d and the program's error", tt.name, err, h.Done(), tt.status)
 			}
 			if second := h.Refuse(errors.New("later")); second != err {
@@ -106,7 +106,7 @@ func TestServerRefuse(t *testing.T) {
 				t.Errorf("%s: Feed after that: %d, %v; want the same error", tt.name, n, fed)
 			}
 			out := h.AppendResponse(nil)
-			response, err := http.ReadResponse(handshakeReader(string(out)), nil)
+			response, err := http.ReadResponse(bufReader(string(out)), nil)
 			if err != nil || response.StatusCode != tt.status || !response.Close || strings.Contains(string(out), "secret") {
 				t.Errorf("%s: response %q (%v), want %d, the end of the connection and no reason", tt.name, out, err, tt.status)
 			}
@@ -117,7 +117,7 @@ func TestServerRefuse(t *testing.T) {
 // Once the response was begun there can be no other.
 func TestServerRefuseTooLate(t *testing.T) {
 	h := NewServerHandshake(nil)
-	h.Feed([]byte(handshakeRequest(Hybi00).head()))
+	h.Feed([]byte(requestOf(Hybi00).head()))
 	h.AppendResponse(nil)
 	if err := h.Refuse(errors.New("too late")); err == nil || h.Done() {
 		t.Errorf("Refuse: %v, done %t; want the handshake to have ended", err, h.Done())
@@ -135,12 +135,12 @@ func TestServerMisconfigured(t *testing.T) {
 		"subprotocol":    {Subprotocols: []string{"a b"}},
 		"compression":    {Config: Config{Compression: &Compression{WindowBits: 99}}},
 	} {
-		for _, request := range []handshakeMessage{
-			handshakeRequest(RFC6455), handshakeRequest(Hixie75), handshakeRequest(RFC6455).with("Origin"),
-			handshakeRequest(RFC6455).with("Upgrade"), handshakeRequest(RFC6455).with("Sec-WebSocket-Version", "6"),
+		for _, request := range []httpMessage{
+			requestOf(RFC6455), requestOf(Hixie75), requestOf(RFC6455).with("Origin"),
+			requestOf(RFC6455).with("Upgrade"), requestOf(RFC6455).with("Sec-WebSocket-Version", "6"),
 		} {
-			_, response, _, err := handshakeServe(up, request.String())
-			if handshakeStatus(err) != 500 || !strings.HasPrefix(response, "HTTP/1.1 500 ") || !strings.HasSuffix(response, "\r\n\r\nInternal Server Error\n") {
+			_, response, _, err := serve(up, request.String())
+			if statusOf(err) != 500 || !strings.HasPrefix(response, "HTTP/1.1 500 ") || !strings.HasSuffix(response, "\r\n\r\nInternal Server Error\n") {
 				t.Errorf("%s: %v, response %q; want 500 without the reason", name, err, response)
 			}
 			var refused *HandshakeError

@@ -9,18 +9,6 @@ import (
 	"testing"
 )
 
-func handshakeAccept(key string) string {
-	accept := acceptFor(key)
-	return string(accept[:])
-}
-
-// handshakeServe feeds a server everything at once and returns what it answers.
-func handshakeServe(up *Upgrader, input string) (h *ServerHandshake, response string, rest string, err error) {
-	h = NewServerHandshake(up)
-	n, err := h.Feed([]byte(input))
-	return h, string(h.AppendResponse(nil)), input[n:], err
-}
-
 // The responses down to the last byte, as they pleased every client.
 func TestServerResponseForms(t *testing.T) {
 	const hixieEnd = "WebSocket-Origin: http://lab.example:8080\r\n@WebSocket-Location: ws://lab.example:8080/chat?room=1\r\n"
@@ -36,23 +24,23 @@ func TestServerResponseForms(t *testing.T) {
 		Hixie75: "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n" +
 			strings.Replace(hixieEnd, "@", "", 1) + "#WebSocket-Protocol: chat\r\n",
 	}
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		plain, withProtocol, _ := strings.Cut(tests[v], "#")
 		end := "\r\n"
 		if v == Hybi00 {
-			end += handshakeAnswer
+			end += hixieAnswer
 		}
-		request := handshakeRequest(v)
-		if _, got, _, err := handshakeServe(nil, request.String()); err != nil || got != plain+end {
+		request := requestOf(v)
+		if _, got, _, err := serve(nil, request.String()); err != nil || got != plain+end {
 			t.Errorf("response (%v)\n%q, want\n%q", err, got, plain+end)
 		}
 		up := &Upgrader{Subprotocols: []string{"chat"}}
 		request = request.with(wireName(v.traits().protocolHeader), "chat")
-		if h, got, _, err := handshakeServe(up, request.String()); err != nil || got != plain+withProtocol+end || h.Subprotocol() != "chat" {
+		if h, got, _, err := serve(up, request.String()); err != nil || got != plain+withProtocol+end || h.Subprotocol() != "chat" {
 			t.Errorf("response with a subprotocol (%v)\n%q, want\n%q", err, got, plain+withProtocol+end)
 		}
 		h := NewServerHandshake(&Upgrader{Check: checkGives(http.Header{"Set-Cookie": {"a=b", "c=d"}}, nil)})
-		_, err := h.Feed([]byte(handshakeRequest(v).String()))
+		_, err := h.Feed([]byte(requestOf(v).String()))
 		got := h.AppendResponse([]byte("before "))
 		if want := "before " + plain + "Set-Cookie: a=b\r\nSet-Cookie: c=d\r\n" + end; err != nil || string(got) != want {
 			t.Errorf("response with cookies (%v)\n%q, want\n%q", err, got, want)
@@ -62,7 +50,7 @@ func TestServerResponseForms(t *testing.T) {
 
 // What six clients of hixie-76 were seen to insist on, and our response.
 func TestServerResponseMeetsHixie76Clients(t *testing.T) {
-	_, response, _, err := handshakeServe(&Upgrader{Subprotocols: []string{"chat"}}, handshakeRequest(Hybi00).String())
+	_, response, _, err := serve(&Upgrader{Subprotocols: []string{"chat"}}, requestOf(Hybi00).String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +68,7 @@ func TestServerResponseMeetsHixie76Clients(t *testing.T) {
 		"a location with scheme, port, path and query (oldnet)":     has("Sec-WebSocket-Location: ws://lab.example:8080/chat?room=1"),
 		"no subprotocol where none was asked for (netty)":           without("sec-websocket-protocol"),
 		"no Sec-WebSocket-Accept (perl, netty)":                     without("sec-websocket-accept"),
-		"the right 16 bytes (all)":                                  answer == handshakeAnswer,
+		"the right 16 bytes (all)":                                  answer == hixieAnswer,
 		"no body announced, which would take the first frame along": without("content-length") && without("transfer-encoding"),
 	} {
 		if !ok {
@@ -90,8 +78,8 @@ func TestServerResponseMeetsHixie76Clients(t *testing.T) {
 }
 
 func TestServerDetectsVersion(t *testing.T) {
-	rfc, hixie76, hixie75 := handshakeRequest(RFC6455), handshakeRequest(Hybi00), handshakeRequest(Hixie75)
-	lower := func(m handshakeMessage) handshakeMessage {
+	rfc, hixie76, hixie75 := requestOf(RFC6455), requestOf(Hybi00), requestOf(Hixie75)
+	lower := func(m httpMessage) httpMessage {
 		for i := range m.fields {
 			m.fields[i][0] = strings.ToLower(m.fields[i][0])
 		}
@@ -99,25 +87,25 @@ func TestServerDetectsVersion(t *testing.T) {
 	}
 	tests := []struct {
 		name    string
-		request handshakeMessage
+		request httpMessage
 		want    Version
 		status  int // of the refusal, 0 if there is none
 	}{
 		{"13", rfc, RFC6455, 0},
-		{"8", handshakeRequest(Hybi10), Hybi10, 0},
-		{"7", handshakeRequest(Hybi07), Hybi07, 0},
+		{"8", requestOf(Hybi10), Hybi10, 0},
+		{"7", requestOf(Hybi07), Hybi07, 0},
 		{"keys 1 and 2", hixie76, Hybi00, 0},
 		{"none of that", hixie75, Hixie75, 0},
-		{"names in lower case", lower(handshakeRequest(RFC6455)), RFC6455, 0},
-		{"hixie-76 in lower case", lower(handshakeRequest(Hybi00)), Hybi00, 0},
-		{"version before keys", hixie76.with("Sec-WebSocket-Version", "13").with("Sec-WebSocket-Key", handshakeKeys[RFC6455][0]), RFC6455, 0},
+		{"names in lower case", lower(requestOf(RFC6455)), RFC6455, 0},
+		{"hixie-76 in lower case", lower(requestOf(Hybi00)), Hybi00, 0},
+		{"version before keys", hixie76.with("Sec-WebSocket-Version", "13").with("Sec-WebSocket-Key", hybiKeys[RFC6455][0]), RFC6455, 0},
 		{"hixie-76 with HAProxy's key", hixie76.with("sec-websocket-key", "EWlklyJbB8zJc4IPXssAwQ=="), Hybi00, 0},
 		{"hixie-75 with HAProxy's key", hixie75.with("sec-websocket-key", "EWlklyJbB8zJc4IPXssAwQ=="), Hixie75, 0},
 
 		{"version missing", rfc.with("Sec-WebSocket-Version"), 0, 400},
 		{"version and subprotocol", rfc.with("Sec-WebSocket-Version").with("Sec-WebSocket-Protocol", "chat"), 0, 400},
-		{"version missing in draft 8", handshakeRequest(Hybi10).with("Sec-WebSocket-Version"), 0, 400},
-		{"version and key missing in draft 8", handshakeRequest(Hybi10).with("Sec-WebSocket-Version").with("Sec-WebSocket-Key"), 0, 400},
+		{"version missing in draft 8", requestOf(Hybi10).with("Sec-WebSocket-Version"), 0, 400},
+		{"version and key missing in draft 8", requestOf(Hybi10).with("Sec-WebSocket-Version").with("Sec-WebSocket-Key"), 0, 400},
 		{"extensions alone", hixie75.with("Sec-WebSocket-Extensions", "x"), 0, 400},
 		{"version empty", rfc.with("Sec-WebSocket-Version", ""), 0, 400},
 		{"version twice", rfc.with("Sec-WebSocket-Version", "13", "13"), 0, 400},
@@ -142,8 +130,8 @@ func TestServerDetectsVersion(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			h, response, _, err := handshakeServe(nil, tt.request.String())
-			switch got := handshakeStatus(err); {
+			h, response, _, err := serve(nil, tt.request.String())
+			switch got := statusOf(err); {
 			case got != tt.status:
 				t.Errorf("status %d (%v), want %d", got, err, tt.status)
 			case tt.status == 0 && (h.Version() != tt.want || !h.Done()):
@@ -160,61 +148,61 @@ func TestServerDetectsVersion(t *testing.T) {
 func TestServerChecksEveryVersion(t *testing.T) {
 	tests := []struct {
 		name   string
-		edit   func(handshakeMessage) handshakeMessage
+		edit   func(httpMessage) httpMessage
 		status int
 	}{
-		{"as it is", func(m handshakeMessage) handshakeMessage { return m }, 0},
-		{"Upgrade missing", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade") }, 426},
-		{"Upgrade empty", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "") }, 426},
-		{"Upgrade to something else", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "h2c") }, 426},
-		{"Upgrade begins with websocket", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "websockets") }, 426},
-		{"Upgrade with spaces", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "web socket") }, 426},
-		{"Upgrade quoted", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", `"websocket"`) }, 426},
-		{"Upgrade in upper case", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "WEBSOCKET") }, 0},
-		{"Upgrade twice", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "WebSocket", "WebSocket") }, 0},
-		{"Upgrade in a list", func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "h2c, WebSocket") }, 0},
-		{"Connection missing", func(m handshakeMessage) handshakeMessage { return m.with("Connection") }, 400},
-		{"Connection empty", func(m handshakeMessage) handshakeMessage { return m.with("Connection", "") }, 400},
-		{"Connection close", func(m handshakeMessage) handshakeMessage { return m.with("Connection", "close") }, 400},
-		{"Connection malformed", func(m handshakeMessage) handshakeMessage { return m.with("Connection", "Upgrade;q=1") }, 400},
-		{"Connection in lower case", func(m handshakeMessage) handshakeMessage { return m.with("Connection", "upgrade") }, 0},
-		{"Connection in a list", func(m handshakeMessage) handshakeMessage { return m.with("Connection", "keep-alive, Upgrade") }, 0},
-		{"Connection in a list without space", func(m handshakeMessage) handshakeMessage { return m.with("Connection", "a,upgrade,b") }, 0},
-		{"Connection in two headers", func(m handshakeMessage) handshakeMessage { return m.with("Connection", "keep-alive", "Upgrade") }, 0},
-		{"Connection as HAProxy 1.4 leaves it", func(m handshakeMessage) handshakeMessage { return m.with("Connection", "Upgrade", "close") }, 0},
-		{"Host missing", func(m handshakeMessage) handshakeMessage { return m.with("Host") }, 400},
-		{"Host empty", func(m handshakeMessage) handshakeMessage { return m.with("Host", "") }, 400},
-		{"Host twice", func(m handshakeMessage) handshakeMessage {
+		{"as it is", func(m httpMessage) httpMessage { return m }, 0},
+		{"Upgrade missing", func(m httpMessage) httpMessage { return m.with("Upgrade") }, 426},
+		{"Upgrade empty", func(m httpMessage) httpMessage { return m.with("Upgrade", "") }, 426},
+		{"Upgrade to something else", func(m httpMessage) httpMessage { return m.with("Upgrade", "h2c") }, 426},
+		{"Upgrade begins with websocket", func(m httpMessage) httpMessage { return m.with("Upgrade", "websockets") }, 426},
+		{"Upgrade with spaces", func(m httpMessage) httpMessage { return m.with("Upgrade", "web socket") }, 426},
+		{"Upgrade quoted", func(m httpMessage) httpMessage { return m.with("Upgrade", `"websocket"`) }, 426},
+		{"Upgrade in upper case", func(m httpMessage) httpMessage { return m.with("Upgrade", "WEBSOCKET") }, 0},
+		{"Upgrade twice", func(m httpMessage) httpMessage { return m.with("Upgrade", "WebSocket", "WebSocket") }, 0},
+		{"Upgrade in a list", func(m httpMessage) httpMessage { return m.with("Upgrade", "h2c, WebSocket") }, 0},
+		{"Connection missing", func(m httpMessage) httpMessage { return m.with("Connection") }, 400},
+		{"Connection empty", func(m httpMessage) httpMessage { return m.with("Connection", "") }, 400},
+		{"Connection close", func(m httpMessage) httpMessage { return m.with("Connection", "close") }, 400},
+		{"Connection malformed", func(m httpMessage) httpMessage { return m.with("Connection", "Upgrade;q=1") }, 400},
+		{"Connection in lower case", func(m httpMessage) httpMessage { return m.with("Connection", "upgrade") }, 0},
+		{"Connection in a list", func(m httpMessage) httpMessage { return m.with("Connection", "keep-alive, Upgrade") }, 0},
+		{"Connection in a list without space", func(m httpMessage) httpMessage { return m.with("Connection", "a,upgrade,b") }, 0},
+		{"Connection in two headers", func(m httpMessage) httpMessage { return m.with("Connection", "keep-alive", "Upgrade") }, 0},
+		{"Connection as HAProxy 1.4 leaves it", func(m httpMessage) httpMessage { return m.with("Connection", "Upgrade", "close") }, 0},
+		{"Host missing", func(m httpMessage) httpMessage { return m.with("Host") }, 400},
+		{"Host empty", func(m httpMessage) httpMessage { return m.with("Host", "") }, 400},
+		{"Host twice", func(m httpMessage) httpMessage {
 			return m.with("Host", "lab.example:8080", "lab.example:8080")
 		}, 400},
-		{"Host with a space", func(m handshakeMessage) handshakeMessage { return m.with("Host", "a b") }, 400},
-		{"Host with a slash", func(m handshakeMessage) handshakeMessage { return m.with("Host", "a/b") }, 400},
-		{"Host with a user", func(m handshakeMessage) handshakeMessage { return m.with("Host", "u@a") }, 400},
-		{"Host not ASCII", func(m handshakeMessage) handshakeMessage { return m.with("Host", "b\xc3\xbccher.example") }, 400},
-		{"HTTP/1.0", func(m handshakeMessage) handshakeMessage { return m.withLine("GET /chat?room=1 HTTP/1.0") }, 505},
-		{"HTTP/0.9", func(m handshakeMessage) handshakeMessage { return m.withLine("GET /chat?room=1 HTTP/0.9") }, 505},
-		{"HTTP/2.0", func(m handshakeMessage) handshakeMessage { return m.withLine("GET /chat?room=1 HTTP/2.0") }, 505},
-		{"HTTP/1.2", func(m handshakeMessage) handshakeMessage { return m.withLine("GET /chat?room=1 HTTP/1.2") }, 0},
-		{"POST", func(m handshakeMessage) handshakeMessage { return m.withLine("POST /chat?room=1 HTTP/1.1") }, 405},
-		{"HEAD", func(m handshakeMessage) handshakeMessage { return m.withLine("HEAD /chat?room=1 HTTP/1.1") }, 405},
-		{"OPTIONS", func(m handshakeMessage) handshakeMessage { return m.withLine("OPTIONS /chat?room=1 HTTP/1.1") }, 405},
-		{"CONNECT", func(m handshakeMessage) handshakeMessage { return m.withLine("CONNECT lab.example:8080 HTTP/1.1") }, 405},
-		{"get in lower case", func(m handshakeMessage) handshakeMessage { return m.withLine("get /chat?room=1 HTTP/1.1") }, 405},
-		{"target *", func(m handshakeMessage) handshakeMessage { return m.withLine("GET * HTTP/1.1") }, 400},
-		{"target without slash", func(m handshakeMessage) handshakeMessage { return m.withLine("GET chat HTTP/1.1") }, 400},
-		{"absolute target", func(m handshakeMessage) handshakeMessage {
+		{"Host with a space", func(m httpMessage) httpMessage { return m.with("Host", "a b") }, 400},
+		{"Host with a slash", func(m httpMessage) httpMessage { return m.with("Host", "a/b") }, 400},
+		{"Host with a user", func(m httpMessage) httpMessage { return m.with("Host", "u@a") }, 400},
+		{"Host not ASCII", func(m httpMessage) httpMessage { return m.with("Host", "b\xc3\xbccher.example") }, 400},
+		{"HTTP/1.0", func(m httpMessage) httpMessage { return m.withLine("GET /chat?room=1 HTTP/1.0") }, 505},
+		{"HTTP/0.9", func(m httpMessage) httpMessage { return m.withLine("GET /chat?room=1 HTTP/0.9") }, 505},
+		{"HTTP/2.0", func(m httpMessage) httpMessage { return m.withLine("GET /chat?room=1 HTTP/2.0") }, 505},
+		{"HTTP/1.2", func(m httpMessage) httpMessage { return m.withLine("GET /chat?room=1 HTTP/1.2") }, 0},
+		{"POST", func(m httpMessage) httpMessage { return m.withLine("POST /chat?room=1 HTTP/1.1") }, 405},
+		{"HEAD", func(m httpMessage) httpMessage { return m.withLine("HEAD /chat?room=1 HTTP/1.1") }, 405},
+		{"OPTIONS", func(m httpMessage) httpMessage { return m.withLine("OPTIONS /chat?room=1 HTTP/1.1") }, 405},
+		{"CONNECT", func(m httpMessage) httpMessage { return m.withLine("CONNECT lab.example:8080 HTTP/1.1") }, 405},
+		{"get in lower case", func(m httpMessage) httpMessage { return m.withLine("get /chat?room=1 HTTP/1.1") }, 405},
+		{"target *", func(m httpMessage) httpMessage { return m.withLine("GET * HTTP/1.1") }, 400},
+		{"target without slash", func(m httpMessage) httpMessage { return m.withLine("GET chat HTTP/1.1") }, 400},
+		{"absolute target", func(m httpMessage) httpMessage {
 			return m.withLine("GET http://lab.example:8080/chat?room=1 HTTP/1.1")
 		}, 0},
-		{"two slashes", func(m handshakeMessage) handshakeMessage { return m.withLine("GET //evil.example/ HTTP/1.1") }, 0},
-		{"a body", func(m handshakeMessage) handshakeMessage { return m.with("Content-Length", "5") }, 400},
-		{"Content-Length 0", func(m handshakeMessage) handshakeMessage { return m.with("Content-Length", "0") }, 0},
-		{"chunked body", func(m handshakeMessage) handshakeMessage { return m.with("Transfer-Encoding", "chunked") }, 400},
+		{"two slashes", func(m httpMessage) httpMessage { return m.withLine("GET //evil.example/ HTTP/1.1") }, 0},
+		{"a body", func(m httpMessage) httpMessage { return m.with("Content-Length", "5") }, 400},
+		{"Content-Length 0", func(m httpMessage) httpMessage { return m.with("Content-Length", "0") }, 0},
+		{"chunked body", func(m httpMessage) httpMessage { return m.with("Transfer-Encoding", "chunked") }, 400},
 	}
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
-				h, response, _, err := handshakeServe(nil, tt.edit(handshakeRequest(v)).String())
-				if got := handshakeStatus(err); got != tt.status {
+				h, response, _, err := serve(nil, tt.edit(requestOf(v)).String())
+				if got := statusOf(err); got != tt.status {
 					t.Fatalf("status %d (%v), want %d", got, err, tt.status)
 				}
 				if tt.status == 0 && !h.Done() {
@@ -254,11 +242,11 @@ func TestServerChecksKeys(t *testing.T) {
 				if v == RFC6455 {
 					want = tt.strict
 				}
-				h, response, _, err := handshakeServe(nil, handshakeRequest(v).with("Sec-WebSocket-Key", tt.values...).String())
-				if got := handshakeStatus(err); got != want {
+				h, response, _, err := serve(nil, requestOf(v).with("Sec-WebSocket-Key", tt.values...).String())
+				if got := statusOf(err); got != want {
 					t.Fatalf("status %d (%v), want %d", got, err, want)
 				}
-				if want == 0 && (!h.Done() || !strings.Contains(response, handshakeAccept(tt.values[0]))) {
+				if want == 0 && (!h.Done() || !strings.Contains(response, acceptKey(tt.values[0]))) {
 					t.Errorf("response %q, want the answer to key %q", response, tt.values[0])
 				}
 				if len(response) > 1000 {
@@ -278,7 +266,7 @@ func TestServerChecksHixie76Keys(t *testing.T) {
 	}{
 		{"missing", nil},
 		{"empty", []string{""}},
-		{"twice", []string{handshakeKey1, handshakeKey1}},
+		{"twice", []string{hixieKey1, hixieKey1}},
 		{"no space", []string{"123"}},
 		{"no digit", []string{"a b"}},
 		{"remainder", []string{"1 3 x"}},
@@ -288,8 +276,8 @@ func TestServerChecksHixie76Keys(t *testing.T) {
 	for _, name := range []string{"Sec-WebSocket-Key1", "Sec-WebSocket-Key2"} {
 		for _, tt := range tests {
 			t.Run(name+" "+tt.name, func(t *testing.T) {
-				_, response, _, err := handshakeServe(nil, handshakeRequest(Hybi00).with(name, tt.values...).String())
-				if got := handshakeStatus(err); got != 400 || !strings.HasPrefix(response, "HTTP/1.1 400 ") {
+				_, response, _, err := serve(nil, requestOf(Hybi00).with(name, tt.values...).String())
+				if got := statusOf(err); got != 400 || !strings.HasPrefix(response, "HTTP/1.1 400 ") {
 					t.Errorf("status %d (%v), response %.200q; want 400", got, err, response)
 				}
 				if !strings.Contains(response, "\r\nConnection: close\r\n") {
@@ -303,8 +291,8 @@ func TestServerChecksHixie76Keys(t *testing.T) {
 // Some count key3 as a body, others do not.
 func TestServerHixie76ContentLength(t *testing.T) {
 	for value, status := range map[string]int{"8": 0, "0": 0, "7": 400, "9": 400, "16": 400, "-8": 400, "+8": 400} {
-		h, _, _, err := handshakeServe(nil, handshakeRequest(Hybi00).with("Content-Length", value).String())
-		if got := handshakeStatus(err); got != status || h.Done() != (status == 0) {
+		h, _, _, err := serve(nil, requestOf(Hybi00).with("Content-Length", value).String())
+		if got := statusOf(err); got != status || h.Done() != (status == 0) {
 			t.Errorf("Content-Length: %s: status %d (%v), done %t; want status %d", value, got, err, h.Done(), status)
 		}
 	}
@@ -313,9 +301,9 @@ func TestServerHixie76ContentLength(t *testing.T) {
 // A head that arrives in any pieces, in which nothing may be lost that follows.
 // "A frame in the same segment as the handshake, in every version: delivered."
 func TestServerHandshakeInAnyPieces(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
-		input := handshakeRequest(v).String() + handshakeHello(v, ClientSide)
-		_, want, _, _ := handshakeServe(nil, input)
+	eachVersion(t, func(t *testing.T, v Version) {
+		input := requestOf(v).String() + helloOf(v, ClientSide)
+		_, want, _, _ := serve(nil, input)
 		for size := 1; size <= len(input); size++ {
 			h := NewServerHandshake(nil)
 			var out []byte
@@ -353,7 +341,7 @@ func TestServerHixie76HeadDoesNotWait(t *testing.T) {
 	if out := h.AppendResponse(nil); len(out) > 0 {
 		t.Errorf("response to nothing: %q", out)
 	}
-	request := handshakeRequest(Hybi00)
+	request := requestOf(Hybi00)
 	h.Feed([]byte(request.head()))
 	head := string(h.AppendResponse(nil))
 	if !strings.HasSuffix(head, "\r\n\r\n") || h.Done() {
@@ -363,11 +351,11 @@ func TestServerHixie76HeadDoesNotWait(t *testing.T) {
 		if out := h.AppendResponse(nil); len(out) > 0 {
 			t.Fatalf("after %d bytes of key3: %q, want nothing", i, out)
 		}
-		if n, err := h.Feed([]byte(handshakeKey3[i:])[:1]); n != 1 || err != nil {
+		if n, err := h.Feed([]byte(hixieKey3[i:])[:1]); n != 1 || err != nil {
 			t.Fatalf("byte %d of key3: took %d, %v", i, n, err)
 		}
 	}
-	if out := string(h.AppendResponse(nil)); out != handshakeAnswer || !h.Done() {
+	if out := string(h.AppendResponse(nil)); out != hixieAnswer || !h.Done() {
 		t.Errorf("after key3: %q, done %t; want the 16 bytes", out, h.Done())
 	}
 	if n, err := h.Feed([]byte("\x00x\xff")); n != 0 || err != nil {
@@ -396,15 +384,15 @@ func TestServerSubprotocol(t *testing.T) {
 		{"empty", []string{"a"}, []string{""}, "", "", 0, 0},
 		{"malformed", []string{"a"}, []string{"a b"}, "", "", 400, 0},
 	}
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		for _, tt := range tests {
 			want, status := tt.want, tt.status
 			if v.hixie() {
 				want, status = tt.old, tt.oldBad
 			}
-			request := handshakeRequest(v).with(wireName(v.traits().protocolHeader), tt.theirs...)
-			h, response, _, err := handshakeServe(&Upgrader{Subprotocols: tt.ours}, request.String())
-			if got := handshakeStatus(err); got != status || status == 0 && h.Subprotocol() != want {
+			request := requestOf(v).with(wireName(v.traits().protocolHeader), tt.theirs...)
+			h, response, _, err := serve(&Upgrader{Subprotocols: tt.ours}, request.String())
+			if got := statusOf(err); got != status || status == 0 && h.Subprotocol() != want {
 				t.Errorf("%s: %q, status %d (%v); want %q, status %d", tt.name, h.Subprotocol(), got, err, want, status)
 			}
 			if has := strings.Contains(response, "Protocol: "+want+"\r\n"); has != (want != "") {
@@ -440,7 +428,7 @@ func TestServerLocation(t *testing.T) {
 				if tt.tls {
 					h.TLS = &tls.ConnectionState{}
 				}
-				if _, err := h.Feed([]byte(handshakeRequest(v).withLine(tt.line).with("Host", tt.host).String())); err != nil {
+				if _, err := h.Feed([]byte(requestOf(v).withLine(tt.line).with("Host", tt.host).String())); err != nil {
 					t.Fatal(err)
 				}
 				response := h.AppendResponse(nil)
@@ -454,24 +442,24 @@ func TestServerLocation(t *testing.T) {
 
 // A front end that is not net/http's may hand over a request line unchecked.
 func TestServerLocationWithControls(t *testing.T) {
-	for name, value := range handshakeControls {
-		r, err := http.ReadRequest(handshakeReader(handshakeRequest(Hixie75).head()))
+	for name, value := range controlValues {
+		r, err := http.ReadRequest(bufReader(requestOf(Hixie75).head()))
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.RequestURI = "/" + value
 		h := ServerHandshake{up: &Upgrader{}}
-		if err := h.begin(r); handshakeStatus(err) != 400 {
+		if err := h.begin(r); statusOf(err) != 400 {
 			t.Errorf("%s in the target: %v, want status 400", name, err)
 		}
 	}
 }
 
 func TestServerRequestIsShown(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		h := NewServerHandshake(nil)
 		h.RemoteAddr, h.TLS = "192.0.2.1:1234", &tls.ConnectionState{ServerName: "x"}
-		request := handshakeRequest(v).with("Cookie", "a=b").with(wireName(v.traits().originHeader), "https://lab.example:8080")
+		request := requestOf(v).with("Cookie", "a=b").with(wireName(v.traits().originHeader), "https://lab.example:8080")
 		if v == Hybi00 {
 			request = request.with("Content-Length", "8")
 		}

@@ -9,43 +9,8 @@ import (
 	"testing"
 )
 
-// coreSession is a recorded conversation between two other implementations.
-type coreSession struct {
-	Draft, Client, Server, Result string
-	Steps                         []struct{ Dir, Hex string }
-}
-
-func coreSessions(tb testing.TB) []coreSession { return coreJSON[[]coreSession](tb, "sessions.json") }
-
-func (s coreSession) name() string { return s.Draft + " " + s.Client + " " + s.Server }
-
-// segments returns what one side sent, as it was sent.
-func (s coreSession) segments(tb testing.TB, dir string) (list [][]byte) {
-	for _, step := range s.Steps {
-		if step.Dir == dir && step.Hex != "" {
-			list = append(list, coreHex(tb, step.Hex))
-		}
-	}
-	return list
-}
-
-const (
-	coreFromClient = "C->S"
-	coreFromServer = "S->C"
-)
-
-// coreHead splits what a side sent after the head of its handshake.
-func coreHead(tb testing.TB, segments [][]byte) (head, rest []byte) {
-	tb.Helper()
-	head, rest, ok := bytes.Cut(bytes.Join(segments, nil), []byte("\r\n\r\n"))
-	if !ok {
-		tb.Fatal("no end of a head in the recorded bytes")
-	}
-	return append(head[:len(head):len(head)], "\r\n\r\n"...), rest
-}
-
-// coreSessionWant is what must come of a recorded session.
-type coreSessionWant struct {
+// sessionWant is what must come of a recorded session.
+type sessionWant struct {
 	refused int      // with this status, and then nothing else is looked at
 	heard   []string // by our server of the client
 	told    []string // by our client of the server; nil: the same
@@ -55,77 +20,70 @@ type coreSessionWant struct {
 	ours, theirs string
 }
 
-const coreUnicode = `Text "Grüße, 世界 ✓ Жук 😀 ÿ \u0080 \U0010fffd"`
+const sessionUnicode = `Text "Grüße, 世界 ✓ Жук 😀 ÿ \u0080 \U0010fffd"`
 
-// coreASCII is what the clients sent to see 126 bytes come back.
-const coreASCII = "Text \"!(/6=DKRY`gnu|%,3:AHOV]dkry\\\")07>ELSZahov}&-4;BIPW^elsz#*18?FMT[bipw~'.5<CJQX_fmt" +
+// sessionASCII is what the clients sent to see 126 bytes come back.
+const sessionASCII = "Text \"!(/6=DKRY`gnu|%,3:AHOV]dkry\\\")07>ELSZahov}&-4;BIPW^elsz#*18?FMT[bipw~'.5<CJQX_fmt" +
 	"{$+29@GNU\\\\cjqx\\\")07>ELSZahov}&-4;BIPW^elsz#*18?\""
 
-var (
-	coreTalk75   = []string{`Text ""`, `Text "Hello"`, coreUnicode, coreASCII}
-	coreTalk76   = []string{`Text ""`, `Text "Hello"`, `Close 1005 ""`}
-	coreTalkHybi = []string{`Text ""`, `Text "Hello"`, `Binary ""`, `Binary "\x00\x01\xfe\xff"`, `Close 1000 ""`}
-	coreClosed   = `Close 1005 ""`
-)
-
-// coreDrafts is what comes of a session of a draft in which both sides did
+// sessionDrafts is what comes of a session of a draft in which both sides did
 // what the draft says. The drafts between hybi-00 and hybi-07 were never
 // deployed: they are refused, as broken where they look like hixie-76 and with
 // the versions that there are where they have a number.
-var coreDrafts = map[string]coreSessionWant{
-	"hixie-75": {heard: coreTalk75},
-	"hixie-76": {heard: coreTalk76},
+var sessionDrafts = map[string]sessionWant{
+	"hixie-75": {heard: talk75},
+	"hixie-76": {heard: talk76},
 	"hybi-01":  {refused: http.StatusBadRequest},
 	"hybi-02":  {refused: http.StatusBadRequest},
 	"hybi-03":  {refused: http.StatusBadRequest},
 	"hybi-04":  {refused: http.StatusUpgradeRequired},
 	"hybi-05":  {refused: http.StatusUpgradeRequired},
 	"hybi-06":  {refused: http.StatusUpgradeRequired},
-	"hybi-07":  {heard: coreTalkHybi},
-	"hybi-10":  {heard: coreTalkHybi},
-	"hybi-17":  {heard: coreTalkHybi},
+	"hybi-07":  {heard: talkHybi},
+	"hybi-10":  {heard: talkHybi},
+	"hybi-17":  {heard: talkHybi},
 }
 
-// coreDeviations are the sessions in which somebody did something else.
-var coreDeviations = map[string]coreSessionWant{
+// sessionDeviations are the sessions in which somebody did something else.
+var sessionDeviations = map[string]sessionWant{
 	// hixie-75 has no closing frame. Those who send one mean the end, and get
 	// none back.
-	"hixie-75 oldnet em":     {heard: append(coreTalk75[:4:4], coreClosed), theirs: "ff00"},
-	"hixie-75 oldnet oldnet": {heard: append(coreTalk75[:4:4], coreClosed), told: coreTalk75},
-	"hixie-75 jws jws":       {heard: coreTalk75[1:]}, // drops empty messages
-	"hixie-75 wsgem wsgem":   {heard: coreTalk75[:2]}, // client that sent no more
-	"hixie-75 oldnet perl":   {heard: []string{}},     // client that did not like the reason phrase; ours does not mind
+	"hixie-75 oldnet em":     {heard: append(talk75[:4:4], closedWithoutCode), theirs: "ff00"},
+	"hixie-75 oldnet oldnet": {heard: append(talk75[:4:4], closedWithoutCode), told: talk75},
+	"hixie-75 jws jws":       {heard: talk75[1:]}, // drops empty messages
+	"hixie-75 wsgem wsgem":   {heard: talk75[:2]}, // client that sent no more
+	"hixie-75 oldnet perl":   {heard: []string{}}, // client that did not like the reason phrase; ours does not mind
 
-	"hixie-76 jws jws":       {heard: coreTalk76[1:], told: coreTalk76[1:2], ours: "ff00"},
-	"hixie-76 jws netty":     {heard: coreTalk76[1:]},
-	"hixie-76 oldnet oldnet": {heard: coreTalk76, told: coreTalk76[:2], ours: "ff00"},
-	"hixie-76 oldnet wsio":   {heard: coreTalk76, told: coreTalk76[:2], ours: "ff00"},
+	"hixie-76 jws jws":       {heard: talk76[1:], told: talk76[1:2], ours: "ff00"},
+	"hixie-76 jws netty":     {heard: talk76[1:]},
+	"hixie-76 oldnet oldnet": {heard: talk76, told: talk76[:2], ours: "ff00"},
+	"hixie-76 oldnet wsio":   {heard: talk76, told: talk76[:2], ours: "ff00"},
 	// Server that took a hixie-76 request for hixie-75 because of its lower
 	// case: no proof came, so our client must refuse it.
 	"hixie-76 netty jws": {heard: []string{}, client: "header Sec-WebSocket-Origin is missing"},
 
 	"hybi-07 wsgem em":      {heard: []string{}}, // client that wanted its subprotocol or nothing
-	"hybi-07 wsgem gevent":  {heard: coreTalkHybi, told: append(coreTalkHybi[:4:4], coreClosed), ours: "880203e8", theirs: "8800"},
-	"hybi-17 perl gevent":   {heard: coreTalkHybi, told: append(coreTalkHybi[:4:4], coreClosed), ours: "880203e8", theirs: "8800"},
-	"hybi-10 oldnet oldnet": {heard: coreTalkHybi, told: coreTalkHybi[:4], ours: "880203e8"},
-	"hybi-17 wsgem oldnet":  {heard: coreTalkHybi, told: coreTalkHybi[:4], ours: "880203e8"},
-	"hybi-10 wsnode ws115":  {heard: append(coreTalkHybi[:4:4], `Close 1000 "Normal connection closure"`)},
+	"hybi-07 wsgem gevent":  {heard: talkHybi, told: append(talkHybi[:4:4], closedWithoutCode), ours: "880203e8", theirs: "8800"},
+	"hybi-17 perl gevent":   {heard: talkHybi, told: append(talkHybi[:4:4], closedWithoutCode), ours: "880203e8", theirs: "8800"},
+	"hybi-10 oldnet oldnet": {heard: talkHybi, told: talkHybi[:4], ours: "880203e8"},
+	"hybi-17 wsgem oldnet":  {heard: talkHybi, told: talkHybi[:4], ours: "880203e8"},
+	"hybi-10 wsnode ws115":  {heard: append(talkHybi[:4:4], `Close 1000 "Normal connection closure"`)},
 	"hybi-17 wsnode wsnode": {
-		heard: append(coreTalkHybi[:4:4], `Close 1000 "Normal connection closure"`), told: coreTalkHybi,
+		heard: append(talkHybi[:4:4], `Close 1000 "Normal connection closure"`), told: talkHybi,
 		ours: "881b03e84e6f726d616c20636f6e6e656374696f6e20636c6f73757265", theirs: "880203e8",
 	},
 	// permessage-deflate, which was agreed on in the recording and which our
 	// handshakes did not offer or accept: compressed frames break the protocol.
 	"hybi-17 ws115 ws115": {
-		heard: coreTalkHybi[:1], code: StatusProtocolError, client: "extensions",
+		heard: talkHybi[:1], code: StatusProtocolError, client: "extensions",
 		theirs: "c10cf248cdc9c907000000ffff00 c20100 c20b6260fcf71f000000ffff00 880203e8",
 	},
 }
 
-func (s coreSession) want() coreSessionWant {
-	want, ok := coreDeviations[s.name()]
+func (s session) want() sessionWant {
+	want, ok := sessionDeviations[s.name()]
 	if !ok {
-		want = coreDrafts[s.Draft]
+		want = sessionDrafts[s.Draft]
 	}
 	if want.told == nil {
 		want.told = want.heard
@@ -136,43 +94,43 @@ func (s coreSession) want() coreSessionWant {
 // Every recorded conversation, whole segments and single bytes: our server in
 // the place of the recorded one and our client in that of the recorded client.
 func TestRecordedSessions(t *testing.T) {
-	sessions := coreSessions(t)
+	sessions := readSessions(t)
 	if len(sessions) != 59 {
 		t.Errorf("%d sessions in testdata/sessions.json, want 59", len(sessions))
 	}
 	found := map[string]bool{}
 	for _, s := range sessions {
 		found[s.name()] = true
-		if _, ok := coreDrafts[s.Draft]; !ok {
+		if _, ok := sessionDrafts[s.Draft]; !ok {
 			t.Errorf("%s: no expectation for this draft", s.name())
 			continue
 		}
 		t.Run(s.name(), func(t *testing.T) {
-			fromClient, fromServer := s.segments(t, coreFromClient), s.segments(t, coreFromServer)
+			fromClient, fromServer := s.segments(t, fromClient), s.segments(t, fromServer)
 			for _, cut := range []struct {
 				name           string
 				client, server [][]byte
 			}{
 				{"segments", fromClient, fromServer},
-				{"one segment", coreCut(fromClient, 1<<20), coreCut(fromServer, 1<<20)},
-				{"bytes", coreCut(fromClient, 1), coreCut(fromServer, 1)},
+				{"one segment", cut(fromClient, 1<<20), cut(fromServer, 1<<20)},
+				{"bytes", cut(fromClient, 1), cut(fromServer, 1)},
 			} {
 				t.Run("server, "+cut.name, func(t *testing.T) { s.testServer(t, cut.client) })
 				t.Run("client, "+cut.name, func(t *testing.T) { s.testClient(t, cut.server) })
 			}
 		})
 	}
-	for name := range coreDeviations {
+	for name := range sessionDeviations {
 		if !found[name] {
 			t.Errorf("no session %q, though there is an expectation for it", name)
 		}
 	}
 }
 
-func (s coreSession) testServer(t *testing.T, chunks [][]byte) {
+func (s session) testServer(t *testing.T, chunks [][]byte) {
 	want := s.want()
-	h, got := coreServer(&Upgrader{Origins: []string{"*"}, Subprotocols: []string{"chat"}}, chunks)
-	head, rest := coreHead(t, s.segments(t, coreFromServer))
+	h, got := replayServer(&Upgrader{Origins: []string{"*"}, Subprotocols: []string{"chat"}}, chunks)
+	head, rest := splitHead(t, s.segments(t, fromServer))
 	if want.refused != 0 {
 		s.testRefusal(t, got, want.refused)
 		return
@@ -180,8 +138,8 @@ func (s coreSession) testServer(t *testing.T, chunks [][]byte) {
 	if v, err := ParseVersion(s.Draft); err != nil || h.Version() != v {
 		t.Errorf("took it for %v, want %s: look at detectVersion", h.Version(), s.Draft)
 	}
-	ourHead, ourProof := coreHead(t, [][]byte{got.handshake})
-	if ours, theirs := coreAccept(t, ourHead), coreAccept(t, head); ours != theirs {
+	ourHead, ourProof := splitHead(t, [][]byte{got.handshake})
+	if ours, theirs := acceptIn(t, ourHead), acceptIn(t, head); ours != theirs {
 		t.Errorf("Sec-WebSocket-Accept is %q, the server's was %q", ours, theirs)
 	}
 	if h.Version() == Hybi00 && want.client == "" {
@@ -190,21 +148,21 @@ func (s coreSession) testServer(t *testing.T, chunks [][]byte) {
 		}
 		rest = rest[challengeLen:]
 	}
-	coreWantHeard(t, got.heard, want.heard)
-	coreWantCode(t, got.err, want.code, strings.HasPrefix(strings.Join(got.heard[max(0, len(got.heard)-1):], ""), "Close"))
-	echo, ok := bytes.CutSuffix(rest, coreHex(t, want.theirs))
-	if echo = append(echo[:len(echo):len(echo)], coreHex(t, want.ours)...); !ok || !bytes.Equal(got.replies, echo) {
+	wantHeard(t, got.heard, want.heard)
+	wantCode(t, got.err, want.code, strings.HasPrefix(strings.Join(got.heard[max(0, len(got.heard)-1):], ""), "Close"))
+	echo, ok := bytes.CutSuffix(rest, unhex(t, want.theirs))
+	if echo = append(echo[:len(echo):len(echo)], unhex(t, want.ours)...); !ok || !bytes.Equal(got.replies, echo) {
 		t.Errorf("echo is\n% x, want\n% x", got.replies, echo)
 	}
 }
 
 // testRefusal looks at the answer to a version that is not spoken.
-func (s coreSession) testRefusal(t *testing.T, got coreReplay, status int) {
+func (s session) testRefusal(t *testing.T, got replay, status int) {
 	var he *HandshakeError
 	if !errors.As(got.err, &he) || he.Status != status {
 		t.Fatalf("error is %v, want a HandshakeError with status %d", got.err, status)
 	}
-	res := coreResponse(t, got.handshake)
+	res := parseResponse(t, got.handshake)
 	if res.StatusCode != status || !res.Close {
 		t.Errorf("answered %s, Connection %q: want %d and close", res.Status, res.Header["Connection"], status)
 	}
@@ -213,7 +171,7 @@ func (s coreSession) testRefusal(t *testing.T, got coreReplay, status int) {
 	}
 }
 
-func (s coreSession) testClient(t *testing.T, chunks [][]byte) {
+func (s session) testClient(t *testing.T, chunks [][]byte) {
 	want := s.want()
 	v, err := ParseVersion(s.Draft)
 	if want.refused != 0 {
@@ -222,26 +180,26 @@ func (s coreSession) testClient(t *testing.T, chunks [][]byte) {
 		}
 		return
 	}
-	h := coreClientFor(t, v, s.segments(t, coreFromClient))
-	got := coreClient(h, chunks)
+	h := clientFor(t, v, s.segments(t, fromClient))
+	got := replayClient(h, chunks)
 	if want.client != "" {
 		if got.err == nil || !strings.Contains(got.err.Error(), want.client) {
 			t.Errorf("error is %v, want one that says %q", got.err, want.client)
 		}
 		return
 	}
-	head, _ := coreHead(t, s.segments(t, coreFromServer))
-	if chosen := coreResponse(t, head).Header.Get(v.traits().protocolHeader); h.Subprotocol() != chosen {
+	head, _ := splitHead(t, s.segments(t, fromServer))
+	if chosen := parseResponse(t, head).Header.Get(v.traits().protocolHeader); h.Subprotocol() != chosen {
 		t.Errorf("subprotocol is %q, the server chose %q", h.Subprotocol(), chosen)
 	}
-	coreWantHeard(t, got.heard, want.told)
-	coreWantCode(t, got.err, 0, strings.HasPrefix(strings.Join(got.heard[max(0, len(got.heard)-1):], ""), "Close"))
+	wantHeard(t, got.heard, want.told)
+	wantCode(t, got.err, 0, strings.HasPrefix(strings.Join(got.heard[max(0, len(got.heard)-1):], ""), "Close"))
 }
 
-// coreClientFor returns a handshake that has sent a recorded request.
-func coreClientFor(tb testing.TB, v Version, segments [][]byte) *ClientHandshake {
+// clientFor returns a handshake that has sent a recorded request.
+func clientFor(tb testing.TB, v Version, segments [][]byte) *ClientHandshake {
 	tb.Helper()
-	head, rest := coreHead(tb, segments)
+	head, rest := splitHead(tb, segments)
 	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head)))
 	if err != nil {
 		tb.Fatal(err)
@@ -262,7 +220,7 @@ func coreClientFor(tb testing.TB, v Version, segments [][]byte) *ClientHandshake
 	}
 	h.key = r.Header.Get("Sec-WebSocket-Key")
 	if v == Hybi00 {
-		coreSetKeys(tb, h, r.Header.Get("Sec-WebSocket-Key1"), r.Header.Get("Sec-WebSocket-Key2"), rest[:key3Len])
+		setHixieKeys(tb, h, r.Header.Get("Sec-WebSocket-Key1"), r.Header.Get("Sec-WebSocket-Key2"), rest[:key3Len])
 	}
 	return h
 }

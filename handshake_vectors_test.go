@@ -8,21 +8,21 @@ import (
 )
 
 func TestAcceptVectors(t *testing.T) {
-	for _, v := range coreJSON[[]struct{ Key, Accept string }](t, "accepts.json") {
+	for _, v := range readJSON[[]struct{ Key, Accept string }](t, "accepts.json") {
 		t.Run(v.Key, func(t *testing.T) {
-			if got := handshakeAccept(v.Key); got != v.Accept {
+			if got := acceptKey(v.Key); got != v.Accept {
 				t.Errorf("acceptFor(%q) is %q, want %q", v.Key, got, v.Accept)
 			}
 			nonce, _ := base64.StdEncoding.DecodeString(v.Key)
 			for _, version := range []Version{RFC6455, Hybi10, Hybi07} {
 				head := "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: " +
 					version.traits().number + "\r\nSec-WebSocket-Key: " + v.Key + "\r\n\r\n"
-				_, got := coreServer(nil, [][]byte{[]byte(head)})
+				_, got := replayServer(nil, [][]byte{[]byte(head)})
 				if len(nonce) != 16 && version == RFC6455 { // ws 0.4 sends 15 bytes with version 8
-					coreWantStatus(t, got.err, http.StatusBadRequest)
+					wantStatus(t, got.err, http.StatusBadRequest)
 					continue
 				}
-				if accept := coreAccept(t, got.handshake); got.err != nil || accept != v.Accept {
+				if accept := acceptIn(t, got.handshake); got.err != nil || accept != v.Accept {
 					t.Errorf("%v: server answers %q, error %v: want %q", version, accept, got.err, v.Accept)
 				}
 			}
@@ -33,7 +33,7 @@ func TestAcceptVectors(t *testing.T) {
 // Challenges that ten servers answered alike: the arithmetic, our server's
 // handshake and our client's.
 func TestChallengeVectors(t *testing.T) {
-	for _, v := range coreJSON[[]coreChallenge](t, "challenges.json") {
+	for _, v := range readJSON[[]challengeVector](t, "challenges.json") {
 		t.Run(v.Key1, func(t *testing.T) {
 			for _, k := range []struct {
 				key  string
@@ -43,15 +43,15 @@ func TestChallengeVectors(t *testing.T) {
 					t.Errorf("number in %q is %d, error %v: want %d", k.key, got, err, k.want)
 				}
 			}
-			c, want := challenge{numbers: [2]uint32{v.Number1, v.Number2}, key3: [key3Len]byte(coreHex(t, v.Key3))}, coreHex(t, v.Answer)
+			c, want := challenge{numbers: [2]uint32{v.Number1, v.Number2}, key3: [key3Len]byte(unhex(t, v.Key3))}, unhex(t, v.Answer)
 			if got := c.answer(); !bytes.Equal(got[:], want) {
 				t.Errorf("answer is % x, want % x", got, want)
 			}
 			for _, length := range []string{"", "Content-Length: 8\r\n"} { // Perl and Netty send it
-				request := [][]byte{[]byte(coreRequest76(v.Key1, v.Key2, length) + string(c.key3[:]))}
+				request := [][]byte{[]byte(request76(v.Key1, v.Key2, length) + string(c.key3[:]))}
 				for _, n := range []int{1, 1 << 20} {
-					_, got := coreServer(nil, coreCut(request, n))
-					if _, proof := coreHead(t, [][]byte{got.handshake}); got.err != nil || !bytes.Equal(proof, want) {
+					_, got := replayServer(nil, cut(request, n))
+					if _, proof := splitHead(t, [][]byte{got.handshake}); got.err != nil || !bytes.Equal(proof, want) {
 						t.Errorf("%q in pieces of %d: server answers % x, error %v: want % x", length, n, proof, got.err, want)
 					}
 				}
@@ -61,33 +61,22 @@ func TestChallengeVectors(t *testing.T) {
 	}
 }
 
-type coreChallenge struct {
-	Key1, Key2, Key3, Answer string
-	Number1, Number2         uint32
-}
-
-func coreRequest76(key1, key2, extra string) string {
-	return "GET /demo HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nHost: example.com\r\n" +
-		"Origin: http://example.com\r\n" + extra +
-		"Sec-WebSocket-Key1: " + key1 + "\r\nSec-WebSocket-Key2: " + key2 + "\r\n\r\n"
-}
-
-const coreResponse76 = "HTTP/1.1 101 WebSocket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n" +
+const response76 = "HTTP/1.1 101 WebSocket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n" +
 	"Sec-WebSocket-Origin: http://example.com\r\nSec-WebSocket-Location: ws://example.com/demo\r\n\r\n"
 
-func (v coreChallenge) testClient(t *testing.T, answer []byte) {
+func (v challengeVector) testClient(t *testing.T, answer []byte) {
 	for flip := range len(answer) + 1 {
 		h, err := NewClientHandshake(&Dialer{Version: Hybi00}, "ws://example.com/demo")
 		if err != nil {
 			t.Fatal(err)
 		}
-		coreSetKeys(t, h, v.Key1, v.Key2, coreHex(t, v.Key3))
+		setHixieKeys(t, h, v.Key1, v.Key2, unhex(t, v.Key3))
 		wrong := flip < len(answer)
 		sent := bytes.Clone(answer)
 		if wrong {
 			sent[flip] ^= 1
 		}
-		if got := coreClient(h, [][]byte{[]byte(coreResponse76), sent}); wrong != (got.err != nil) || wrong == h.Done() {
+		if got := replayClient(h, [][]byte{[]byte(response76), sent}); wrong != (got.err != nil) || wrong == h.Done() {
 			t.Errorf("answer % x instead of % x: error %v, done %v", sent, answer, got.err, h.Done())
 		}
 	}

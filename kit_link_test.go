@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 )
@@ -39,18 +40,55 @@ func (l *pipeLink) checkClosed(t *testing.T) {
 	}
 }
 
-// dialNoProxy keeps the environment of the tests out of them.
-func dialNoProxy(*http.Request) (*url.URL, error) { return nil, nil }
+// noProxy keeps the environment of the tests out of them.
+func noProxy(*http.Request) (*url.URL, error) { return nil, nil }
 
-// dialPipe makes d connect to a server that serve plays on a pipe.
-func dialPipe(d Dialer, link *pipeLink) *Dialer {
+// dialerOver makes d connect to a server that serve plays on a pipe.
+func dialerOver(d Dialer, link *pipeLink) *Dialer {
 	d.DialContext = link.dial
-	d.Proxy = dialNoProxy
+	d.Proxy = noProxy
 	return &d
 }
 
-// readTestHead reads byte by byte, so that it takes nothing of what follows.
-func readTestHead(r io.Reader) string {
+// readRequest reads a request as a server of version v does.
+func readRequest(nc net.Conn, v Version) string {
+	request := readHead(nc)
+	if v == Hybi00 {
+		key3 := make([]byte, key3Len)
+		io.ReadFull(nc, key3)
+		request += string(key3)
+	}
+	return request
+}
+
+// answerWith plays a server of version v that sends more behind its answer, in
+// pieces of this size, and reads to the end.
+func answerWith(v Version, more string, size int) func(net.Conn) {
+	return func(nc net.Conn) {
+		_, response, _, err := serve(nil, readRequest(nc, v))
+		if err != nil {
+			response = err.Error()
+		}
+		for piece := range slices.Chunk([]byte(response+more), size) {
+			nc.Write(piece)
+		}
+		io.Copy(io.Discard, nc)
+	}
+}
+
+// checkEcho fails the test unless c leads to something that echoes.
+func checkEcho(t *testing.T, c *Conn) {
+	t.Helper()
+	if err := c.WriteMessage(Text, []byte("to and fro")); err != nil {
+		t.Fatal(err)
+	}
+	if _, got, err := c.ReadMessage(); err != nil || string(got) != "to and fro" {
+		t.Fatalf("echo %q, %v", got, err)
+	}
+}
+
+// readHead reads byte by byte, so that it takes nothing of what follows.
+func readHead(r io.Reader) string {
 	var head []byte
 	b := make([]byte, 1)
 	for !bytes.HasSuffix(head, []byte("\r\n\r\n")) {

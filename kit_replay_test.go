@@ -1,21 +1,19 @@
 package websocket
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// coreJSON reads a file of testdata.
-func coreJSON[T any](tb testing.TB, name string) T {
+// readJSON reads a file of testdata.
+func readJSON[T any](tb testing.TB, name string) T {
 	tb.Helper()
 	b, err := os.ReadFile("testdata/" + name)
 	if err != nil {
@@ -28,8 +26,8 @@ func coreJSON[T any](tb testing.TB, name string) T {
 	return v
 }
 
-// coreHex reads hex with blanks in it.
-func coreHex(tb testing.TB, s string) []byte {
+// unhex reads hex with blanks in it.
+func unhex(tb testing.TB, s string) []byte {
 	tb.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
 	if err != nil {
@@ -38,18 +36,44 @@ func coreHex(tb testing.TB, s string) []byte {
 	return b
 }
 
-// coreReplay is what one side's bytes did to our other side.
-type coreReplay struct {
+// cut cuts the bytes into pieces of n.
+func cut(chunks [][]byte, n int) (cut [][]byte) {
+	for p := bytes.Join(chunks, nil); len(p) > 0; p = p[min(n, len(p)):] {
+		cut = append(cut, p[:min(n, len(p))])
+	}
+	return cut
+}
+
+// splitBySeed cuts data in pieces that seed chooses: of 1 byte, of a few, and of
+// up to 2 KiB.
+func splitBySeed(data []byte, seed uint64) (chunks [][]byte) {
+	for len(data) > 0 {
+		seed = seed*6364136223846793005 + 1442695040888963407
+		n := 1
+		switch seed >> 33 % 3 {
+		case 1:
+			n += int(seed >> 40 % 8)
+		case 2:
+			n += int(seed >> 40 % 2048)
+		}
+		n = min(n, len(data))
+		chunks, data = append(chunks, data[:n]), data[n:]
+	}
+	return chunks
+}
+
+// replay is what one side's bytes did to our other side.
+type replay struct {
 	handshake []byte // what we sent before the connection was open
 	heard     []string
 	replies   []byte // what an echo server answers
 	err       error  // nil if it could go on
 }
 
-// coreServer feeds a client's bytes to our server.
-func coreServer(up *Upgrader, chunks [][]byte) (*ServerHandshake, coreReplay) {
+// replayServer feeds a client's bytes to our server.
+func replayServer(up *Upgrader, chunks [][]byte) (*ServerHandshake, replay) {
 	h := NewServerHandshake(up)
-	var got coreReplay
+	var got replay
 	var p *Parser
 	for _, chunk := range chunks {
 		if p == nil {
@@ -69,8 +93,8 @@ func coreServer(up *Upgrader, chunks [][]byte) (*ServerHandshake, coreReplay) {
 	return h, got
 }
 
-// coreClient feeds a server's bytes to our client.
-func coreClient(h *ClientHandshake, chunks [][]byte) (got coreReplay) {
+// replayClient feeds a server's bytes to our client.
+func replayClient(h *ClientHandshake, chunks [][]byte) (got replay) {
 	var p *Parser
 	for _, chunk := range chunks {
 		if p == nil {
@@ -88,8 +112,8 @@ func coreClient(h *ClientHandshake, chunks [][]byte) (got coreReplay) {
 	return got
 }
 
-// coreParse feeds bytes that come after a handshake.
-func coreParse(v Version, side Side, cfg Config, chunks [][]byte) (got coreReplay) {
+// replayFrames feeds bytes that come after a handshake.
+func replayFrames(v Version, side Side, cfg Config, chunks [][]byte) (got replay) {
 	p, err := NewParser(v, side, cfg)
 	if err != nil {
 		panic(err)
@@ -100,7 +124,7 @@ func coreParse(v Version, side Side, cfg Config, chunks [][]byte) (got coreRepla
 	return got
 }
 
-func (r *coreReplay) parse(p *Parser, v Version, side Side, chunk []byte) {
+func (r *replay) parse(p *Parser, v Version, side Side, chunk []byte) {
 	p.Append(chunk)
 	for {
 		m, err := p.Next()
@@ -110,21 +134,21 @@ func (r *coreReplay) parse(p *Parser, v Version, side Side, chunk []byte) {
 			}
 			return
 		}
-		r.heard = append(r.heard, coreText(m))
-		r.replies = coreAnswer(r.replies, v, side, m)
+		r.heard = append(r.heard, describe(m))
+		r.replies = appendAnswer(r.replies, v, side, m)
 	}
 }
 
-// coreText writes a message down.
-func coreText(m Message) string {
+// describe writes a message down.
+func describe(m Message) string {
 	if ce := m.CloseError(); ce != nil {
 		return fmt.Sprintf("Close %d %q", ce.Code, ce.Reason)
 	}
 	return fmt.Sprintf("%v %q", m.Type, m.Data)
 }
 
-// coreAnswer appends what an echo server answers to a message.
-func coreAnswer(dst []byte, v Version, side Side, m Message) []byte {
+// appendAnswer appends what an echo server answers to a message.
+func appendAnswer(dst []byte, v Version, side Side, m Message) []byte {
 	t := m.Type
 	switch t {
 	case Pong:
@@ -149,25 +173,17 @@ func coreAnswer(dst []byte, v Version, side Side, m Message) []byte {
 	return dst
 }
 
-// coreCut cuts the bytes into pieces of n.
-func coreCut(chunks [][]byte, n int) (cut [][]byte) {
-	for p := bytes.Join(chunks, nil); len(p) > 0; p = p[min(n, len(p)):] {
-		cut = append(cut, p[:min(n, len(p))])
-	}
-	return cut
-}
-
-// coreWantHeard checks what came of a peer's bytes.
-func coreWantHeard(t *testing.T, got, want []string) {
+// wantHeard checks what came of a peer's bytes.
+func wantHeard(t *testing.T, got, want []string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
 		t.Errorf("heard\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 	}
 }
 
-// coreWantCode checks how a replay ended: with a ProtocolError of code, after a
+// wantCode checks how a replay ended: with a ProtocolError of code, after a
 // Close, or not at all.
-func coreWantCode(t *testing.T, err error, code StatusCode, closed bool) {
+func wantCode(t *testing.T, err error, code StatusCode, closed bool) {
 	t.Helper()
 	var pe *ProtocolError
 	switch {
@@ -180,41 +196,93 @@ func coreWantCode(t *testing.T, err error, code StatusCode, closed bool) {
 	}
 }
 
-func coreWantStatus(t *testing.T, err error, status int) {
-	t.Helper()
-	var he *HandshakeError
-	if !errors.As(err, &he) || he.Status != status {
-		t.Errorf("handshake's error is %v, want a HandshakeError with status %d", err, status)
-	}
+func endsClosed(heard []string) bool {
+	return len(heard) > 0 && strings.HasPrefix(heard[len(heard)-1], "Close")
 }
 
-func coreResponse(tb testing.TB, head []byte) *http.Response {
-	tb.Helper()
-	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil)
+// codeOf is the code of a ProtocolError, and 0 for no such error.
+func codeOf(err error) StatusCode {
+	var pe *ProtocolError
+	if errors.As(err, &pe) {
+		return pe.Code
+	}
+	return 0
+}
+
+// feed gives a new Parser the wire in pieces of n until it fails or has
+// them all, and returns how many bytes it was given, how many messages it
+// gave and how it ended.
+func feed(v Version, side Side, cfg Config, wire []byte, n int) (fed, messages int, err error) {
+	p, err := NewParser(v, side, cfg)
 	if err != nil {
-		tb.Fatalf("no response in %q: %v", head, err)
+		return 0, 0, err
 	}
-	return res
-}
-
-func coreAccept(tb testing.TB, head []byte) string {
-	return coreResponse(tb, head).Header.Get("Sec-WebSocket-Accept")
-}
-
-// coreSetKeys gives a client's handshake the keys of a recorded one, if its
-// version has such keys.
-func coreSetKeys(tb testing.TB, h *ClientHandshake, key1, key2 string, key3 []byte) {
-	tb.Helper()
-	if h.challenge == nil {
-		return
-	}
-	h.challenge.keys = [2]string{key1, key2}
-	for i, key := range h.challenge.keys {
-		n, err := keyNumber(key)
-		if err != nil {
-			tb.Fatalf("key %q: %v", key, err)
+	for fed < len(wire) {
+		k := min(n, len(wire)-fed)
+		p.Append(wire[fed : fed+k])
+		fed += k
+		for {
+			if _, err = p.Next(); err != nil {
+				break
+			}
+			messages++
 		}
-		h.challenge.numbers[i] = n
+		if !errors.Is(err, ErrIncomplete) {
+			break
+		}
 	}
-	copy(h.challenge.key3[:], key3)
+	return fed, messages, err
+}
+
+// session is a recorded conversation between two other implementations.
+type session struct {
+	Draft, Client, Server, Result string
+	Steps                         []struct{ Dir, Hex string }
+}
+
+func readSessions(tb testing.TB) []session { return readJSON[[]session](tb, "sessions.json") }
+
+func (s session) name() string { return s.Draft + " " + s.Client + " " + s.Server }
+
+// segments returns what one side sent, as it was sent.
+func (s session) segments(tb testing.TB, dir string) (list [][]byte) {
+	for _, step := range s.Steps {
+		if step.Dir == dir && step.Hex != "" {
+			list = append(list, unhex(tb, step.Hex))
+		}
+	}
+	return list
+}
+
+const (
+	fromClient = "C->S"
+	fromServer = "S->C"
+)
+
+// splitHead splits what a side sent after the head of its handshake.
+func splitHead(tb testing.TB, segments [][]byte) (head, rest []byte) {
+	tb.Helper()
+	head, rest, ok := bytes.Cut(bytes.Join(segments, nil), []byte("\r\n\r\n"))
+	if !ok {
+		tb.Fatal("no end of a head in the recorded bytes")
+	}
+	return append(head[:len(head):len(head)], "\r\n\r\n"...), rest
+}
+
+var (
+	talk75            = []string{`Text ""`, `Text "Hello"`, sessionUnicode, sessionASCII}
+	talk76            = []string{`Text ""`, `Text "Hello"`, `Close 1005 ""`}
+	talkHybi          = []string{`Text ""`, `Text "Hello"`, `Binary ""`, `Binary "\x00\x01\xfe\xff"`, `Close 1000 ""`}
+	closedWithoutCode = `Close 1005 ""`
+)
+
+type challengeVector struct {
+	Key1, Key2, Key3, Answer string
+	Number1, Number2         uint32
+}
+
+func request76(key1, key2, extra string) string {
+	return "GET /demo HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nHost: example.com\r\n" +
+		"Origin: http://example.com\r\n" + extra +
+		"Sec-WebSocket-Key1: " + key1 + "\r\nSec-WebSocket-Key2: " + key2 + "\r\n\r\n"
 }

@@ -20,7 +20,7 @@ type jsonPoint struct {
 func TestJSON(t *testing.T) {
 	for _, v := range allVersions {
 		t.Run(v.String(), func(t *testing.T) {
-			streamBubble(t, v, func(t *testing.T, c, s *Conn) {
+			pairInBubble(t, v, func(t *testing.T, c, s *Conn) {
 				want := jsonPoint{X: 1, Y: -2, Name: "<ÿ>\x00"}
 				go func() {
 					if err := WriteJSON(c, want); err != nil {
@@ -47,7 +47,7 @@ func TestReadJSONOfAnotherKind(t *testing.T) {
 		{"too large a number", `{"X":1e400}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+			pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
 				go func() {
 					c.WriteMessage(Text, []byte(tt.message))
 					c.WriteMessage(Binary, []byte(`{"X":7}`))
@@ -65,7 +65,7 @@ func TestReadJSONOfAnotherKind(t *testing.T) {
 }
 
 func TestReadJSONGivesTheErrorsOfDecodingAndReading(t *testing.T) {
-	streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+	pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
 		go func() {
 			c.WriteMessage(Text, []byte(`"text"`))
 			c.Close()
@@ -81,7 +81,7 @@ func TestReadJSONGivesTheErrorsOfDecodingAndReading(t *testing.T) {
 }
 
 func TestWriteJSONOfWhatJSONLacks(t *testing.T) {
-	streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+	pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
 		for _, v := range []any{math.NaN(), func() {}, make(chan int)} {
 			if err := WriteJSON(c, v); err == nil || !strings.HasPrefix(err.Error(), "websocket: ") {
 				t.Errorf("WriteJSON of %T: %v; expected an error", v, err)
@@ -108,12 +108,12 @@ func TestMessages(t *testing.T) {
 		{name: "internal error", code: StatusInternalError},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			wire := connFrames(t, RFC6455, ServerSide, connFrame{Text, []byte("a")}, connFrame{Binary, []byte("b")})
+			wire := peerFrames(t, RFC6455, ServerSide, message{Text, []byte("a")}, message{Binary, []byte("b")})
 			wire, err := AppendClose(wire, RFC6455, ClientSide, tt.code, "")
 			if err != nil {
 				t.Fatal(err)
 			}
-			c, _ := readConn(RFC6455, ServerSide, wire)
+			c, _ := newScripted(RFC6455, ServerSide, wire)
 			var got []string
 			var ended error
 			for m, err := range c.Messages(t.Context()) {
@@ -139,8 +139,8 @@ func TestMessages(t *testing.T) {
 
 // A context that ends between two messages is told of too.
 func TestMessagesContextEndsInBody(t *testing.T) {
-	wire := connFrames(t, RFC6455, ServerSide, connFrame{Text, []byte("a")}, connFrame{Text, []byte("b")})
-	c, _ := readConn(RFC6455, ServerSide, wire)
+	wire := peerFrames(t, RFC6455, ServerSide, message{Text, []byte("a")}, message{Text, []byte("b")})
+	c, _ := newScripted(RFC6455, ServerSide, wire)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n := 0

@@ -9,13 +9,13 @@ import (
 	"testing"
 )
 
-// coreConversation makes up what a peer of side sends: messages of many sizes,
+// makeConversation makes up what a peer of side sends: messages of many sizes,
 // in one frame and in several, with control frames between and a Close at the
 // end; on the hixie versions also frames to skip and text that is not UTF-8.
-func coreConversation(v Version, side Side, seed int64) []byte {
+func makeConversation(v Version, side Side, seed int64) []byte {
 	r := rand.New(rand.NewSource(seed))
 	if v.hixie() {
-		return coreHixieConversation(r)
+		return makeHixieConversation(r)
 	}
 	sizes := []int{0, 1, 2, 3, 124, 125, 126, 127, 300}
 	var wire []byte
@@ -29,18 +29,18 @@ func coreConversation(v Version, side Side, seed int64) []byte {
 		}
 		for parts := r.Intn(4); parts > 0; parts-- {
 			cut := r.Intn(len(payload) + 1)
-			wire = coreRaw{b0: kind, payload: payload[:cut]}.append(wire, side)
+			wire = rawFrame{b0: kind, payload: payload[:cut]}.append(wire, side)
 			kind, payload = more, payload[cut:]
 			if r.Intn(2) == 0 {
-				wire = coreRaw{b0: finPing, payload: string(binary[:min(125, len(binary))])}.append(wire, side)
+				wire = rawFrame{b0: finPing, payload: string(binary[:min(125, len(binary))])}.append(wire, side)
 			}
 		}
-		wire = coreRaw{b0: fin | kind, payload: payload}.append(wire, side)
+		wire = rawFrame{b0: fin | kind, payload: payload}.append(wire, side)
 	}
-	return coreCloseFrame(1000, "fin").append(wire, side)
+	return rawClose(1000, "fin").append(wire, side)
 }
 
-func coreHixieConversation(r *rand.Rand) (wire []byte) {
+func makeHixieConversation(r *rand.Rand) (wire []byte) {
 	broken := []string{"\xc3", "\xe2\x82", "\xf0\x9f\x98", "\x80", "\xfe", "\xed\xa0\x80", "\xc0\xaf", ""}
 	for range 12 {
 		switch r.Intn(4) {
@@ -60,20 +60,20 @@ func coreHixieConversation(r *rand.Rand) (wire []byte) {
 
 // Where the peer's bytes are cut means nothing.
 func TestParserChunking(t *testing.T) {
-	coreEachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+	eachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
 		for seed := range int64(5) {
-			wire := coreConversation(v, side, seed)
-			want := coreParse(v, side, Config{}, [][]byte{wire})
-			if !coreEndsClosed(want.heard) {
+			wire := makeConversation(v, side, seed)
+			want := replayFrames(v, side, Config{}, [][]byte{wire})
+			if !endsClosed(want.heard) {
 				t.Fatalf("seed %d: conversation ends with %v, want a Close", seed, want.err)
 			}
 			for n := range 12 {
-				got := coreParse(v, side, Config{}, coreCut([][]byte{wire}, n+1))
-				coreWantHeard(t, got.heard, want.heard)
+				got := replayFrames(v, side, Config{}, cut([][]byte{wire}, n+1))
+				wantHeard(t, got.heard, want.heard)
 			}
 			for cut := int(seed); cut < len(wire); cut += 29 {
-				got := coreParse(v, side, Config{}, [][]byte{wire[:cut], wire[cut:]})
-				coreWantHeard(t, got.heard, want.heard)
+				got := replayFrames(v, side, Config{}, [][]byte{wire[:cut], wire[cut:]})
+				wantHeard(t, got.heard, want.heard)
 			}
 		}
 	})
@@ -83,11 +83,11 @@ func TestParserChunking(t *testing.T) {
 // a message must not be sized by all that stands behind it.
 func TestParserSmallMessagesInALargeChunk(t *testing.T) {
 	const messages = 20_000
-	coreEachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
-		one := coreMessage(t, v, side, "Hello, 世界")
+	eachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+		one := peerText(t, v, side, "Hello, 世界")
 		wire := bytes.Repeat(one, messages)
-		got := coreAllocated(func() {
-			if _, n, err := coreFeed(v, side, Config{}, wire, len(wire)); n != messages || !errors.Is(err, ErrIncomplete) {
+		got := leastAllocated(func() {
+			if _, n, err := feed(v, side, Config{}, wire, len(wire)); n != messages || !errors.Is(err, ErrIncomplete) {
 				t.Errorf("%d messages of %d, error %v", n, messages, err)
 			}
 		})
@@ -97,25 +97,11 @@ func TestParserSmallMessagesInALargeChunk(t *testing.T) {
 	})
 }
 
-// coreMessage is a text as the peer of side sends it.
-func coreMessage(tb testing.TB, v Version, side Side, text string) []byte {
-	tb.Helper()
-	peer := ClientSide
-	if side == ClientSide {
-		peer = ServerSide
-	}
-	wire, err := AppendMessage(nil, v, peer, Text, []byte(text))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return wire
-}
-
 // A Parser that waits keeps no large buffers.
 func TestParserLetsGoOfLargeBuffers(t *testing.T) {
-	coreEachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+	eachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
 		p, _ := NewParser(v, side, Config{})
-		p.Append(coreMessage(t, v, side, strings.Repeat("x", 1<<20)))
+		p.Append(peerText(t, v, side, strings.Repeat("x", 1<<20)))
 		if _, err := p.Next(); err != nil {
 			t.Fatal(err)
 		}
@@ -131,10 +117,10 @@ func TestParserLetsGoOfLargeBuffers(t *testing.T) {
 func TestParserAllocatesNothingWhenRunning(t *testing.T) {
 	for _, size := range []int{0, 125, 1024, 60_000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			coreEachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
-				wire := coreMessage(t, v, side, strings.Repeat("a", size))
+			eachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+				wire := peerText(t, v, side, strings.Repeat("a", size))
 				if !v.hixie() {
-					wire = append(wire, coreWire(side, coreRaw{b0: finPing, payload: "ping"})...)
+					wire = append(wire, rawFrames(side, rawFrame{b0: finPing, payload: "ping"})...)
 				}
 				p, _ := NewParser(v, side, Config{})
 				run := func() {

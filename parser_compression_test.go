@@ -15,36 +15,36 @@ import (
 func TestReservedBitOfAnExtension(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
-		frames []coreRaw
+		frames []rawFrame
 		heard  []string
 		code   StatusCode
 	}{
-		{"text", []coreRaw{{b0: finText | rsv1, payload: deflated("\u00ff")}, {b0: finText, payload: "a"}}, []string{`Text "ÿ"`, `Text "a"`}, 0},
-		{"fragments", []coreRaw{{b0: byte(Binary) | rsv1, payload: deflated("ab")[:2]}, {b0: last, payload: deflated("ab")[2:]}}, []string{`Binary "ab"`}, 0},
-		{"nothing at all", []coreRaw{{b0: finText | rsv1}, {b0: finText, payload: "\xff"}}, []string{`Text ""`}, StatusInvalidPayloadData},
-		{"an empty block", []coreRaw{{b0: finText | rsv1, payload: "\x00"}, {b0: finText | rsv1, payload: "\x00"}}, []string{`Text ""`, `Text ""`}, 0},
-		{"not UTF-8", []coreRaw{{b0: finText | rsv1, payload: deflated("a\xff")}}, nil, StatusInvalidPayloadData},
-		{"ends within a character", []coreRaw{{b0: finText | rsv1, payload: deflated("a\xc3")}}, nil, StatusInvalidPayloadData},
-		{"such bytes in binary", []coreRaw{{b0: finBinary | rsv1, payload: deflated("a\xc3")}}, []string{`Binary "a\xc3"`}, 0},
-		{"corrupt", []coreRaw{{b0: finText | rsv1, payload: "\xff"}}, nil, StatusInvalidPayloadData},
-		{"truncated", []coreRaw{{b0: finText | rsv1, payload: deflated("a")[:1]}}, nil, StatusInvalidPayloadData},
-		{"too big", []coreRaw{{b0: finText | rsv1, payload: deflated(strings.Repeat("a", 1<<20+1))}}, nil, StatusMessageTooBig},
-		{"another bit", []coreRaw{{b0: finText | rsv1 | rsv2}}, nil, StatusProtocolError},
-		{"continuation", []coreRaw{{b0: firstText | rsv1}, {b0: last | rsv1}}, nil, StatusProtocolError},
-		{"Ping", []coreRaw{{b0: finPing | rsv1}}, nil, StatusProtocolError},
-		{"Close", []coreRaw{{b0: finClose | rsv1}}, nil, StatusProtocolError},
+		{"text", []rawFrame{{b0: finText | rsv1, payload: deflated("\u00ff")}, {b0: finText, payload: "a"}}, []string{`Text "ÿ"`, `Text "a"`}, 0},
+		{"fragments", []rawFrame{{b0: byte(Binary) | rsv1, payload: deflated("ab")[:2]}, {b0: last, payload: deflated("ab")[2:]}}, []string{`Binary "ab"`}, 0},
+		{"nothing at all", []rawFrame{{b0: finText | rsv1}, {b0: finText, payload: "\xff"}}, []string{`Text ""`}, StatusInvalidPayloadData},
+		{"an empty block", []rawFrame{{b0: finText | rsv1, payload: "\x00"}, {b0: finText | rsv1, payload: "\x00"}}, []string{`Text ""`, `Text ""`}, 0},
+		{"not UTF-8", []rawFrame{{b0: finText | rsv1, payload: deflated("a\xff")}}, nil, StatusInvalidPayloadData},
+		{"ends within a character", []rawFrame{{b0: finText | rsv1, payload: deflated("a\xc3")}}, nil, StatusInvalidPayloadData},
+		{"such bytes in binary", []rawFrame{{b0: finBinary | rsv1, payload: deflated("a\xc3")}}, []string{`Binary "a\xc3"`}, 0},
+		{"corrupt", []rawFrame{{b0: finText | rsv1, payload: "\xff"}}, nil, StatusInvalidPayloadData},
+		{"truncated", []rawFrame{{b0: finText | rsv1, payload: deflated("a")[:1]}}, nil, StatusInvalidPayloadData},
+		{"too big", []rawFrame{{b0: finText | rsv1, payload: deflated(strings.Repeat("a", 1<<20+1))}}, nil, StatusMessageTooBig},
+		{"another bit", []rawFrame{{b0: finText | rsv1 | rsv2}}, nil, StatusProtocolError},
+		{"continuation", []rawFrame{{b0: firstText | rsv1}, {b0: last | rsv1}}, nil, StatusProtocolError},
+		{"Ping", []rawFrame{{b0: finPing | rsv1}}, nil, StatusProtocolError},
+		{"Close", []rawFrame{{b0: finClose | rsv1}}, nil, StatusProtocolError},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			p, _ := NewParser(RFC6455, ServerSide, Config{})
 			p.dec.useCompression(&pmdParams{Params: permessage.Params{ClientWindowBits: 15}})
 			var heard []string
-			p.Append(coreWire(ServerSide, tt.frames...))
+			p.Append(rawFrames(ServerSide, tt.frames...))
 			m, err := p.Next()
 			for ; err == nil; m, err = p.Next() {
-				heard = append(heard, coreText(m))
+				heard = append(heard, describe(m))
 			}
-			coreWantHeard(t, heard, tt.heard)
-			if coreCode(err) != tt.code {
+			wantHeard(t, heard, tt.heard)
+			if codeOf(err) != tt.code {
 				t.Errorf("ended with %v, want %d", err, tt.code)
 			}
 		})
@@ -64,7 +64,7 @@ func TestInflateErrors(t *testing.T) {
 			t.Fatal(err)
 		}
 		p.dec.useCompression(&pmdParams{Params: permessage.Params{ClientWindowBits: 15}})
-		p.Append(coreWire(ServerSide, coreRaw{b0: finBinary | rsv1, payload: tt.payload}))
+		p.Append(rawFrames(ServerSide, rawFrame{b0: finBinary | rsv1, payload: tt.payload}))
 		_, err = p.Next()
 		var broke *ProtocolError
 		if !errors.As(err, &broke) || err.Error() != tt.want || errors.Is(err, ErrMessageTooBig) != (broke.Code == StatusMessageTooBig) {

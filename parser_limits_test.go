@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime"
 	"strings"
 	"testing"
 )
@@ -26,58 +25,10 @@ func TestDecoderLimits(t *testing.T) {
 		}
 	}
 	const want = "message too big: 3 bytes, and a frame of 8 more: limit is 10"
-	wire := coreWire(ServerSide, coreRaw{b0: firstText, payload: "abc"}, coreRaw{b0: last, payload: "12345678"})
-	if got := coreParse(RFC6455, ServerSide, Config{MaxMessageSize: 10}, [][]byte{wire}); !strings.HasSuffix(fmt.Sprint(got.err), want) || !errors.Is(got.err, ErrMessageTooBig) {
+	wire := rawFrames(ServerSide, rawFrame{b0: firstText, payload: "abc"}, rawFrame{b0: last, payload: "12345678"})
+	if got := replayFrames(RFC6455, ServerSide, Config{MaxMessageSize: 10}, [][]byte{wire}); !strings.HasSuffix(fmt.Sprint(got.err), want) || !errors.Is(got.err, ErrMessageTooBig) {
 		t.Errorf("error is %q, want it to say %q and to wrap ErrMessageTooBig", got.err, want)
 	}
-}
-
-// coreAllocated returns how many bytes f allocates, the least of some runs:
-// what else goes on in the process must not count.
-func coreAllocated(f func()) uint64 {
-	least := uint64(math.MaxUint64)
-	for range 3 {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		f()
-		runtime.ReadMemStats(&after)
-		least = min(least, after.TotalAlloc-before.TotalAlloc)
-	}
-	return least
-}
-
-// coreFeed gives a new Parser the wire in pieces of n until it fails or has
-// them all, and returns how many bytes it was given, how many messages it
-// gave and how it ended.
-func coreFeed(v Version, side Side, cfg Config, wire []byte, n int) (fed, messages int, err error) {
-	p, err := NewParser(v, side, cfg)
-	if err != nil {
-		return 0, 0, err
-	}
-	for fed < len(wire) {
-		k := min(n, len(wire)-fed)
-		p.Append(wire[fed : fed+k])
-		fed += k
-		for {
-			if _, err = p.Next(); err != nil {
-				break
-			}
-			messages++
-		}
-		if !errors.Is(err, ErrIncomplete) {
-			break
-		}
-	}
-	return fed, messages, err
-}
-
-// coreCode is the code of a ProtocolError, and 0 for no such error.
-func coreCode(err error) StatusCode {
-	var pe *ProtocolError
-	if errors.As(err, &pe) {
-		return pe.Code
-	}
-	return 0
 }
 
 // "Fragment lengths that add up past int64 and slip under the read limit:
@@ -94,11 +45,11 @@ func TestFragmentLengthsAddUpPastInt64(t *testing.T) {
 		{"largest limit", math.MaxInt64, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			coreEachSide(t, coreHybi, func(t *testing.T, v Version, side Side) {
+			eachSide(t, hybiVersions, func(t *testing.T, v Version, side Side) {
 				for _, length := range []uint64{1<<63 - 1, 1<<63 - uint64(tt.first)} {
-					wire := coreWire(side, coreRaw{b0: byte(Binary), payload: strings.Repeat("x", tt.first)},
-						coreRaw{b0: last, form: 64, length: length})
-					if _, n, err := coreFeed(v, side, Config{MaxMessageSize: tt.limit}, wire, 1<<16); coreCode(err) != StatusMessageTooBig || n > 0 {
+					wire := rawFrames(side, rawFrame{b0: byte(Binary), payload: strings.Repeat("x", tt.first)},
+						rawFrame{b0: last, form: 64, length: length})
+					if _, n, err := feed(v, side, Config{MaxMessageSize: tt.limit}, wire, 1<<16); codeOf(err) != StatusMessageTooBig || n > 0 {
 						t.Errorf("%d bytes, then %d: error %v, want %d", tt.first, length, err, StatusMessageTooBig)
 					} else if !errors.Is(err, ErrMessageTooBig) {
 						t.Errorf("%v does not wrap ErrMessageTooBig", err)
@@ -109,8 +60,8 @@ func TestFragmentLengthsAddUpPastInt64(t *testing.T) {
 	}
 }
 
-// coreEdges are the lengths at which arithmetic of 32 or 64 bits goes wrong.
-func coreEdges() (list []uint64) {
+// integerEdges are the lengths at which arithmetic of 32 or 64 bits goes wrong.
+func integerEdges() (list []uint64) {
 	for _, edge := range []uint64{1 << 31, 1 << 32, 1 << 63} {
 		for d := range uint64(15) {
 			list = append(list, edge-d, edge+d)
@@ -122,45 +73,45 @@ func coreEdges() (list []uint64) {
 // "64-bit length with the top bit set, 2^63, 2^64 - 1, 2^53 + 1, and within 14
 // of 2^31, 2^32, 2^63: no panic, no hang, 1002 or 1009."
 func TestLengthsAtTheEdgesOfIntegers(t *testing.T) {
-	coreEachSide(t, coreHybi, func(t *testing.T, v Version, side Side) {
-		for _, length := range coreEdges() {
+	eachSide(t, hybiVersions, func(t *testing.T, v Version, side Side) {
+		for _, length := range integerEdges() {
 			want := StatusMessageTooBig
 			if length>>63 != 0 {
 				want = StatusProtocolError
 			}
 			for _, b0 := range []byte{finText, finBinary, firstText} {
-				wire := coreWire(side, coreRaw{b0: b0, form: 64, length: length, payload: "x"})
+				wire := rawFrames(side, rawFrame{b0: b0, form: 64, length: length, payload: "x"})
 				for _, n := range []int{1, 1 << 20} {
-					if _, _, err := coreFeed(v, side, Config{}, wire, n); coreCode(err) != want {
+					if _, _, err := feed(v, side, Config{}, wire, n); codeOf(err) != want {
 						t.Errorf("length %#x, first byte %#x: error %v, want %d", length, b0, err, want)
 					}
 				}
-				coreTestUnlimited(t, v, side, length, wire)
+				testUnlimited(t, v, side, length, wire)
 			}
-			wire := coreWire(side, coreRaw{b0: finPing, form: 64, length: length})
-			if _, _, err := coreFeed(v, side, Config{}, wire, 1); coreCode(err) != StatusProtocolError {
+			wire := rawFrames(side, rawFrame{b0: finPing, form: 64, length: length})
+			if _, _, err := feed(v, side, Config{}, wire, 1); codeOf(err) != StatusProtocolError {
 				t.Errorf("Ping of length %#x: error %v, want %d", length, err, StatusProtocolError)
 			}
 		}
 	})
 }
 
-// coreTestUnlimited is the same without a limit: lengths that int64 holds are
+// testUnlimited is the same without a limit: lengths that int64 holds are
 // waited for.
-func coreTestUnlimited(t *testing.T, v Version, side Side, length uint64, wire []byte) {
+func testUnlimited(t *testing.T, v Version, side Side, length uint64, wire []byte) {
 	t.Helper()
-	_, n, err := coreFeed(v, side, Config{MaxMessageSize: -1}, wire, 1<<20)
+	_, n, err := feed(v, side, Config{MaxMessageSize: -1}, wire, 1<<20)
 	_, parsed, frameErr := ParseFrame(wire, v)
 	if n != 0 || parsed != 0 {
 		t.Errorf("length %#x without a limit: %d messages, frame of %d bytes, want none", length, n, parsed)
 	}
 	if length>>63 != 0 {
-		if coreCode(err) != StatusProtocolError || coreCode(frameErr) != StatusProtocolError {
+		if codeOf(err) != StatusProtocolError || codeOf(frameErr) != StatusProtocolError {
 			t.Errorf("length %#x without a limit: Parser's error %v, ParseFrame's %v: want %d", length, err, frameErr, StatusProtocolError)
 		}
 		return
 	}
-	if !errors.Is(err, ErrIncomplete) || frameErr == nil || coreCode(frameErr) != 0 {
+	if !errors.Is(err, ErrIncomplete) || frameErr == nil || codeOf(frameErr) != 0 {
 		t.Errorf("length %#x without a limit: Parser's error %v, ParseFrame's %v: want to wait for more", length, err, frameErr)
 	}
 }
@@ -169,13 +120,13 @@ func coreTestUnlimited(t *testing.T, v Version, side Side, length uint64, wire [
 // under 128 KiB."
 func TestHugeDeclaredLengthCostsNoMemory(t *testing.T) {
 	const most = 128 << 10
-	coreEachSide(t, coreHybi, func(t *testing.T, v Version, side Side) {
+	eachSide(t, hybiVersions, func(t *testing.T, v Version, side Side) {
 		for _, limit := range []int64{0, -1, 1 << 41} {
 			for _, b0 := range []byte{finBinary, firstText} {
-				wire := coreWire(side, coreRaw{b0: b0, form: 64, length: 1 << 40, payload: "some"})
+				wire := rawFrames(side, rawFrame{b0: b0, form: 64, length: 1 << 40, payload: "some"})
 				for _, n := range []int{1, 1 << 20} {
 					var err error
-					got := coreAllocated(func() { _, _, err = coreFeed(v, side, Config{MaxMessageSize: limit}, wire, n) })
+					got := leastAllocated(func() { _, _, err = feed(v, side, Config{MaxMessageSize: limit}, wire, n) })
 					if got > most || err == nil {
 						t.Errorf("limit %d, pieces of %d: %d bytes allocated, error %v: want at most %d", limit, n, got, err, most)
 					}
@@ -183,11 +134,11 @@ func TestHugeDeclaredLengthCostsNoMemory(t *testing.T) {
 			}
 		}
 	})
-	for _, v := range coreHixie {
+	for _, v := range hixieVersions {
 		// 2^40 and more in base 128, to be skipped.
 		wire := []byte{0x80, 0xa0, 0x80, 0x80, 0x80, 0x80, 0x00}
 		for _, cfg := range []Config{{}, {MaxMessageSize: -1}} {
-			if got := coreAllocated(func() { coreFeed(v, ServerSide, cfg, wire, 1) }); got > most {
+			if got := leastAllocated(func() { feed(v, ServerSide, cfg, wire, 1) }); got > most {
 				t.Errorf("%v: %d bytes allocated, want at most %d", v, got, most)
 			}
 		}
@@ -199,7 +150,7 @@ func TestParserMemoryFollowsWhatArrived(t *testing.T) {
 	const chunk, all = 8 << 10, 512 << 10
 	for _, v := range allVersions {
 		t.Run(v.String(), func(t *testing.T) {
-			wire := coreWire(ServerSide, coreRaw{b0: finText, form: 64, length: 1 << 40, payload: strings.Repeat("a", all)})
+			wire := rawFrames(ServerSide, rawFrame{b0: finText, form: 64, length: 1 << 40, payload: strings.Repeat("a", all)})
 			if v.hixie() {
 				wire = append([]byte{0}, strings.Repeat("a", all)...)
 			}
@@ -238,17 +189,17 @@ func TestHixieLengthsThatNeverEnd(t *testing.T) {
 		{"80 81 81, limit of 1", 0x81, 1, 3, StatusMessageTooBig},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			coreEachSide(t, coreHixie, func(t *testing.T, v Version, side Side) {
+			eachSide(t, hixieVersions, func(t *testing.T, v Version, side Side) {
 				for _, kind := range []byte{0x80, 0x81, 0xfe, 0xff} {
 					wire := append([]byte{kind}, bytes.Repeat([]byte{tt.fill}, 100)...)
-					fed, _, err := coreFeed(v, side, Config{MaxMessageSize: tt.limit}, wire, 1)
-					if fed > tt.fed || coreCode(err) != tt.code {
+					fed, _, err := feed(v, side, Config{MaxMessageSize: tt.limit}, wire, 1)
+					if fed > tt.fed || codeOf(err) != tt.code {
 						t.Errorf("type %#x: error %v after %d bytes, want %d after at most %d", kind, err, fed, tt.code, tt.fed)
 					}
-					if _, _, err := coreFeed(v, side, Config{MaxMessageSize: tt.limit}, wire, 1<<20); coreCode(err) != tt.code {
+					if _, _, err := feed(v, side, Config{MaxMessageSize: tt.limit}, wire, 1<<20); codeOf(err) != tt.code {
 						t.Errorf("type %#x, all at once: error %v, want %d", kind, err, tt.code)
 					}
-					if _, _, err := ParseFrame(wire, v); coreCode(err) != StatusProtocolError {
+					if _, _, err := ParseFrame(wire, v); codeOf(err) != StatusProtocolError {
 						t.Errorf("type %#x: ParseFrame's error is %v, want %d", kind, err, StatusProtocolError)
 					}
 				}
@@ -262,15 +213,15 @@ func TestManyTinyFragments(t *testing.T) {
 	const fragments, most = 300_000, 128 << 10
 	for _, payload := range []string{"", "x"} {
 		t.Run(fmt.Sprintf("of %d bytes", len(payload)), func(t *testing.T) {
-			coreEachSide(t, coreHybi, func(t *testing.T, v Version, side Side) {
-				one := coreWire(side, coreRaw{b0: more, payload: payload})
-				wire := append(coreWire(side, coreRaw{b0: firstText, payload: payload}), bytes.Repeat(one, fragments-1)...)
+			eachSide(t, hybiVersions, func(t *testing.T, v Version, side Side) {
+				one := rawFrames(side, rawFrame{b0: more, payload: payload})
+				wire := append(rawFrames(side, rawFrame{b0: firstText, payload: payload}), bytes.Repeat(one, fragments-1)...)
 				for _, n := range []int{len(one), 4096} {
-					fed, _, err := coreFeed(v, side, Config{}, wire, n)
-					if want := (defaultMaxFragments + 1) * len(one); coreCode(err) != StatusMessageTooBig || fed > want+n {
+					fed, _, err := feed(v, side, Config{}, wire, n)
+					if want := (defaultMaxFragments + 1) * len(one); codeOf(err) != StatusMessageTooBig || fed > want+n {
 						t.Errorf("error %v after %d bytes, want %d after %d", err, fed, StatusMessageTooBig, want)
 					}
-					got := coreAllocated(func() { coreFeed(v, side, Config{}, wire, n) })
+					got := leastAllocated(func() { feed(v, side, Config{}, wire, n) })
 					if got > most {
 						t.Errorf("pieces of %d: %d bytes allocated, want at most %d", n, got, most)
 					}
@@ -295,13 +246,13 @@ func TestManyTinyFragments(t *testing.T) {
 func TestMaxFragments(t *testing.T) {
 	for _, limit := range []int{1, 2, 3, 100} {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
-			coreEachSide(t, coreHybi, func(t *testing.T, v Version, side Side) {
+			eachSide(t, hybiVersions, func(t *testing.T, v Version, side Side) {
 				for _, count := range []int{limit, limit + 1} {
-					frames := make([]coreRaw, count)
+					frames := make([]rawFrame, count)
 					frames[0].b0 = byte(Binary)
 					frames[count-1].b0 |= fin
-					frames = append(frames, coreRaw{b0: finText}) // counted anew
-					_, n, err := coreFeed(v, side, Config{MaxFragments: limit}, coreWire(side, frames...), 1<<20)
+					frames = append(frames, rawFrame{b0: finText}) // counted anew
+					_, n, err := feed(v, side, Config{MaxFragments: limit}, rawFrames(side, frames...), 1<<20)
 					if passes := count == limit; passes != errors.Is(err, ErrIncomplete) || passes != (n == 2) {
 						t.Errorf("%d fragments: %d messages, error %v", count, n, err)
 					}
@@ -315,16 +266,16 @@ func TestMaxFragments(t *testing.T) {
 // fails with 1009."
 func TestDefaultLimitOnBothSides(t *testing.T) {
 	const limit = 1 << 20
-	coreEachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+	eachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
 		p, err := NewParser(v, side, Config{})
 		if err != nil || p.dec.maxSize != limit {
 			t.Errorf("limit of a Parser is %d, error %v: want %d", p.dec.maxSize, err, limit)
 		}
 		if v == RFC6455 || v == Hybi00 { // the others differ in nothing but the number above
-			coreTestLimit(t, v, side, 0, limit)
+			testLimit(t, v, side, 0, limit)
 		}
 	})
-	server, client := zipHandshakes(t, &Upgrader{}, &Dialer{})
+	server, client := handshakes(t, &Upgrader{}, &Dialer{})
 	if got := server.Parser().dec.maxSize; got != limit {
 		t.Errorf("limit of a server's Parser is %d, want %d", got, limit)
 	}
@@ -336,15 +287,15 @@ func TestDefaultLimitOnBothSides(t *testing.T) {
 func TestLimitExactlyMet(t *testing.T) {
 	for _, limit := range []int{1, 2, 125, 126, 65535, 65536} {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {
-			coreEachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
-				coreTestLimit(t, v, side, int64(limit), limit)
+			eachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+				testLimit(t, v, side, int64(limit), limit)
 			})
 		})
 	}
 }
 
-// coreTestLimit sends messages as large as the limit, and one byte larger.
-func coreTestLimit(t *testing.T, v Version, side Side, setting int64, limit int) {
+// testLimit sends messages as large as the limit, and one byte larger.
+func testLimit(t *testing.T, v Version, side Side, setting int64, limit int) {
 	t.Helper()
 	cfg := Config{MaxMessageSize: setting}
 	for name, message := range map[string]func(n int) []byte{
@@ -352,22 +303,22 @@ func coreTestLimit(t *testing.T, v Version, side Side, setting int64, limit int)
 			if v.hixie() {
 				return append(append([]byte{0}, strings.Repeat("a", n)...), 0xff)
 			}
-			return coreWire(side, coreRaw{b0: finText, payload: strings.Repeat("a", n)})
+			return rawFrames(side, rawFrame{b0: finText, payload: strings.Repeat("a", n)})
 		},
 		"two fragments": func(n int) []byte {
 			if v.hixie() { // which have none: a frame that is skipped instead
 				return append([]byte{0x80, 1, 'x', 0}, strings.Repeat("a", n)+"\xff"...)
 			}
-			return coreWire(side, coreRaw{b0: firstText, payload: strings.Repeat("a", n/2)}, coreRaw{b0: last, payload: strings.Repeat("a", n-n/2)})
+			return rawFrames(side, rawFrame{b0: firstText, payload: strings.Repeat("a", n/2)}, rawFrame{b0: last, payload: strings.Repeat("a", n-n/2)})
 		},
 	} {
 		for _, chunk := range []int{min(limit, 16<<10), 1 << 21} {
 			times := max(1, min(2, defaultMaxMessageSize/limit)) // the second time shows that it is counted anew
 			wire := bytes.Repeat(message(limit), times)
-			if _, n, err := coreFeed(v, side, cfg, wire, chunk); n != times || !errors.Is(err, ErrIncomplete) {
+			if _, n, err := feed(v, side, cfg, wire, chunk); n != times || !errors.Is(err, ErrIncomplete) {
 				t.Errorf("%s of %d bytes: %d messages, error %v: want %d", name, limit, n, err, times)
 			}
-			if _, n, err := coreFeed(v, side, cfg, message(limit+1), chunk); n != 0 || coreCode(err) != StatusMessageTooBig {
+			if _, n, err := feed(v, side, cfg, message(limit+1), chunk); n != 0 || codeOf(err) != StatusMessageTooBig {
 				t.Errorf("%s of %d bytes: %d messages, error %v: want %d", name, limit+1, n, err, StatusMessageTooBig)
 			}
 		}

@@ -1,9 +1,6 @@
 package websocket
 
 import (
-	"bytes"
-	"crypto/subtle"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -11,198 +8,106 @@ import (
 	"testing"
 )
 
-var (
-	coreHybi  = []Version{RFC6455, Hybi10, Hybi07}
-	coreHixie = []Version{Hybi00, Hixie75}
-	coreSides = []Side{ServerSide, ClientSide}
-)
-
-func coreSideName(s Side) string { return [...]string{"server", "client"}[s] }
-
-// coreEachSide runs f for each of versions on both sides.
-func coreEachSide(t *testing.T, versions []Version, f func(t *testing.T, v Version, side Side)) {
-	for _, v := range versions {
-		for _, side := range coreSides {
-			t.Run(fmt.Sprint(v, " ", coreSideName(side)), func(t *testing.T) { f(t, v, side) })
-		}
-	}
-}
-
-// coreRaw is a frame as somebody may write it who does not keep to the rules.
-type coreRaw struct {
-	b0      byte
-	payload string
-	form    int    // 7, 16 or 64 bits of length; 0: the shortest
-	length  uint64 // if form is not 0; otherwise that of payload
-	flip    bool   // masked if it should not be, and the other way round
-}
-
-// append writes the frame as the peer of side would.
-func (f coreRaw) append(dst []byte, side Side) []byte {
-	n := uint64(len(f.payload))
-	form := f.form
-	switch {
-	case form != 0:
-		n = f.length
-	case n < 126:
-		form = 7
-	case n < 1<<16:
-		form = 16
-	default:
-		form = 64
-	}
-	var mask byte
-	if (side == ServerSide) != f.flip {
-		mask = 0x80
-	}
-	switch form {
-	case 7:
-		dst = append(dst, f.b0, mask|byte(n))
-	case 16:
-		dst = binary.BigEndian.AppendUint16(append(dst, f.b0, mask|126), uint16(n))
-	default:
-		dst = binary.BigEndian.AppendUint64(append(dst, f.b0, mask|127), n)
-	}
-	if mask == 0 {
-		return append(dst, f.payload...)
-	}
-	key := []byte{0x37, 0xfa, 0x21, 0x3d}
-	dst = append(dst, key...)
-	at := len(dst)
-	dst = append(dst, f.payload...)
-	subtle.XORBytes(dst[at:], dst[at:], bytes.Repeat(key, len(f.payload)/len(key)+1))
-	return dst
-}
-
-func coreWire(side Side, frames ...coreRaw) (wire []byte) {
-	for _, f := range frames {
-		wire = f.append(wire, side)
-	}
-	return wire
-}
-
-// First bytes of frames.
-const (
-	fin       = 0x80
-	rsv1      = 0x40
-	rsv2      = 0x20
-	rsv3      = 0x10
-	finText   = fin | byte(Text)
-	finBinary = fin | byte(Binary)
-	finClose  = fin | byte(Close)
-	finPing   = fin | byte(Ping)
-	finPong   = fin | byte(Pong)
-	firstText = byte(Text)
-	more      = byte(Continuation)
-	last      = fin | byte(Continuation)
-)
-
-func coreCloseFrame(code uint16, reason string) coreRaw {
-	return coreRaw{b0: finClose, payload: string(binary.BigEndian.AppendUint16(nil, code)) + reason}
-}
-
-// coreRule is a sequence of frames and what a Parser must make of it.
-type coreRule struct {
+// parserRule is a sequence of frames and what a Parser must make of it.
+type parserRule struct {
 	name   string
-	frames []coreRaw
+	frames []rawFrame
 	heard  []string
 	code   StatusCode // 0: all is well
 	says   string     // part of the error
 }
 
-var coreRules = []coreRule{
+var parserRules = []parserRule{
 	// "Reserved bits and opcodes; 126-byte and fragmented control frames; text
 	// inside fragmented text; continuation first; data after Close ignored;
 	// non-minimal lengths."
-	{"RSV1 on text", []coreRaw{{b0: finText | rsv1}}, nil, StatusProtocolError, "reserved bits 100"},
-	{"RSV2 on text", []coreRaw{{b0: finText | rsv2}}, nil, StatusProtocolError, "reserved bits 010"},
-	{"RSV3 on text", []coreRaw{{b0: finText | rsv3}}, nil, StatusProtocolError, "reserved bits 001"},
-	{"RSV1 on binary", []coreRaw{{b0: finBinary | rsv1}}, nil, StatusProtocolError, "reserved bits"},
-	{"RSV1 on a continuation", []coreRaw{{b0: firstText}, {b0: last | rsv1}}, nil, StatusProtocolError, "reserved bits"},
-	{"RSV1 on a Ping", []coreRaw{{b0: finPing | rsv1}}, nil, StatusProtocolError, "reserved bits"},
-	{"RSV1 on a Pong", []coreRaw{{b0: finPong | rsv1}}, nil, StatusProtocolError, "reserved bits"},
-	{"RSV1 on a Close", []coreRaw{{b0: finClose | rsv1}}, nil, StatusProtocolError, "reserved bits"},
-	{"opcode 3", []coreRaw{{b0: fin | 3}}, nil, StatusProtocolError, "opcode 3"},
-	{"opcode 4", []coreRaw{{b0: fin | 4}}, nil, StatusProtocolError, "opcode 4"},
-	{"opcode 7", []coreRaw{{b0: 7}}, nil, StatusProtocolError, "opcode 7"},
-	{"opcode 11", []coreRaw{{b0: fin | 11}}, nil, StatusProtocolError, "opcode 11"},
-	{"opcode 15", []coreRaw{{b0: fin | 15}}, nil, StatusProtocolError, "opcode 15"},
-	{"opcode 3 inside a message", []coreRaw{{b0: firstText}, {b0: fin | 3}}, nil, StatusProtocolError, "opcode 3"},
-	{"Ping of 125 bytes", []coreRaw{{b0: finPing, payload: core125}}, []string{fmt.Sprintf("Ping %q", core125)}, 0, ""},
-	{"Ping of 126 bytes", []coreRaw{{b0: finPing, payload: core125 + "x"}}, nil, StatusProtocolError, "more than 125"},
-	{"Pong of 126 bytes", []coreRaw{{b0: finPong, payload: core125 + "x"}}, nil, StatusProtocolError, "more than 125"},
-	{"Close of 126 bytes", []coreRaw{coreCloseFrame(1000, core125[:124])}, nil, StatusProtocolError, "more than 125"},
-	{"Ping of 2^40 bytes", []coreRaw{{b0: finPing, form: 64, length: 1 << 40}}, nil, StatusProtocolError, "more than 125"},
-	{"Ping of 2 bytes in 64 bits", []coreRaw{{b0: finPing, form: 64, length: 2}}, nil, StatusProtocolError, "more than 125"},
-	{"fragmented Ping", []coreRaw{{b0: byte(Ping)}}, nil, StatusProtocolError, "fragmented Ping"},
-	{"fragmented Pong", []coreRaw{{b0: byte(Pong), payload: "x"}}, nil, StatusProtocolError, "fragmented Pong"},
-	{"fragmented Close", []coreRaw{{b0: byte(Close)}}, nil, StatusProtocolError, "fragmented Close"},
-	{"text inside fragmented text", []coreRaw{{b0: firstText, payload: "a"}, {b0: finText, payload: "b"}}, nil, StatusProtocolError, "inside a fragmented message"},
-	{"binary inside fragmented text", []coreRaw{{b0: firstText}, {b0: byte(Binary)}}, nil, StatusProtocolError, "inside a fragmented message"},
-	{"continuation first", []coreRaw{{b0: last, payload: "a"}}, nil, StatusProtocolError, "without a message"},
-	{"unfinished continuation first", []coreRaw{{b0: more, payload: "a"}}, nil, StatusProtocolError, "without a message"},
-	{"continuation after a message", []coreRaw{{b0: finText, payload: "a"}, {b0: last}}, []string{`Text "a"`}, StatusProtocolError, "without a message"},
-	{"continuation after fragments", []coreRaw{{b0: firstText}, {b0: last}, {b0: last}}, []string{`Text ""`}, StatusProtocolError, "without a message"},
-	{"continuation after a Ping", []coreRaw{{b0: finPing}, {b0: last}}, []string{`Ping ""`}, StatusProtocolError, "without a message"},
-	{"length 0 in 16 bits", []coreRaw{{b0: finText, form: 16}}, nil, StatusProtocolError, "0 written in 16 bits"},
-	{"length 125 in 16 bits", []coreRaw{{b0: finText, form: 16, length: 125}}, nil, StatusProtocolError, "125 written in 16 bits"},
-	{"length 126 in 16 bits", []coreRaw{{b0: finText, payload: core125 + "x"}}, []string{fmt.Sprintf("Text %q", core125+"x")}, 0, ""},
-	{"length 0 in 64 bits", []coreRaw{{b0: finText, form: 64}}, nil, StatusProtocolError, "0 written in 64 bits"},
-	{"length 126 in 64 bits", []coreRaw{{b0: finText, form: 64, length: 126}}, nil, StatusProtocolError, "126 written in 64 bits"},
-	{"length 65535 in 64 bits", []coreRaw{{b0: finText, form: 64, length: 65535}}, nil, StatusProtocolError, "65535 written in 64 bits"},
-	{"masking in the wrong direction", []coreRaw{{b0: finText, payload: "Hello", flip: true}}, nil, StatusProtocolError, "masked"},
-	{"masking in the wrong direction, empty", []coreRaw{{b0: finText, flip: true}}, nil, StatusProtocolError, "masked"},
-	{"Ping masked in the wrong direction", []coreRaw{{b0: firstText}, {b0: finPing, flip: true}}, nil, StatusProtocolError, "masked"},
-	{"data after Close", []coreRaw{coreCloseFrame(1000, ""), {b0: finText, payload: "a"}}, []string{`Close 1000 ""`}, 0, ""},
-	{"rubbish after Close", []coreRaw{coreCloseFrame(1000, "bye"), {b0: 0xff, payload: "\xff"}}, []string{`Close 1000 "bye"`}, 0, ""},
-	{"second Close", []coreRaw{coreCloseFrame(1000, ""), coreCloseFrame(1001, "")}, []string{`Close 1000 ""`}, 0, ""},
+	{"RSV1 on text", []rawFrame{{b0: finText | rsv1}}, nil, StatusProtocolError, "reserved bits 100"},
+	{"RSV2 on text", []rawFrame{{b0: finText | rsv2}}, nil, StatusProtocolError, "reserved bits 010"},
+	{"RSV3 on text", []rawFrame{{b0: finText | rsv3}}, nil, StatusProtocolError, "reserved bits 001"},
+	{"RSV1 on binary", []rawFrame{{b0: finBinary | rsv1}}, nil, StatusProtocolError, "reserved bits"},
+	{"RSV1 on a continuation", []rawFrame{{b0: firstText}, {b0: last | rsv1}}, nil, StatusProtocolError, "reserved bits"},
+	{"RSV1 on a Ping", []rawFrame{{b0: finPing | rsv1}}, nil, StatusProtocolError, "reserved bits"},
+	{"RSV1 on a Pong", []rawFrame{{b0: finPong | rsv1}}, nil, StatusProtocolError, "reserved bits"},
+	{"RSV1 on a Close", []rawFrame{{b0: finClose | rsv1}}, nil, StatusProtocolError, "reserved bits"},
+	{"opcode 3", []rawFrame{{b0: fin | 3}}, nil, StatusProtocolError, "opcode 3"},
+	{"opcode 4", []rawFrame{{b0: fin | 4}}, nil, StatusProtocolError, "opcode 4"},
+	{"opcode 7", []rawFrame{{b0: 7}}, nil, StatusProtocolError, "opcode 7"},
+	{"opcode 11", []rawFrame{{b0: fin | 11}}, nil, StatusProtocolError, "opcode 11"},
+	{"opcode 15", []rawFrame{{b0: fin | 15}}, nil, StatusProtocolError, "opcode 15"},
+	{"opcode 3 inside a message", []rawFrame{{b0: firstText}, {b0: fin | 3}}, nil, StatusProtocolError, "opcode 3"},
+	{"Ping of 125 bytes", []rawFrame{{b0: finPing, payload: text125}}, []string{fmt.Sprintf("Ping %q", text125)}, 0, ""},
+	{"Ping of 126 bytes", []rawFrame{{b0: finPing, payload: text125 + "x"}}, nil, StatusProtocolError, "more than 125"},
+	{"Pong of 126 bytes", []rawFrame{{b0: finPong, payload: text125 + "x"}}, nil, StatusProtocolError, "more than 125"},
+	{"Close of 126 bytes", []rawFrame{rawClose(1000, text125[:124])}, nil, StatusProtocolError, "more than 125"},
+	{"Ping of 2^40 bytes", []rawFrame{{b0: finPing, form: 64, length: 1 << 40}}, nil, StatusProtocolError, "more than 125"},
+	{"Ping of 2 bytes in 64 bits", []rawFrame{{b0: finPing, form: 64, length: 2}}, nil, StatusProtocolError, "more than 125"},
+	{"fragmented Ping", []rawFrame{{b0: byte(Ping)}}, nil, StatusProtocolError, "fragmented Ping"},
+	{"fragmented Pong", []rawFrame{{b0: byte(Pong), payload: "x"}}, nil, StatusProtocolError, "fragmented Pong"},
+	{"fragmented Close", []rawFrame{{b0: byte(Close)}}, nil, StatusProtocolError, "fragmented Close"},
+	{"text inside fragmented text", []rawFrame{{b0: firstText, payload: "a"}, {b0: finText, payload: "b"}}, nil, StatusProtocolError, "inside a fragmented message"},
+	{"binary inside fragmented text", []rawFrame{{b0: firstText}, {b0: byte(Binary)}}, nil, StatusProtocolError, "inside a fragmented message"},
+	{"continuation first", []rawFrame{{b0: last, payload: "a"}}, nil, StatusProtocolError, "without a message"},
+	{"unfinished continuation first", []rawFrame{{b0: more, payload: "a"}}, nil, StatusProtocolError, "without a message"},
+	{"continuation after a message", []rawFrame{{b0: finText, payload: "a"}, {b0: last}}, []string{`Text "a"`}, StatusProtocolError, "without a message"},
+	{"continuation after fragments", []rawFrame{{b0: firstText}, {b0: last}, {b0: last}}, []string{`Text ""`}, StatusProtocolError, "without a message"},
+	{"continuation after a Ping", []rawFrame{{b0: finPing}, {b0: last}}, []string{`Ping ""`}, StatusProtocolError, "without a message"},
+	{"length 0 in 16 bits", []rawFrame{{b0: finText, form: 16}}, nil, StatusProtocolError, "0 written in 16 bits"},
+	{"length 125 in 16 bits", []rawFrame{{b0: finText, form: 16, length: 125}}, nil, StatusProtocolError, "125 written in 16 bits"},
+	{"length 126 in 16 bits", []rawFrame{{b0: finText, payload: text125 + "x"}}, []string{fmt.Sprintf("Text %q", text125+"x")}, 0, ""},
+	{"length 0 in 64 bits", []rawFrame{{b0: finText, form: 64}}, nil, StatusProtocolError, "0 written in 64 bits"},
+	{"length 126 in 64 bits", []rawFrame{{b0: finText, form: 64, length: 126}}, nil, StatusProtocolError, "126 written in 64 bits"},
+	{"length 65535 in 64 bits", []rawFrame{{b0: finText, form: 64, length: 65535}}, nil, StatusProtocolError, "65535 written in 64 bits"},
+	{"masking in the wrong direction", []rawFrame{{b0: finText, payload: "Hello", flip: true}}, nil, StatusProtocolError, "masked"},
+	{"masking in the wrong direction, empty", []rawFrame{{b0: finText, flip: true}}, nil, StatusProtocolError, "masked"},
+	{"Ping masked in the wrong direction", []rawFrame{{b0: firstText}, {b0: finPing, flip: true}}, nil, StatusProtocolError, "masked"},
+	{"data after Close", []rawFrame{rawClose(1000, ""), {b0: finText, payload: "a"}}, []string{`Close 1000 ""`}, 0, ""},
+	{"rubbish after Close", []rawFrame{rawClose(1000, "bye"), {b0: 0xff, payload: "\xff"}}, []string{`Close 1000 "bye"`}, 0, ""},
+	{"second Close", []rawFrame{rawClose(1000, ""), rawClose(1001, "")}, []string{`Close 1000 ""`}, 0, ""},
 
-	{"fragments", []coreRaw{{b0: byte(Binary), payload: "\xff"}, {b0: more}, {b0: more, payload: "\x00a"}, {b0: last, payload: "\xfe"}}, []string{`Binary "\xff\x00a\xfe"`}, 0, ""},
+	{"fragments", []rawFrame{{b0: byte(Binary), payload: "\xff"}, {b0: more}, {b0: more, payload: "\x00a"}, {b0: last, payload: "\xfe"}}, []string{`Binary "\xff\x00a\xfe"`}, 0, ""},
 	{
 		"control frames between fragments",
-		[]coreRaw{{b0: finPong, payload: "0"}, {b0: firstText, payload: "a"}, {b0: finPing, payload: "1"}, {b0: finPong}, {b0: more, payload: "b"}, {b0: finPing, payload: "2"}, {b0: last, payload: "c"}},
+		[]rawFrame{{b0: finPong, payload: "0"}, {b0: firstText, payload: "a"}, {b0: finPing, payload: "1"}, {b0: finPong}, {b0: more, payload: "b"}, {b0: finPing, payload: "2"}, {b0: last, payload: "c"}},
 		[]string{`Pong "0"`, `Ping "1"`, `Pong ""`, `Ping "2"`, `Text "abc"`}, 0, "",
 	},
-	{"Close between fragments", []coreRaw{{b0: firstText, payload: "a"}, coreCloseFrame(1001, ""), {b0: last}}, []string{`Close 1001 ""`}, 0, ""},
-	{"messages in a row", []coreRaw{{b0: finText, payload: "a"}, {b0: finBinary, payload: "b"}, {b0: finText}, {b0: finText, payload: "c"}}, []string{`Text "a"`, `Binary "b"`, `Text ""`, `Text "c"`}, 0, ""},
+	{"Close between fragments", []rawFrame{{b0: firstText, payload: "a"}, rawClose(1001, ""), {b0: last}}, []string{`Close 1001 ""`}, 0, ""},
+	{"messages in a row", []rawFrame{{b0: finText, payload: "a"}, {b0: finBinary, payload: "b"}, {b0: finText}, {b0: finText, payload: "c"}}, []string{`Text "a"`, `Binary "b"`, `Text ""`, `Text "c"`}, 0, ""},
 
 	// "Invalid UTF-8 whole, split over fragments, early in an endless message
 	// (fails at once)."
-	{"text of ff", []coreRaw{{b0: finText, payload: "\xff"}}, nil, StatusInvalidPayloadData, "0xff"},
-	{"surrogate in text", []coreRaw{{b0: finText, payload: "a\xed\xa0\x80"}}, nil, StatusInvalidPayloadData, "0xa0"},
-	{"overlong slash in text", []coreRaw{{b0: finText, payload: "\xc0\xaf"}}, nil, StatusInvalidPayloadData, "0xc0"},
-	{"beyond U+10FFFF in text", []coreRaw{{b0: finText, payload: "\xf4\x90\x80\x80"}}, nil, StatusInvalidPayloadData, "0x90"},
-	{"text that ends within a character", []coreRaw{{b0: finText, payload: "a\xe2\x82"}}, nil, StatusInvalidPayloadData, "ends within"},
-	{"fragments that end within a character", []coreRaw{{b0: firstText, payload: "\xe2"}, {b0: last, payload: "\x82"}}, nil, StatusInvalidPayloadData, "ends within"},
-	{"character left open by an empty fragment", []coreRaw{{b0: firstText, payload: "\xe2\x82"}, {b0: last}}, nil, StatusInvalidPayloadData, "ends within"},
-	{"character split over fragments", []coreRaw{{b0: firstText, payload: "\xe2"}, {b0: more, payload: "\x82"}, {b0: last, payload: "\xac"}}, []string{`Text "€"`}, 0, ""},
-	{"invalid UTF-8 split over fragments", []coreRaw{{b0: firstText, payload: "\xe2"}, {b0: more}, {b0: last, payload: "A"}}, nil, StatusInvalidPayloadData, "0x41"},
-	{"Ping within a character", []coreRaw{{b0: firstText, payload: "\xe2\x82"}, {b0: finPing, payload: "\xff"}, {b0: last, payload: "\xac"}}, []string{`Ping "\xff"`, `Text "€"`}, 0, ""},
-	{"invalid UTF-8 early in an endless message", []coreRaw{{b0: finText, form: 64, length: 1 << 20, payload: "ok\xfe"}}, nil, StatusInvalidPayloadData, "0xfe"},
-	{"character left open by the message before", []coreRaw{{b0: finBinary, payload: "\xe2\x82"}, {b0: finText, payload: "a"}}, []string{`Binary "\xe2\x82"`, `Text "a"`}, 0, ""},
-	{"anything in binary", []coreRaw{{b0: finBinary, payload: "\xff\xc0\x80"}}, []string{`Binary "\xff\xc0\x80"`}, 0, ""},
+	{"text of ff", []rawFrame{{b0: finText, payload: "\xff"}}, nil, StatusInvalidPayloadData, "0xff"},
+	{"surrogate in text", []rawFrame{{b0: finText, payload: "a\xed\xa0\x80"}}, nil, StatusInvalidPayloadData, "0xa0"},
+	{"overlong slash in text", []rawFrame{{b0: finText, payload: "\xc0\xaf"}}, nil, StatusInvalidPayloadData, "0xc0"},
+	{"beyond U+10FFFF in text", []rawFrame{{b0: finText, payload: "\xf4\x90\x80\x80"}}, nil, StatusInvalidPayloadData, "0x90"},
+	{"text that ends within a character", []rawFrame{{b0: finText, payload: "a\xe2\x82"}}, nil, StatusInvalidPayloadData, "ends within"},
+	{"fragments that end within a character", []rawFrame{{b0: firstText, payload: "\xe2"}, {b0: last, payload: "\x82"}}, nil, StatusInvalidPayloadData, "ends within"},
+	{"character left open by an empty fragment", []rawFrame{{b0: firstText, payload: "\xe2\x82"}, {b0: last}}, nil, StatusInvalidPayloadData, "ends within"},
+	{"character split over fragments", []rawFrame{{b0: firstText, payload: "\xe2"}, {b0: more, payload: "\x82"}, {b0: last, payload: "\xac"}}, []string{`Text "€"`}, 0, ""},
+	{"invalid UTF-8 split over fragments", []rawFrame{{b0: firstText, payload: "\xe2"}, {b0: more}, {b0: last, payload: "A"}}, nil, StatusInvalidPayloadData, "0x41"},
+	{"Ping within a character", []rawFrame{{b0: firstText, payload: "\xe2\x82"}, {b0: finPing, payload: "\xff"}, {b0: last, payload: "\xac"}}, []string{`Ping "\xff"`, `Text "€"`}, 0, ""},
+	{"invalid UTF-8 early in an endless message", []rawFrame{{b0: finText, form: 64, length: 1 << 20, payload: "ok\xfe"}}, nil, StatusInvalidPayloadData, "0xfe"},
+	{"character left open by the message before", []rawFrame{{b0: finBinary, payload: "\xe2\x82"}, {b0: finText, payload: "a"}}, []string{`Binary "\xe2\x82"`, `Text "a"`}, 0, ""},
+	{"anything in binary", []rawFrame{{b0: finBinary, payload: "\xff\xc0\x80"}}, []string{`Binary "\xff\xc0\x80"`}, 0, ""},
 
 	// "Close: 1-byte payload; invalid UTF-8 in the reason."
-	{"Close with a payload of 1 byte", []coreRaw{{b0: finClose, payload: "\x03"}}, nil, StatusProtocolError, "1 byte"},
-	{"Close without a payload", []coreRaw{{b0: finClose}}, []string{coreClosed}, 0, ""},
-	{"Close with a reason", []coreRaw{coreCloseFrame(4999, "naïve")}, []string{`Close 4999 "naïve"`}, 0, ""},
-	{"Close with a reason of 123 bytes", []coreRaw{coreCloseFrame(1000, core125[2:])}, []string{fmt.Sprintf("Close 1000 %q", core125[2:])}, 0, ""},
-	{"Close with invalid UTF-8 in the reason", []coreRaw{coreCloseFrame(1000, "a\xff")}, nil, StatusInvalidPayloadData, "not valid UTF-8"},
-	{"Close whose reason ends within a character", []coreRaw{coreCloseFrame(1000, "a\xe2\x82")}, nil, StatusInvalidPayloadData, "not valid UTF-8"},
+	{"Close with a payload of 1 byte", []rawFrame{{b0: finClose, payload: "\x03"}}, nil, StatusProtocolError, "1 byte"},
+	{"Close without a payload", []rawFrame{{b0: finClose}}, []string{closedWithoutCode}, 0, ""},
+	{"Close with a reason", []rawFrame{rawClose(4999, "naïve")}, []string{`Close 4999 "naïve"`}, 0, ""},
+	{"Close with a reason of 123 bytes", []rawFrame{rawClose(1000, text125[2:])}, []string{fmt.Sprintf("Close 1000 %q", text125[2:])}, 0, ""},
+	{"Close with invalid UTF-8 in the reason", []rawFrame{rawClose(1000, "a\xff")}, nil, StatusInvalidPayloadData, "not valid UTF-8"},
+	{"Close whose reason ends within a character", []rawFrame{rawClose(1000, "a\xe2\x82")}, nil, StatusInvalidPayloadData, "not valid UTF-8"},
 }
-
-var core125 = strings.Repeat("0123456789", 13)[:125]
 
 // Each rule in each version, on each side, whole and byte by byte.
 func TestParserRules(t *testing.T) {
-	for _, tt := range coreRules {
+	for _, tt := range parserRules {
 		t.Run(tt.name, func(t *testing.T) {
-			coreEachSide(t, coreHybi, func(t *testing.T, v Version, side Side) {
-				wire := coreWire(side, tt.frames...)
+			eachSide(t, hybiVersions, func(t *testing.T, v Version, side Side) {
+				wire := rawFrames(side, tt.frames...)
 				for _, n := range []int{1, 3, 1 << 20} {
-					got := coreParse(v, side, Config{}, coreCut([][]byte{wire}, n))
-					coreWantHeard(t, got.heard, tt.heard)
-					coreWantCode(t, got.err, tt.code, coreEndsClosed(tt.heard))
+					got := replayFrames(v, side, Config{}, cut([][]byte{wire}, n))
+					wantHeard(t, got.heard, tt.heard)
+					wantCode(t, got.err, tt.code, endsClosed(tt.heard))
 					if tt.code != 0 && !strings.Contains(fmt.Sprint(got.err), tt.says) {
 						t.Errorf("in pieces of %d: error is %q, want one that says %q", n, got.err, tt.says)
 					}
@@ -212,17 +117,13 @@ func TestParserRules(t *testing.T) {
 	}
 }
 
-func coreEndsClosed(heard []string) bool {
-	return len(heard) > 0 && strings.HasPrefix(heard[len(heard)-1], "Close")
-}
-
 // "Codes 0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2999, 5000 refused,
 // 1000-1003, 1007-1014, 3000-4999 accepted." 1004 meant "too large" in the
 // drafts of versions 7 and 8.
 func TestParserCloseCodes(t *testing.T) {
 	refused := []uint16{0, 1, 999, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535}
 	accepted := []uint16{1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999}
-	coreEachSide(t, coreHybi, func(t *testing.T, v Version, side Side) {
+	eachSide(t, hybiVersions, func(t *testing.T, v Version, side Side) {
 		refused, accepted := refused, accepted
 		if v == RFC6455 {
 			refused = append(refused[:len(refused):len(refused)], 1004)
@@ -230,15 +131,15 @@ func TestParserCloseCodes(t *testing.T) {
 			accepted = append(accepted[:len(accepted):len(accepted)], 1004)
 		}
 		for _, code := range refused {
-			got := coreParse(v, side, Config{}, [][]byte{coreWire(side, coreCloseFrame(code, "why"))})
-			coreWantCode(t, got.err, StatusProtocolError, false)
+			got := replayFrames(v, side, Config{}, [][]byte{rawFrames(side, rawClose(code, "why"))})
+			wantCode(t, got.err, StatusProtocolError, false)
 			if len(got.heard) > 0 {
 				t.Errorf("code %d: heard %s, want it refused", code, got.heard)
 			}
 		}
 		for _, code := range accepted {
-			got := coreParse(v, side, Config{}, [][]byte{coreWire(side, coreCloseFrame(code, "why"))})
-			coreWantHeard(t, got.heard, []string{fmt.Sprintf("Close %d %q", code, "why")})
+			got := replayFrames(v, side, Config{}, [][]byte{rawFrames(side, rawClose(code, "why"))})
+			wantHeard(t, got.heard, []string{fmt.Sprintf("Close %d %q", code, "why")})
 		}
 	})
 }
@@ -252,9 +153,9 @@ func TestInvalidUTF8FailsAtTheFirstBadByte(t *testing.T) {
 		{"second byte", "\xe0\x80"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			coreEachSide(t, coreHybi, func(t *testing.T, v Version, side Side) {
+			eachSide(t, hybiVersions, func(t *testing.T, v Version, side Side) {
 				for _, b0 := range []byte{firstText, finText} {
-					wire := coreWire(side, coreRaw{b0: b0, form: 64, length: 1 << 19, payload: tt.text})
+					wire := rawFrames(side, rawFrame{b0: b0, form: 64, length: 1 << 19, payload: tt.text})
 					p, _ := NewParser(v, side, Config{})
 					for i := range wire {
 						p.Append(wire[i : i+1])
@@ -273,19 +174,19 @@ func TestInvalidUTF8FailsAtTheFirstBadByte(t *testing.T) {
 func TestParserErrorsAreFinal(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		frame coreRaw
+		frame rawFrame
 		want  error // nil: a ProtocolError
 	}{
-		{"Close", coreCloseFrame(1000, ""), io.EOF},
-		{"protocol error", coreRaw{b0: fin | 3}, nil},
+		{"Close", rawClose(1000, ""), io.EOF},
+		{"protocol error", rawFrame{b0: fin | 3}, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			coreEachSide(t, coreHybi, func(t *testing.T, v Version, side Side) {
+			eachSide(t, hybiVersions, func(t *testing.T, v Version, side Side) {
 				p, _ := NewParser(v, side, Config{})
-				p.Append(coreWire(side, tt.frame))
+				p.Append(rawFrames(side, tt.frame))
 				_, first := p.Next()
 				for range 3 {
-					p.Append(coreWire(side, coreRaw{b0: finText, payload: "a"}))
+					p.Append(rawFrames(side, rawFrame{b0: finText, payload: "a"}))
 					m, err := p.Next()
 					if want := tt.want; want == nil && err != first || want != nil && err != want {
 						t.Errorf("Next returns %v, error %v: want no more than the end, %v", m, err, first)
@@ -306,12 +207,12 @@ func TestNewParserRefusesUnknownVersion(t *testing.T) {
 
 // The caller may use the memory of a chunk again as soon as Append returns.
 func TestParserCopiesChunk(t *testing.T) {
-	coreEachSide(t, coreHybi, func(t *testing.T, v Version, side Side) {
-		wire := coreWire(side, coreRaw{b0: firstText, payload: "one "}, coreRaw{b0: finPing, payload: "ping"},
-			coreRaw{b0: last, payload: "two"}, coreRaw{b0: finPong, payload: "pong"}, coreRaw{b0: finText, payload: "three"})
+	eachSide(t, hybiVersions, func(t *testing.T, v Version, side Side) {
+		wire := rawFrames(side, rawFrame{b0: firstText, payload: "one "}, rawFrame{b0: finPing, payload: "ping"},
+			rawFrame{b0: last, payload: "two"}, rawFrame{b0: finPong, payload: "pong"}, rawFrame{b0: finText, payload: "three"})
 		want := []string{`Ping "ping"`, `Text "one two"`, `Pong "pong"`, `Text "three"`}
 		for n := 1; n <= len(wire); n++ {
-			var got coreReplay
+			var got replay
 			p, _ := NewParser(v, side, Config{})
 			chunk := make([]byte, n)
 			for rest := wire; len(rest) > 0; {
@@ -321,7 +222,7 @@ func TestParserCopiesChunk(t *testing.T) {
 				clear(chunk)
 				got.parse(p, v, side, nil)
 			}
-			coreWantHeard(t, got.heard, want)
+			wantHeard(t, got.heard, want)
 		}
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -17,7 +16,7 @@ const readyRaces = 10_000
 
 // Deadlines that pass while messages arrive lose none of them.
 func TestReadyDeadlineRaces(t *testing.T) {
-	server, client := connPair(t, RFC6455, connTCP, connOptions{})
+	server, client := newPair(t, RFC6455, overTCP, pairOptions{})
 	rounds := uint32(stressRounds(readyRaces))
 	next := make(chan struct{})
 	go func() {
@@ -47,31 +46,6 @@ func TestReadyDeadlineRaces(t *testing.T) {
 	}
 }
 
-// readySocket returns the two ends of a connection without a listener, which
-// would take most of the time.
-func readySocket(t *testing.T) (*Conn, *net.UnixConn) {
-	t.Helper()
-	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var ends [2]*net.UnixConn
-	for i, fd := range fds {
-		f := os.NewFile(uintptr(fd), "")
-		nc, err := net.FileConn(f)
-		f.Close()
-		if err != nil {
-			t.Fatal(err)
-		}
-		ends[i] = nc.(*net.UnixConn)
-	}
-	c := newConn(ends[0], RFC6455, ServerSide, &Config{}, nil)
-	if !c.rcv.poll.able() {
-		t.Fatal("the system is not asked about the connection")
-	}
-	return c, ends[1]
-}
-
 // Whatever ends the connection while a read waits for it to be readable, or is
 // about to, ends the read.
 func TestReadyEndRaces(t *testing.T) {
@@ -87,7 +61,7 @@ func TestReadyEndRaces(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			for range stressRounds(readyRaces) {
-				c, peer := readySocket(t)
+				c, peer := newSocketPair(t)
 				read := make(chan error, 1)
 				go func() {
 					_, _, err := c.ReadMessage()

@@ -34,14 +34,14 @@ func (r *readyCounter) watch(c *Conn) bool {
 // Whether bytes are there before the read, or come later, or in pieces, they
 // are read: the runtime tells of readiness only once.
 func TestReadyBeforeAndAfter(t *testing.T) {
-	for _, transport := range []string{connTCP, connUnix} {
+	for _, transport := range []string{overTCP, overUnix} {
 		t.Run(transport, func(t *testing.T) {
-			server, client := connPair(t, RFC6455, transport, connOptions{})
+			server, client := newPair(t, RFC6455, transport, pairOptions{})
 			var counter readyCounter
 			if !counter.watch(server) {
 				t.Fatal("the system is not asked about a connection that it knows")
 			}
-			frame := connFrames(t, RFC6455, ServerSide, connFrame{Text, []byte("hello")})
+			frame := peerFrames(t, RFC6455, ServerSide, message{Text, []byte("hello")})
 			for i := range 20 {
 				if _, err := client.send.nc.Write(frame[:i%len(frame)]); err != nil {
 					t.Fatal(err)
@@ -65,11 +65,11 @@ func TestReadyBeforeAndAfter(t *testing.T) {
 
 // A bufferful of messages costs one read.
 func TestReadyReadsBatches(t *testing.T) {
-	server, client := connPair(t, RFC6455, connTCP, connOptions{})
+	server, client := newPair(t, RFC6455, overTCP, pairOptions{})
 	var wire []byte
 	const count = 100
 	for range count {
-		wire = append(wire, connFrames(t, RFC6455, ServerSide, connFrame{Text, []byte("hello")})...)
+		wire = append(wire, peerFrames(t, RFC6455, ServerSide, message{Text, []byte("hello")})...)
 	}
 	if _, err := client.send.nc.Write(wire); err != nil {
 		t.Fatal(err)
@@ -99,7 +99,7 @@ func TestReadyErrors(t *testing.T) {
 		"Close": {func(server *Conn, _ *net.TCPConn) { server.Close() }, net.ErrClosed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server, client := connPair(t, RFC6455, connTCP, connOptions{})
+			server, client := newPair(t, RFC6455, overTCP, pairOptions{})
 			var counter readyCounter
 			counter.watch(server)
 			result := make(chan error, 1)
@@ -123,8 +123,8 @@ func TestReadySmall(t *testing.T) {
 	c := newConn(counter, RFC6455, ServerSide, &Config{}, nil)
 	defer c.Close()
 	defer bn.Close()
-	p := connPayload(Text, 5000)
-	go bn.Write(connFrames(t, RFC6455, ServerSide, connFrame{Text, p}))
+	p := payloadOf(Text, 5000)
+	go bn.Write(peerFrames(t, RFC6455, ServerSide, message{Text, p}))
 	if _, got, err := c.ReadMessage(); err != nil || !bytes.Equal(got, p) {
 		t.Fatalf("%d bytes, %v", len(got), err)
 	}
@@ -146,11 +146,11 @@ func (r *readySizes) Read(p []byte) (int, error) {
 // What a reader sends on its way goes out at once as far as the system takes
 // it, and the rest when it takes more.
 func TestReadySendsWhatItCan(t *testing.T) {
-	server, client := connPair(t, RFC6455, connTCP, connOptions{})
+	server, client := newPair(t, RFC6455, overTCP, pairOptions{})
 	const count, size = 50, 60_000
 	go func() {
 		for range count {
-			if client.WriteMessage(Binary, connPayload(Binary, size)) != nil {
+			if client.WriteMessage(Binary, payloadOf(Binary, size)) != nil {
 				return
 			}
 		}
@@ -165,7 +165,7 @@ func TestReadySendsWhatItCan(t *testing.T) {
 			buf = p
 		}
 	}()
-	want := connPayload(Binary, size)
+	want := payloadOf(Binary, size)
 	for i := range count {
 		if _, p, err := client.ReadMessage(); err != nil || !bytes.Equal(p, want) {
 			t.Fatalf("echo %d: %d bytes, %v", i, len(p), err)
@@ -176,10 +176,10 @@ func TestReadySendsWhatItCan(t *testing.T) {
 // An idle connection holds no buffer where the system tells when there is
 // something to read.
 func TestReadyIdleConnHoldsNothing(t *testing.T) {
-	for _, transport := range []string{connTCP, connUnix} {
+	for _, transport := range []string{overTCP, overUnix} {
 		for _, v := range allVersions {
 			t.Run(v.String()+"/"+transport, func(t *testing.T) {
-				server, client := connPair(t, v, transport, connOptions{})
+				server, client := newPair(t, v, transport, pairOptions{})
 				held := make(chan bool, 100)
 				try := server.rcv.poll.try
 				server.rcv.poll.try = func(fd uintptr) bool {
@@ -189,7 +189,7 @@ func TestReadyIdleConnHoldsNothing(t *testing.T) {
 					}
 					return done
 				}
-				poolsEchoOnce(t, server, client, held)
+				checkIdleHold(t, server, client, held)
 			})
 		}
 	}
@@ -199,12 +199,12 @@ func TestReadyIdleConnHoldsNothing(t *testing.T) {
 // then on, in one read a burst, until it has sent little for a while. Whatever is
 // left in it is not waited with in a large buffer.
 func TestReadyLargeBuffers(t *testing.T) {
-	server, peer := readySocket(t)
+	server, peer := newSocketPair(t)
 	defer server.Close()
 	defer peer.Close()
 	var counter readyCounter
 	counter.watch(server)
-	frame := connFrames(t, RFC6455, ServerSide, connFrame{Binary, connPayload(Binary, 1024)})
+	frame := peerFrames(t, RFC6455, ServerSide, message{Binary, payloadOf(Binary, 1024)})
 	burst := func(n int) (reads int) {
 		t.Helper()
 		before := counter.tries - counter.waits
@@ -265,7 +265,7 @@ func TestReadyLargeBuffers(t *testing.T) {
 // A read that finds nothing gives its buffer back, for the next one to use.
 func TestReadyThatFindsNothingHoldsNothing(t *testing.T) {
 	const tries = 2000
-	c, peer := readySocket(t)
+	c, peer := newSocketPair(t)
 	defer peer.Close()
 	defer c.Close()
 	for _, large := range []int8{0, stayLarge} {

@@ -7,7 +7,6 @@ import (
 	"net"
 	"strings"
 	"testing"
-	"time"
 )
 
 var poolsBad = bytes.Repeat([]byte{0xee}, 64<<10)
@@ -46,9 +45,9 @@ func TestPoolsLeakNothing(t *testing.T) {
 	for _, v := range allVersions {
 		for _, side := range []Side{ServerSide, ClientSide} {
 			for name, way := range readWays {
-				t.Run(fmt.Sprintf("%v/%v/%s", v, connSideName(side), name), func(t *testing.T) {
+				t.Run(fmt.Sprintf("%v/%v/%s", v, sideName(side), name), func(t *testing.T) {
 					wire, want := readSession(t, v, side)
-					c, script := readConn(v, side, wire)
+					c, script := newScripted(v, side, wire)
 					next := way(c)
 					poolsPoison()
 					readAll(t, func() (MessageType, []byte, error) {
@@ -91,7 +90,7 @@ func poolsLookAtOutput(t *testing.T, v Version, side Side, out []byte, messages 
 				t.Errorf("sent a Close with %q, not that which came", m.Data)
 			}
 		case Pong: // not all: of those that wait only the last is sent
-			if string(m.Data) != "ping" && !bytes.Equal(m.Data, connPayload(Binary, 20)) {
+			if string(m.Data) != "ping" && !bytes.Equal(m.Data, payloadOf(Binary, 20)) {
 				t.Errorf("sent a Pong with %q, which no Ping had", m.Data)
 			}
 		case Text:
@@ -113,13 +112,13 @@ func poolsLookAtOutput(t *testing.T, v Version, side Side, out []byte, messages 
 // What a reader is given stays as it is when the buffers are used again.
 func TestPoolsDoNotShareWithCaller(t *testing.T) {
 	for _, n := range []int{1, 100, 5000, 20000, 100000} {
-		p := connPayload(Text, n)
-		wire := connFrames(t, RFC6455, ServerSide, connFrame{Text, p}, connFrame{Text, p})
+		p := payloadOf(Text, n)
+		wire := peerFrames(t, RFC6455, ServerSide, message{Text, p}, message{Text, p})
 		wire, err := AppendClose(wire, RFC6455, ClientSide, 4000, strings.Repeat("r", 100))
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, _ := readConn(RFC6455, ServerSide, wire)
+		c, _ := newScripted(RFC6455, ServerSide, wire)
 		_, first, err := c.ReadMessage()
 		if err != nil {
 			t.Fatal(err)
@@ -167,7 +166,7 @@ func TestPoolsIdleConnHoldsNothing(t *testing.T) {
 			idle.c = server
 			defer server.Close()
 			defer client.Close()
-			poolsEchoOnce(t, server, client, idle.held)
+			checkIdleHold(t, server, client, idle.held)
 		})
 	}
 }
@@ -175,7 +174,7 @@ func TestPoolsIdleConnHoldsNothing(t *testing.T) {
 // Nor does one whose program takes its time, and nor is a buffer held in the
 // wait after a frame that the program is not told of.
 func TestPoolsHoldNothingBetweenFrames(t *testing.T) {
-	for _, v := range pingVersions {
+	for _, v := range hybiVersions {
 		t.Run(v.String(), func(t *testing.T) {
 			sn, cn := net.Pipe()
 			defer cn.Close()
@@ -185,8 +184,8 @@ func TestPoolsHoldNothingBetweenFrames(t *testing.T) {
 			idle.c = c
 			go io.Copy(io.Discard, cn)
 			go func() {
-				for _, f := range []connFrame{{Text, []byte("a")}, {Ping, nil}, {Pong, nil}, {Text, []byte("b")}} {
-					cn.Write(connFrames(t, v, ServerSide, f))
+				for _, f := range []message{{Text, []byte("a")}, {Ping, nil}, {Pong, nil}, {Text, []byte("b")}} {
+					cn.Write(peerFrames(t, v, ServerSide, f))
 				}
 			}()
 			for range 2 {
@@ -203,31 +202,5 @@ func TestPoolsHoldNothingBetweenFrames(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// poolsEchoOnce has messages echoed and looks at what is held in the wait for
-// the one after them.
-func poolsEchoOnce(t *testing.T, server, client *Conn, held <-chan bool) {
-	t.Helper()
-	go connEcho(server)
-	for _, n := range []int{10, 20000, 100} {
-		if err := client.WriteMessage(Text, connPayload(Text, n)); err != nil {
-			t.Fatal(err)
-		}
-		if _, p, err := client.ReadMessage(); err != nil || len(p) != n {
-			t.Fatalf("echo of %d bytes: %d, %v", n, len(p), err)
-		}
-	}
-	last := true
-	for {
-		select {
-		case last = <-held:
-			if !last {
-				return
-			}
-		case <-time.After(5 * time.Second):
-			t.Fatalf("the last wait for a message was with a buffer held: %v, want without", last)
-		}
 	}
 }

@@ -17,7 +17,7 @@ const floodCount = 100_000
 // its number as the payload, and then a message. Its peer takes what is
 // written only once it is told to.
 type floodConn struct {
-	connScript
+	script
 	frame    func(dst []byte, i int) []byte
 	sent     int
 	reads    chan struct{} // closed when writes may go on; nil if they never wait
@@ -37,7 +37,7 @@ func (f *floodConn) Read(p []byte) (int, error) {
 			f.in = append(f.in, 0x81, 0x82, 0, 0, 0, 0, 'o', 'k')
 		}
 	}
-	return f.connScript.Read(p)
+	return f.script.Read(p)
 }
 
 func (f *floodConn) Write(p []byte) (int, error) {
@@ -48,7 +48,7 @@ func (f *floodConn) Write(p []byte) (int, error) {
 		}
 		<-f.reads
 	}
-	return f.connScript.Write(p)
+	return f.script.Write(p)
 }
 
 func floodFrame(op MessageType) func([]byte, int) []byte {
@@ -176,7 +176,7 @@ func TestFloodOfFragments(t *testing.T) {
 // A peer that says too much too late is not read for longer than it takes to
 // close.
 func TestFloodAfterTheEnd(t *testing.T) {
-	sn, cn := connWire(t, connTCP)
+	sn, cn := newWire(t, overTCP)
 	c := newConn(sn, RFC6455, ServerSide, &Config{}, nil)
 	start := time.Now()
 	go func() {

@@ -38,8 +38,8 @@ func TestGateMeanwhile(t *testing.T) {
 	} {
 		t.Run(test.name, stressed(func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := closePipe(t, RFC6455, ServerSide, Config{})
-				wrote := writeLater(func() error { return c.WriteMessage(Text, []byte("a")) })
+				c, peer := newPipe(t, RFC6455, ServerSide, Config{})
+				wrote := later(func() error { return c.WriteMessage(Text, []byte("a")) })
 				synctest.Wait()
 				if got := c.send.direct.Load(); got != directBusy {
 					t.Fatalf("gate is %d while a lone message is written, want %d", got, directBusy)
@@ -67,18 +67,13 @@ func writeTextOn(s string) func(*Conn) error {
 	return func(c *Conn) error { return c.WriteMessage(Text, []byte(s)) }
 }
 
-func writeString(w io.Writer, s string) error {
-	_, err := io.WriteString(w, s)
-	return err
-}
-
 // Flush waits for a write that took no lock.
 func TestGateFlush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
-		wrote := writeLater(func() error { return c.WriteMessage(Text, []byte("a")) })
+		c, peer := newPipe(t, RFC6455, ServerSide, Config{})
+		wrote := later(func() error { return c.WriteMessage(Text, []byte("a")) })
 		synctest.Wait()
-		flushed := writeLater(c.Flush)
+		flushed := later(c.Flush)
 		synctest.Wait()
 		select {
 		case err := <-flushed:
@@ -107,7 +102,7 @@ func TestGateOpensAgain(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+				c, peer := newPipe(t, RFC6455, ServerSide, Config{})
 				go io.Copy(io.Discard, peer)
 				if err := f(c); err != nil {
 					t.Error(err)
@@ -126,7 +121,7 @@ func TestGateOpensAgain(t *testing.T) {
 func TestGateStress(t *testing.T) {
 	const writers = 8
 	each := stressRounds(300)
-	server, client := closePair(t, RFC6455)
+	server, client := newPipePair(t, RFC6455)
 	var group sync.WaitGroup
 	for id := range writers {
 		group.Go(func() {
@@ -168,7 +163,7 @@ func TestGateStress(t *testing.T) {
 // own away, each write has to look at it.
 func TestGateIsShutWhileADeadlineIsApplied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+		c, peer := newPipe(t, RFC6455, ServerSide, Config{})
 		go io.Copy(io.Discard, peer)
 		err := errors.Join(
 			c.SetWriteDeadline(time.Now().Add(time.Second)), c.WriteMessage(Text, nil),
@@ -185,14 +180,14 @@ func TestGateIsShutWhileADeadlineIsApplied(t *testing.T) {
 // lets nobody past him, although nobody writes.
 func TestGateIsShutWhileThereIsALine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := closePipe(t, RFC6455, ServerSide, Config{})
+		c, peer := newPipe(t, RFC6455, ServerSide, Config{})
 		go io.Copy(io.Discard, peer)
 		w, first := &c.send, &waiter{wake: make(chan struct{}, 1), since: time.Now()}
 		w.lock()
 		w.line = append(w.line, first)
 		w.unlock()
 		time.Sleep(maxOvertaken)
-		second := writeLater(writeText(c, "second"))
+		second := later(writeText(c, "second"))
 		synctest.Wait()
 		select {
 		case err := <-second:
@@ -212,8 +207,8 @@ func TestGateIsShutWhileThereIsALine(t *testing.T) {
 
 // Those who find another writing leave it their frames.
 func TestWritersCombine(t *testing.T) {
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
-		first := writeLater(writeText(c, "first"))
+	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+		first := later(writeText(c, "first"))
 		got := <-g.writes
 		var all []string
 		for i := range 10 {
@@ -222,8 +217,8 @@ func TestWritersCombine(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		g.results <- writeResult{n: -1}
-		writeExpectTexts(t, "first write", RFC6455, got, "first")
+		g.results <- gateResult{n: -1}
+		wantTexts(t, "first write", RFC6455, got, "first")
 		g.expect(t, "second write", all...)
 		if err := <-first; err != nil {
 			t.Error(err)
@@ -234,15 +229,15 @@ func TestWritersCombine(t *testing.T) {
 // A writer that has written for others for long enough leaves the rest to a
 // goroutine.
 func TestWriterIsNotKept(t *testing.T) {
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
-		first := writeLater(writeText(c, "x"))
+	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+		first := later(writeText(c, "x"))
 		for i := 0; ; i++ {
 			got := <-g.writes
 			if err := c.WriteMessage(Text, []byte("x")); err != nil {
 				t.Fatal(err)
 			}
-			g.results <- writeResult{n: -1}
-			writeExpectTexts(t, "write", RFC6455, got, "x")
+			g.results <- gateResult{n: -1}
+			wantTexts(t, "write", RFC6455, got, "x")
 			synctest.Wait()
 			select {
 			case err := <-first:
@@ -263,10 +258,10 @@ func TestWriterIsNotKept(t *testing.T) {
 // "A peer that stops reading": memory is bounded, writers wait, as long as
 // their deadline lets them, and nothing is lost that was taken.
 func TestWriteQueueIsBounded(t *testing.T) {
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
-		stuck := writeLater(writeText(c, "stuck"))
+	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+		stuck := later(writeText(c, "stuck"))
 		got := <-g.writes
-		writeExpectTexts(t, "first write", RFC6455, got, "stuck")
+		wantTexts(t, "first write", RFC6455, got, "stuck")
 		var taken []string
 		c.SetWriteDeadline(time.Now().Add(time.Minute))
 		start := time.Now()
@@ -289,9 +284,9 @@ func TestWriteQueueIsBounded(t *testing.T) {
 			t.Errorf("BufferMessage: %v, want the deadline", err)
 		}
 		c.SetWriteDeadline(time.Time{})
-		waiting := writeLater(writeText(c, "waited"+strings.Repeat("z", 5000)))
+		waiting := later(writeText(c, "waited"+strings.Repeat("z", 5000)))
 		synctest.Wait()
-		g.results <- writeResult{n: -1}
+		g.results <- gateResult{n: -1}
 		g.expect(t, "second write", taken...)
 		g.expect(t, "third write", "waited"+strings.Repeat("z", 5000))
 		if err := errors.Join(<-stuck, <-waiting); err != nil {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// lineExpect looks how many stand in line.
-func lineExpect(t *testing.T, c *Conn, want int) {
+// wantInLine looks how many stand in line.
+func wantInLine(t *testing.T, c *Conn, want int) {
 	t.Helper()
 	c.send.lock()
 	defer c.send.unlock()
@@ -24,7 +24,7 @@ func lineExpect(t *testing.T, c *Conn, want int) {
 // late it comes there: nobody would ever move.
 func TestLineBeginsWithTheStream(t *testing.T) {
 	part := strings.Repeat("p", fragmentSize)
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
 		stream, err := c.NextWriter(Text)
 		if err != nil {
 			t.Fatal(err)
@@ -33,9 +33,9 @@ func TestLineBeginsWithTheStream(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-g.writes
-		other := writeLater(writeText(c, "other"))
+		other := later(writeText(c, "other"))
 		synctest.Wait()
-		streamed := writeLater(func() error {
+		streamed := later(func() error {
 			var err error
 			for range 6 { // more than the queue holds
 				err = errors.Join(err, writeString(stream, part))
@@ -43,14 +43,14 @@ func TestLineBeginsWithTheStream(t *testing.T) {
 			return errors.Join(err, stream.Close())
 		})
 		synctest.Wait()
-		lineExpect(t, c, 2)
-		g.results <- writeResult{n: -1}
+		wantInLine(t, c, 2)
+		g.results <- gateResult{n: -1}
 		var all []byte
-		for len(writeTexts(t, RFC6455, all)) < 7 {
+		for len(textsOf(t, RFC6455, all)) < 7 {
 			select {
 			case p := <-g.writes:
 				all = append(all, p...)
-				g.results <- writeResult{n: -1}
+				g.results <- gateResult{n: -1}
 			case <-time.After(time.Minute):
 				t.Error("nobody writes, although nothing is in the way")
 				return
@@ -59,25 +59,25 @@ func TestLineBeginsWithTheStream(t *testing.T) {
 		if err := errors.Join(<-streamed, <-other); err != nil {
 			t.Error(err)
 		}
-		writeExpectTexts(t, "after the Ping", RFC6455, all, part, part, part, part, part, part, "other")
+		wantTexts(t, "after the Ping", RFC6455, all, part, part, part, part, part, part, "other")
 	})
 }
 
 // Who gives up lets the next one know: he may have been the only one in the way.
 func TestLineMovesWhenTheFirstGivesUp(t *testing.T) {
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
 		c.SetWriteDeadline(time.Now().Add(time.Second))
-		stuck := writeLater(writeText(c, strings.Repeat("w", 60<<10)))
+		stuck := later(writeText(c, strings.Repeat("w", 60<<10)))
 		<-g.writes
-		large := writeLater(writeText(c, strings.Repeat("L", 100<<10)))
+		large := later(writeText(c, strings.Repeat("L", 100<<10)))
 		synctest.Wait()
 		time.Sleep(maxOvertaken)
 		c.send.lock()
 		c.send.deadline = time.Time{} // as if it was moved when that of the large one had just passed
 		c.send.unlock()
-		small := writeLater(writeText(c, "small")) // for which there is room
+		small := later(writeText(c, "small")) // for which there is room
 		synctest.Wait()
-		lineExpect(t, c, 2)
+		wantInLine(t, c, 2)
 		if err := <-large; err != errWriteTimeout {
 			t.Errorf("the large message: %v, want the deadline", err)
 		}
@@ -90,7 +90,7 @@ func TestLineMovesWhenTheFirstGivesUp(t *testing.T) {
 		default:
 			t.Error("the small message still waits, with nobody before it")
 		}
-		g.results <- writeResult{n: -1}
+		g.results <- gateResult{n: -1}
 		g.expect(t, "after what was stuck", "small")
 		if err := <-stuck; err != nil {
 			t.Error(err)
@@ -102,15 +102,15 @@ func TestLineMovesWhenTheFirstGivesUp(t *testing.T) {
 // that.
 func TestLineMovesWhenTheQueueIsTaken(t *testing.T) {
 	first, second, third := "first", strings.Repeat("2", 60<<10), strings.Repeat("3", 10<<10)
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
-		wrote := writeLater(writeText(c, first))
+	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+		wrote := later(writeText(c, first))
 		<-g.writes
 		if err := c.WriteMessage(Text, []byte(second)); err != nil {
 			t.Fatal(err)
 		}
-		waiting := writeLater(writeText(c, third))
+		waiting := later(writeText(c, third))
 		synctest.Wait()
-		g.results <- writeResult{n: -1}
+		g.results <- gateResult{n: -1}
 		got := <-g.writes
 		synctest.Wait()
 		select {
@@ -121,8 +121,8 @@ func TestLineMovesWhenTheQueueIsTaken(t *testing.T) {
 		default:
 			t.Error("the third message still waits, with the queue empty")
 		}
-		g.results <- writeResult{n: -1}
-		writeExpectTexts(t, "second write", RFC6455, got, second)
+		g.results <- gateResult{n: -1}
+		wantTexts(t, "second write", RFC6455, got, second)
 		g.expect(t, "third write", third)
 		if err := <-wrote; err != nil {
 			t.Error(err)
@@ -134,11 +134,11 @@ func TestLineMovesWhenTheQueueIsTaken(t *testing.T) {
 // would break the connection.
 func TestLineTurnThatComesTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, script := readConn(RFC6455, ServerSide, nil)
+		c, script := newScripted(RFC6455, ServerSide, nil)
 		if _, err := c.NextWriter(Text); err != nil {
 			t.Fatal(err)
 		}
-		late := writeLater(writeText(c, "late"))
+		late := later(writeText(c, "late"))
 		synctest.Wait()
 		c.send.lock()
 		c.send.stream = nil
@@ -153,13 +153,13 @@ func TestLineTurnThatComesTooLate(t *testing.T) {
 
 // A change of the deadline is noticed by those who wait.
 func TestSetWriteDeadlineWakesWaiters(t *testing.T) {
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
+	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
 		w, err := c.NextWriter(Text)
 		if err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
-		waiting := writeLater(writeText(c, "waits"))
+		waiting := later(writeText(c, "waits"))
 		synctest.Wait()
 		c.SetWriteDeadline(time.Now().Add(time.Second))
 		if err := <-waiting; !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != time.Second {
@@ -170,7 +170,7 @@ func TestSetWriteDeadlineWakesWaiters(t *testing.T) {
 			t.Error("error of the deadline is not a net.Error with Timeout")
 		}
 		c.SetWriteDeadline(time.Time{})
-		closed := writeLater(w.Close)
+		closed := later(w.Close)
 		g.expect(t, "end of the stream", "")
 		if err := <-closed; err != nil {
 			t.Error(err)
@@ -182,24 +182,24 @@ func TestSetWriteDeadlineWakesWaiters(t *testing.T) {
 // while small ones find room, nor the other way round. Small ones pass at first.
 func TestWritersAreServedInOrder(t *testing.T) {
 	large, small := strings.Repeat("L", 100<<10), strings.Repeat("s", 100)
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
-		first := writeLater(writeText(c, "first"))
+	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+		first := later(writeText(c, "first"))
 		<-g.writes
 		var results []<-chan error
 		for _, s := range []string{large, small + "1", large + "2", small + "3", small + "4"} {
-			results = append(results, writeLater(writeText(c, s)))
+			results = append(results, later(writeText(c, s)))
 			synctest.Wait() // it stands in line, but the first small one
 			if s != large {
 				time.Sleep(maxOvertaken)
 			}
 		}
-		g.results <- writeResult{n: -1}
+		g.results <- gateResult{n: -1}
 		var all []byte
 		for len(all) < 2*len(large)+3*len(small) {
 			all = append(all, <-g.writes...)
-			g.results <- writeResult{n: -1}
+			g.results <- gateResult{n: -1}
 		}
-		writeExpectTexts(t, "after the first", RFC6455, all, small+"1", large, large+"2", small+"3", small+"4")
+		wantTexts(t, "after the first", RFC6455, all, small+"1", large, large+"2", small+"3", small+"4")
 		for _, r := range append(results, first) {
 			if err := <-r; err != nil {
 				t.Error(err)
@@ -210,11 +210,11 @@ func TestWritersAreServedInOrder(t *testing.T) {
 
 // A writer that gives up leaves the line without holding up those behind it.
 func TestWriterLeavesLine(t *testing.T) {
-	writeGated(t, RFC6455, func(t *testing.T, c *Conn, g *writeGate) {
-		first := writeLater(writeText(c, "first"))
+	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+		first := later(writeText(c, "first"))
 		<-g.writes
 		c.SetWriteDeadline(time.Now().Add(time.Second))
-		impatient := writeLater(writeText(c, strings.Repeat("L", 100<<10)))
+		impatient := later(writeText(c, strings.Repeat("L", 100<<10)))
 		synctest.Wait()
 		if err := <-impatient; !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("large message: %v, want the deadline", err)
@@ -223,7 +223,7 @@ func TestWriterLeavesLine(t *testing.T) {
 		if err := c.WriteMessage(Text, []byte("next")); err != nil {
 			t.Error(err)
 		}
-		g.results <- writeResult{n: -1}
+		g.results <- gateResult{n: -1}
 		g.expect(t, "after the first", "next")
 		if err := <-first; err != nil {
 			t.Error(err)

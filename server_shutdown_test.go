@@ -57,7 +57,7 @@ func serverShutdown(t *testing.T, v Version) {
 	handlers := map[string]func(context.Context, *Conn) error{
 		"idle":         func(ctx context.Context, _ *Conn) error { <-ctx.Done(); return nil },
 		"idle-failing": func(ctx context.Context, _ *Conn) error { <-ctx.Done(); return ctx.Err() },
-		"reading":      serverEcho,
+		"reading":      echoHandler,
 		"iterating": func(ctx context.Context, c *Conn) error {
 			for _, err := range c.Messages(ctx) {
 				if err != nil {
@@ -74,7 +74,7 @@ func serverShutdown(t *testing.T, v Version) {
 			}
 		},
 	}
-	var log serverLog
+	var log logBuffer
 	var running atomic.Int32
 	started := make(chan struct{})
 	s := &Server{Logger: log.logger(), Handler: func(ctx context.Context, c *Conn) error {
@@ -83,7 +83,7 @@ func serverShutdown(t *testing.T, v Version) {
 		started <- struct{}{}
 		return handlers[c.Request().URL.Query().Get("kind")](ctx, c)
 	}}
-	n := serverBubble(t, s)
+	n := startInBubble(t, s)
 	ends := make(map[string]chan error)
 	for kind := range handlers {
 		c, err := n.handshake(t, Dialer{Version: v}, "/?kind="+kind)
@@ -92,7 +92,7 @@ func serverShutdown(t *testing.T, v Version) {
 		}
 		end := make(chan error, 1)
 		ends[kind] = end
-		go func() { end <- serverEnd(c) }()
+		go func() { end <- readToEnd(c) }()
 		<-started
 	}
 	start := time.Now()
@@ -143,15 +143,15 @@ func TestServerShutdownWithStuckConnections(t *testing.T) {
 		{"peer reads nothing, handler writes", func(_ context.Context, c *Conn) error {
 			return c.WriteMessage(Text, make([]byte, 1<<20))
 		}, func(*Conn) {}},
-		{"peer reads nothing, handler reads", serverEcho, func(*Conn) {}},
-		{"peer sends on and on", serverEcho, func(c *Conn) {
+		{"peer reads nothing, handler reads", echoHandler, func(*Conn) {}},
+		{"peer sends on and on", echoHandler, func(c *Conn) {
 			for range time.Tick(patience / 10) {
 				if c.WriteMessage(Text, []byte("still here")) != nil {
 					return
 				}
 			}
 		}},
-		{"handler is stuck", func(context.Context, *Conn) error { <-stuck; return nil }, func(c *Conn) { serverEnd(c) }},
+		{"handler is stuck", func(context.Context, *Conn) error { <-stuck; return nil }, func(c *Conn) { readToEnd(c) }},
 		{"unfinished message of a handler", func(ctx context.Context, c *Conn) error {
 			w, err := c.NextWriter(Text)
 			if err == nil {
@@ -168,7 +168,7 @@ func TestServerShutdownWithStuckConnections(t *testing.T) {
 				close(started)
 				return tt.handler(ctx, c)
 			}}
-			c := serverStart(t, s).dial(t, RFC6455)
+			c := startServer(t, s).dial(t, RFC6455)
 			<-started
 			go tt.peer(c)
 			start := time.Now()
@@ -197,7 +197,7 @@ func TestServerShutdownEndsContextsAtOnce(t *testing.T) {
 			ended <- time.Now()
 			return nil
 		}}
-		serverBubble(t, s).dial(t, RFC6455) // and does not read
+		startInBubble(t, s).dial(t, RFC6455) // and does not read
 		<-started
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
@@ -210,7 +210,7 @@ func TestServerShutdownEndsContextsAtOnce(t *testing.T) {
 }
 
 func TestServerShutdownWithoutConnections(t *testing.T) {
-	s := &Server{Handler: serverEcho}
+	s := &Server{Handler: echoHandler}
 	for range 2 {
 		if err := s.Shutdown(t.Context()); err != nil {
 			t.Fatalf("Shutdown: %v", err)
@@ -225,7 +225,7 @@ func serverShutdownByTwo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started, proceed := make(chan struct{}), make(chan struct{})
 		s := &Server{Handler: func(context.Context, *Conn) error { close(started); <-proceed; return nil }}
-		go serverEnd(serverBubble(t, s).dial(t, RFC6455))
+		go readToEnd(startInBubble(t, s).dial(t, RFC6455))
 		<-started
 		var returned atomic.Int32
 		for range 2 {
@@ -251,9 +251,9 @@ func TestServerShutdownDuringAHandshake(t *testing.T) {
 		var served atomic.Bool
 		s := &Server{Handler: func(context.Context, *Conn) error { served.Store(true); return nil }}
 		s.Upgrader.CheckOrigin = func(*http.Request, string) error { <-proceed; return nil }
-		n := serverBubble(t, s)
+		n := startInBubble(t, s)
 		end := make(chan error, 1)
-		go func() { end <- serverEnd(n.dial(t, RFC6455)) }()
+		go func() { end <- readToEnd(n.dial(t, RFC6455)) }()
 		synctest.Wait()
 		returned := make(chan error, 1)
 		go func() { returned <- s.Shutdown(context.Background()) }()
@@ -273,9 +273,9 @@ func TestServerShutdownDuringAHandshake(t *testing.T) {
 func TestServerShutdownDuringAHandshakeWithAStuckClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		checking, proceed := make(chan struct{}), make(chan struct{})
-		s := &Server{Handler: serverEcho}
+		s := &Server{Handler: echoHandler}
 		s.Upgrader.CheckOrigin = func(*http.Request, string) error { close(checking); <-proceed; return nil }
-		n := serverBubble(t, s)
+		n := startInBubble(t, s)
 		dialed := make(chan *Conn)
 		go func() { dialed <- n.dial(t, RFC6455) }()
 		<-checking
@@ -301,14 +301,14 @@ func TestServerShutdownDuringAHandshakeWithAStuckClient(t *testing.T) {
 // connection for ever.
 func TestServerShutdownAfterFailedHandshakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Server{Logger: slog.New(slog.DiscardHandler), Handler: serverEcho}
+		s := &Server{Logger: slog.New(slog.DiscardHandler), Handler: echoHandler}
 		s.Upgrader.CheckOrigin = func(r *http.Request, _ string) error {
 			if r.URL.Path == "/panic" {
 				panic("check")
 			}
 			return errors.New("no")
 		}
-		n := serverBubble(t, s)
+		n := startInBubble(t, s)
 		for _, path := range []string{"/refuse", "/panic"} {
 			if _, err := n.handshake(t, Dialer{}, path); err == nil {
 				t.Errorf("%s was accepted", path)
@@ -325,14 +325,14 @@ func TestServerClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		proceed := make(chan struct{})
 		s := &Server{Handler: func(context.Context, *Conn) error { <-proceed; return nil }}
-		n := serverBubble(t, s)
+		n := startInBubble(t, s)
 		c := n.dial(t, RFC6455)
 		synctest.Wait()
 		start := time.Now()
 		if err := s.Close(); err != nil || time.Since(start) != 0 {
 			t.Errorf("Close: %v after %v; expected nil at once", err, time.Since(start))
 		}
-		if err := serverEnd(c); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if err := readToEnd(c); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("the client's read ends with %v; expected the end of the stream, without a Close frame", err)
 		}
 		if res := n.refusal(t); res.StatusCode != http.StatusServiceUnavailable {

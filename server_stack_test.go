@@ -27,8 +27,8 @@ func stackInUse() int64 {
 // needed more than it was born with once keeps 4 KiB for good.
 func TestIdleHandlerKeepsItsFirstStack(t *testing.T) {
 	const conns = 400
-	frame := connFrames(t, RFC6455, ServerSide, connFrame{Text, connPayload(Text, 125)})
-	answer := connFrames(t, RFC6455, ClientSide, connFrame{Text, connPayload(Text, 125)})
+	frame := peerFrames(t, RFC6455, ServerSide, message{Text, payloadOf(Text, 125)})
+	answer := peerFrames(t, RFC6455, ClientSide, message{Text, payloadOf(Text, 125)})
 	for name, handler := range map[string]func(context.Context, *Conn) error{
 		"ReadAppend, BufferMessage": func(_ context.Context, c *Conn) error {
 			var b []byte
@@ -69,7 +69,7 @@ func TestIdleHandlerKeepsItsFirstStack(t *testing.T) {
 			s := &Server{Handler: handler}
 			defer s.Close()
 			for range conns {
-				c, peer := readySocket(t)
+				c, peer := newSocketPair(t)
 				defer peer.Close()
 				c.request = keepRequest(&http.Request{})
 				s.serve(c)

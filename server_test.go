@@ -10,137 +10,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// serverNet is a network with one server. Its connections are net.Pipes, so in
-// a synctest bubble everything that waits, waits in the bubble's time, and
-// whatever goes on after the test fails it.
-type serverNet struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-// serverStart serves h by net/http until the test ends.
-func serverStart(t *testing.T, h http.Handler) *serverNet {
-	t.Helper()
-	n := &serverNet{conns: make(chan net.Conn), closed: make(chan struct{})}
-	hs := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-	go hs.Serve(n)
-	t.Cleanup(func() { hs.Close() })
-	return n
-}
-
-// serverBubble is serverStart in a bubble.
-func serverBubble(t *testing.T, h http.Handler) *serverNet {
-	t.Helper()
-	t.Cleanup(func() { time.Sleep(2 * closeTimeout) }) // of the bubble, after which nothing may be left
-	return serverStart(t, h)
-}
-
-func (n *serverNet) Accept() (net.Conn, error) {
-	select {
-	case c := <-n.conns:
-		return c, nil
-	case <-n.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (n *serverNet) Close() error {
-	close(n.closed)
-	return nil
-}
-
-func (n *serverNet) Addr() net.Addr { return &net.UnixAddr{Name: "bubble", Net: "unix"} }
-
-// handshake makes a client of a new connection.
-func (n *serverNet) handshake(t *testing.T, d Dialer, path string) (*Conn, error) {
-	client, server := net.Pipe()
-	n.conns <- server
-	return d.Handshake(t.Context(), client, "ws://server.test"+path)
-}
-
-// dial connects a client, which is closed when the test ends.
-func (n *serverNet) dial(t *testing.T, v Version) *Conn {
-	t.Helper()
-	c, err := n.handshake(t, Dialer{Version: v}, "/path?q=1")
-	if err != nil {
-		t.Fatalf("dialing with %v: %v", v, err)
-	}
-	t.Cleanup(func() { c.Close() })
-	return c
-}
-
-// refusal returns the answer to a request that is to be refused.
-func (n *serverNet) refusal(t *testing.T) *http.Response {
-	t.Helper()
-	_, err := n.handshake(t, Dialer{}, "/")
-	var refused *HandshakeError
-	if !errors.As(err, &refused) || refused.Response == nil {
-		t.Fatalf("dialing: %v; expected to be refused", err)
-	}
-	return refused.Response
-}
-
-// serverEnd reads what the server sends until the connection ends.
-func serverEnd(c *Conn) error {
-	for {
-		if _, _, err := c.ReadMessage(); err != nil {
-			return err
-		}
-	}
-}
-
-// serverLog keeps what is logged, one record a line.
-type serverLog struct {
-	mu  sync.Mutex
-	out bytes.Buffer
-}
-
-func (l *serverLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.out.Write(p)
-}
-
-func (l *serverLog) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-// at returns the records of a level.
-func (l *serverLog) at(level slog.Level) []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var found []string
-	for line := range strings.Lines(l.out.String()) {
-		if strings.Contains(line, "level="+level.String()) {
-			found = append(found, line)
-		}
-	}
-	return found
-}
-
-func serverEcho(_ context.Context, c *Conn) error {
-	for {
-		typ, p, err := c.ReadMessage()
-		if err != nil {
-			return err
-		}
-		if err := c.WriteMessage(typ, p); err != nil {
-			return err
-		}
-	}
-}
-
 func TestServerServesEveryVersion(t *testing.T) {
 	for _, v := range allVersions {
 		t.Run(v.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n := serverBubble(t, Handler(serverEcho))
+				n := startInBubble(t, Handler(echoHandler))
 				c := n.dial(t, v)
 				if err := c.WriteMessage(Text, []byte("grüße")); err != nil {
 					t.Fatal(err)
@@ -164,24 +43,15 @@ func TestServeHTTPReturnsWhileTheHandlerRuns(t *testing.T) {
 		returned := make(chan struct{})
 		proceed := make(chan struct{})
 		s := &Server{Handler: func(context.Context, *Conn) error { <-proceed; return nil }}
-		n := serverBubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := startInBubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.ServeHTTP(w, r)
 			close(returned)
 		}))
 		c := n.dial(t, RFC6455)
 		<-returned // a deadlock here: ServeHTTP waits for the handler
 		close(proceed)
-		serverWantClose(t, c, StatusNormalClosure, "")
+		wantClose(t, c, StatusNormalClosure, "")
 	})
-}
-
-func serverWantClose(t *testing.T, c *Conn, code StatusCode, reason string) {
-	t.Helper()
-	err := serverEnd(c)
-	var ce *CloseError
-	if !errors.As(err, &ce) || ce.Code != code || ce.Reason != reason {
-		t.Errorf("the client's read ends with %v; expected a Close with %v %q", err, code, reason)
-	}
 }
 
 // What a handler returns decides how the connection ends and what is logged.
@@ -205,10 +75,10 @@ func TestServerHandlerResult(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log serverLog
+				var log logBuffer
 				s := &Server{Logger: log.logger(), Handler: func(context.Context, *Conn) error { return tt.result }}
-				n := serverBubble(t, s)
-				serverWantClose(t, n.dial(t, RFC6455), tt.code, tt.reason)
+				n := startInBubble(t, s)
+				wantClose(t, n.dial(t, RFC6455), tt.code, tt.reason)
 				synctest.Wait()
 				logged := log.at(slog.LevelError)
 				if tt.logged == "" && len(logged) > 0 {
@@ -236,17 +106,17 @@ func TestPanicInAHandler(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log serverLog
+				var log logBuffer
 				s := &Server{Logger: log.logger(), Handler: func(ctx context.Context, c *Conn) error {
 					if _, p, _ := c.ReadMessage(); string(p) == "panic" {
 						panic(tt.value)
 					}
-					return serverEcho(ctx, c)
+					return echoHandler(ctx, c)
 				}}
-				n := serverBubble(t, s)
+				n := startInBubble(t, s)
 				other, c := n.dial(t, RFC6455), n.dial(t, RFC6455)
 				c.WriteMessage(Text, []byte("panic"))
-				serverWantClose(t, c, StatusInternalError, "")
+				wantClose(t, c, StatusInternalError, "")
 				synctest.Wait()
 				if logged := strings.Join(log.at(slog.LevelError), ""); tt.logged == "" && logged != "" ||
 					!strings.Contains(logged, tt.logged) || tt.logged != "" && !strings.Contains(logged, "server_test.go") {
@@ -265,14 +135,14 @@ func TestPanicInAHandler(t *testing.T) {
 // What a peer sends must not fill the log, though an error quotes it.
 func TestServerLogsErrorsInBrief(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var log serverLog
+		var log logBuffer
 		s := &Server{Logger: log.logger(), Handler: func(ctx context.Context, c *Conn) error {
 			_, err := ReadJSON[int](c)
 			return err
 		}}
-		c := serverBubble(t, s).dial(t, RFC6455)
+		c := startInBubble(t, s).dial(t, RFC6455)
 		c.WriteMessage(Text, bytes.Repeat([]byte("9"), 1<<20))
-		serverWantClose(t, c, StatusInternalError, "")
+		wantClose(t, c, StatusInternalError, "")
 		synctest.Wait()
 		if logged := strings.Join(log.at(slog.LevelError), ""); len(logged) > 2*maxLogged || !strings.Contains(logged, "not the JSON expected") {
 			t.Errorf("logged %d bytes: %.200q", len(logged), logged)
@@ -302,22 +172,22 @@ func TestServerLogsNoErrorWhenThePeerEndsTheConnection(t *testing.T) {
 		handler func(context.Context, *Conn) error
 		end     func(c *Conn)
 	}{
-		{"Close frame", serverEcho, func(c *Conn) { c.Shutdown(context.Background(), 4000, "") }},
+		{"Close frame", echoHandler, func(c *Conn) { c.Shutdown(context.Background(), 4000, "") }},
 		{"Close frame, iterator", messages, func(c *Conn) { c.Shutdown(context.Background(), StatusGoingAway, "") }},
-		{"hung up", serverEcho, func(c *Conn) { c.Close() }},
+		{"hung up", echoHandler, func(c *Conn) { c.Close() }},
 		{"hung up on a writer", write, func(c *Conn) { c.Close() }},
-		{"broke the protocol", serverEcho, func(c *Conn) { c.NetConn().Write([]byte("\xff\xff")); serverEnd(c) }},
+		{"broke the protocol", echoHandler, func(c *Conn) { c.NetConn().Write([]byte("\xff\xff")); readToEnd(c) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log serverLog
+				var log logBuffer
 				returned := make(chan error, 1)
 				s := &Server{Logger: log.logger(), Handler: func(ctx context.Context, c *Conn) error {
 					err := tt.handler(ctx, c)
 					returned <- err
 					return err
 				}}
-				c := serverBubble(t, s).dial(t, RFC6455)
+				c := startInBubble(t, s).dial(t, RFC6455)
 				tt.end(c)
 				err := <-returned
 				time.Sleep(closeTimeout) // of the bubble: all is over then
@@ -350,9 +220,9 @@ func TestServerLogsRefusedRequests(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				var log serverLog
-				s := &Server{Logger: log.logger(), Upgrader: tt.upgrader, Handler: serverEcho}
-				if res := serverBubble(t, s).refusal(t); res.StatusCode != tt.status {
+				var log logBuffer
+				s := &Server{Logger: log.logger(), Upgrader: tt.upgrader, Handler: echoHandler}
+				if res := startInBubble(t, s).refusal(t); res.StatusCode != tt.status {
 					t.Errorf("refused with status %d; expected %d", res.StatusCode, tt.status)
 				}
 				if all := strings.Count(log.out.String(), "\n"); all != 1 {
@@ -388,7 +258,7 @@ func TestServerContext(t *testing.T) {
 			<-proceed
 			return nil
 		}}
-		n := serverBubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		n := startInBubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), serverKey{}, "value")))
 		}))
 		n.dial(t, RFC6455)
@@ -431,8 +301,8 @@ func TestServerContextEndsWithTheConnection(t *testing.T) {
 					close(ended)
 					return nil
 				}}
-				c := serverBubble(t, s).dial(t, RFC6455)
-				go serverEnd(c)
+				c := startInBubble(t, s).dial(t, RFC6455)
+				go readToEnd(c)
 				synctest.Wait()
 				tt.end(s, c)
 				<-ended

@@ -18,7 +18,7 @@ func TestSendableCodes(t *testing.T) {
 			t.Errorf("code %d: sendable %v, error %v: want %v", i, code.sendable(), err, want)
 		}
 		if p := []byte{byte(i >> 8), byte(i), 'x'}; want || i%97 == 0 || i == 1004 {
-			for _, v := range coreHybi {
+			for _, v := range hybiVersions {
 				taken := want || i == 1004 && v != RFC6455
 				if ce, err := parseClosePayload(v, p); taken != (err == nil) || taken && (ce.Code != code || ce.Reason != "x") {
 					t.Errorf("%v: code %d from the peer gives %v, error %v: want it taken: %v", v, i, ce, err, taken)
@@ -38,12 +38,12 @@ func TestParseClosePayload(t *testing.T) {
 		{"1 byte", "\x03", CloseError{}, StatusProtocolError},
 		{"code", "\x03\xe8", CloseError{Code: 1000}, 0},
 		{"reason", "\x03\xe9bye", CloseError{1001, "bye"}, 0},
-		{"reason of 123 bytes", "\x03\xe8" + core125[2:], CloseError{1000, core125[2:]}, 0},
+		{"reason of 123 bytes", "\x03\xe8" + text125[2:], CloseError{1000, text125[2:]}, 0},
 		{"reason that is not UTF-8", "\x03\xe8\xff", CloseError{}, StatusInvalidPayloadData},
 		{"reserved code", "\x03\xed", CloseError{}, StatusProtocolError},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, v := range coreHybi {
+			for _, v := range hybiVersions {
 				got, err := parseClosePayload(v, []byte(tt.payload))
 				switch {
 				case tt.code == 0 && (err != nil || *got != tt.want):

@@ -10,7 +10,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 	"unicode/utf8"
 )
@@ -38,18 +37,6 @@ func streamConns(t *testing.T, v Version, client, server net.Conn) (c, s *Conn) 
 	return c, s
 }
 
-// streamBubble runs f with both ends of a connection over net.Pipe, in a bubble
-// that all goroutines must have left at the end.
-func streamBubble(t *testing.T, v Version, f func(t *testing.T, c, s *Conn)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		t.Cleanup(func() { time.Sleep(2 * closeTimeout) })
-		client, server := net.Pipe()
-		c, s := streamConns(t, v, client, server)
-		f(t, c, s)
-	})
-}
-
 // What one side writes the other reads, to the end, whatever the lengths.
 func TestStreamCopy(t *testing.T) {
 	const size = defaultMaxMessageSize + 4 // more than the peer takes in one message
@@ -67,7 +54,7 @@ func TestStreamCopy(t *testing.T) {
 		{"hixie-75", Hixie75, Text, []byte(strings.Repeat("a€", size/4))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			streamBubble(t, tt.v, func(t *testing.T, c, s *Conn) {
+			pairInBubble(t, tt.v, func(t *testing.T, c, s *Conn) {
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
@@ -107,7 +94,7 @@ func TestStreamSplitsLongWrites(t *testing.T) {
 		{"bytes that only look so", Binary, "x" + strings.Repeat("€", maxStreamMessage), []int{32768, 32768, 32768, 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+			pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
 				go func() {
 					n, err := Stream(c, tt.typ).Write([]byte(tt.data))
 					if n != len(tt.data) || err != nil {
@@ -136,7 +123,7 @@ func TestStreamSplitsLongWrites(t *testing.T) {
 // Writes of several goroutines come one after the other, also where they make
 // several messages.
 func TestStreamWritesDoNotMix(t *testing.T) {
-	streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+	pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
 		const writers, size = 4, 10 * maxStreamMessage
 		out := Stream(c, Binary)
 		for i := range writers {
@@ -180,7 +167,7 @@ func TestStreamEnd(t *testing.T) {
 		}, &CloseError{Code: StatusNormalClosure}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			streamBubble(t, tt.v, func(t *testing.T, c, s *Conn) {
+			pairInBubble(t, tt.v, func(t *testing.T, c, s *Conn) {
 				go func() {
 					c.WriteMessage(Text, []byte("last"))
 					tt.end(c)
@@ -210,12 +197,12 @@ func TestStreamEnd(t *testing.T) {
 type readerOnly struct{ io.Reader }
 
 func TestStreamRefusesMessagesOfTheOtherType(t *testing.T) {
-	streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+	pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
 			c.WriteMessage(Text, []byte("text"))
-			serverWantClose(t, c, StatusUnsupportedData, "")
+			wantClose(t, c, StatusUnsupportedData, "")
 		}()
 		in := Stream(s, Binary)
 		for range 2 {
@@ -231,7 +218,7 @@ func TestStreamRefusesMessagesOfTheOtherType(t *testing.T) {
 
 // Empty messages are no end of the stream, and no Read returns nothing.
 func TestStreamSkipsEmptyMessages(t *testing.T) {
-	streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+	pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
 		go func() {
 			for _, p := range []string{"", "", "a", "", "b"} {
 				c.WriteMessage(Binary, []byte(p))
@@ -252,7 +239,7 @@ func TestStreamSkipsEmptyMessages(t *testing.T) {
 
 // After Close there is nothing more to read, even of what had arrived.
 func TestStreamClose(t *testing.T) {
-	streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+	pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
 		out := Stream(c, Binary)
 		blocked := make(chan error)
 		go func() {
@@ -284,7 +271,7 @@ func TestStreamClose(t *testing.T) {
 
 // A Read that gives up in the middle of a message has lost nothing.
 func TestStreamReadDeadline(t *testing.T) {
-	streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+	pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
 		frame, _ := AppendMessage(nil, RFC6455, ClientSide, Binary, []byte("hello"))
 		in := Stream(s, Binary)
 		p := make([]byte, 10)
@@ -310,7 +297,7 @@ func TestStreamReadDeadline(t *testing.T) {
 // A Write that leaves half a frame behind is the last, and says so as net.Conns
 // do.
 func TestStreamWriteDeadline(t *testing.T) {
-	streamBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+	pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
 		out := Stream(c, Binary)
 		out.SetWriteDeadline(time.Now().Add(time.Second))
 		go s.NetConn().Read(make([]byte, 3))
@@ -326,7 +313,7 @@ func TestStreamWriteDeadline(t *testing.T) {
 }
 
 func TestStreamOfAMissingType(t *testing.T) {
-	streamBubble(t, Hixie75, func(t *testing.T, c, s *Conn) {
+	pairInBubble(t, Hixie75, func(t *testing.T, c, s *Conn) {
 		if _, err := Stream(c, Binary).Write([]byte("x")); !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("Write of binary on hixie-75: %v; expected errors.ErrUnsupported", err)
 		}

@@ -14,29 +14,18 @@ import (
 	"time"
 )
 
-// acceptCheckClosed fails the test unless the other end of a pipe is closed by
-// now, not later.
-func acceptCheckClosed(t *testing.T, nc net.Conn) {
-	t.Helper()
-	nc.SetWriteDeadline(time.Unix(1, 0))
-	if _, err := nc.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
-		t.Errorf("write to the other end: %v; it is still open", err)
-	}
-	nc.Close()
-}
-
 // "A frame in the same segment as the handshake, in every version: delivered."
 func TestAcceptInAnyPieces(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
-		input := handshakeRequest(v).String() + handshakeHello(v, ClientSide)
+	eachVersion(t, func(t *testing.T, v Version) {
+		input := requestOf(v).String() + helloOf(v, ClientSide)
 		if v == Hybi00 {
-			input = handshakeRequest(v).with("Content-Length", "8").String() + handshakeHello(v, ClientSide)
+			input = requestOf(v).with("Content-Length", "8").String() + helloOf(v, ClientSide)
 		}
-		_, response, _, _ := handshakeServe(nil, handshakeRequest(v).String())
+		_, response, _, _ := serve(nil, requestOf(v).String())
 		for _, size := range []int{1, 2, 7, len(input) - 1, len(input)} {
 			synctest.Test(t, func(t *testing.T) {
 				client, server := net.Pipe()
-				nc := &upgradeDeadlines{Conn: server}
+				nc := &deadlineLog{Conn: server}
 				defer client.Close()
 				go func() {
 					for piece := range slices.Chunk([]byte(input), size) {
@@ -50,10 +39,10 @@ func TestAcceptInAnyPieces(t *testing.T) {
 						return
 					}
 					nc.check(t)
-					upgradeEchoOnce(c)
+					echoOnce(c)
 					c.Close()
 				}()
-				upgradeRead(t, client, response+handshakeHello(v, ServerSide))
+				wantBytes(t, client, response+helloOf(v, ServerSide))
 			})
 		}
 	})
@@ -67,15 +56,15 @@ var acceptStages = []struct {
 }{
 	{"sends nothing", func(net.Conn) {}, false},
 	{"sends half a head", sendStep("GET / HTTP/1.1\r\nHost: a\r\n"), false},
-	{"does not read the response", sendStep(handshakeRequest(RFC6455).String()), false},
+	{"does not read the response", sendStep(requestOf(RFC6455).String()), false},
 	{"sends no key3", func(c net.Conn) {
-		io.WriteString(c, handshakeRequest(Hybi00).head())
-		readTestHead(c)
+		io.WriteString(c, requestOf(Hybi00).head())
+		readHead(c)
 	}, false},
 	{"does not read the answer to key3", func(c net.Conn) {
-		io.WriteString(c, handshakeRequest(Hybi00).head())
-		readTestHead(c)
-		io.WriteString(c, handshakeKey3)
+		io.WriteString(c, requestOf(Hybi00).head())
+		readHead(c)
+		io.WriteString(c, hixieKey3)
 	}, false},
 	{"does not read the refusal", sendStep("POST / HTTP/1.1\r\nHost: a\r\n\r\n"), true},
 }
@@ -109,13 +98,13 @@ func TestAcceptInterrupted(t *testing.T) {
 						start := time.Now()
 						_, err := new(Upgrader).Accept(ctx, wrap(server))
 						<-ctx.Done() // the deadline of the connection may come first
-						if stage.refused && handshakeStatus(err) != 405 || !stage.refused && !errors.Is(err, ctx.Err()) {
+						if stage.refused && statusOf(err) != 405 || !stage.refused && !errors.Is(err, ctx.Err()) {
 							t.Errorf("%v, want the refusal if there was one, and else %v", err, ctx.Err())
 						}
 						if took := time.Since(start); took != time.Second {
 							t.Errorf("returned after %v, want 1s, when the context ended", took)
 						}
-						acceptCheckClosed(t, client)
+						checkPeerClosed(t, client)
 					})
 				})
 			}
@@ -172,7 +161,7 @@ func TestAcceptWithoutTimeout(t *testing.T) {
 		defer client.Close()
 		go func() {
 			<-time.After(365 * 24 * time.Hour)
-			io.WriteString(client, handshakeRequest(Hybi00).String())
+			io.WriteString(client, requestOf(Hybi00).String())
 			io.Copy(io.Discard, client)
 		}()
 		c, err := (&Upgrader{Config: Config{HandshakeTimeout: -1}}).Accept(t.Context(), server)
@@ -191,7 +180,7 @@ func TestAcceptLingers(t *testing.T) {
 		client func(net.Conn)
 		want   time.Duration
 	}{
-		{"client hangs up", func(c net.Conn) { readTestHead(c); c.Close() }, 0},
+		{"client hangs up", func(c net.Conn) { readHead(c); c.Close() }, 0},
 		{"client reads and stays", func(c net.Conn) { io.Copy(io.Discard, c) }, refusalLinger},
 		{"client goes on sending", func(c net.Conn) {
 			go io.Copy(io.Discard, c)
@@ -210,15 +199,15 @@ func TestAcceptLingers(t *testing.T) {
 				over := make(chan struct{})
 				go func() {
 					defer close(over)
-					io.WriteString(client, handshakeRequest(RFC6455).with("Connection").String())
+					io.WriteString(client, requestOf(RFC6455).with("Connection").String())
 					tt.client(client)
 				}()
 				start := time.Now()
 				_, err := new(Upgrader).Accept(t.Context(), server)
-				if took := time.Since(start); took != tt.want || handshakeStatus(err) != 400 {
+				if took := time.Since(start); took != tt.want || statusOf(err) != 400 {
 					t.Errorf("%v after %v; want status 400 after %v", err, took, tt.want)
 				}
-				acceptCheckClosed(t, client)
+				checkPeerClosed(t, client)
 				<-over
 			})
 		})
@@ -250,7 +239,7 @@ func TestAcceptRefusalEndsHalf(t *testing.T) {
 		}()
 		start := time.Now()
 		_, err := new(Upgrader).Accept(t.Context(), half)
-		if took := time.Since(start); took != 0 || handshakeStatus(err) != 405 {
+		if took := time.Since(start); took != 0 || statusOf(err) != 405 {
 			t.Errorf("%v after %v; want status 405 at once", err, took)
 		}
 	})
@@ -274,8 +263,8 @@ func TestAcceptRefusalSurvives(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	io.WriteString(client, handshakeRequest(RFC6455).with("Connection").String()+strings.Repeat("x", 256<<10))
-	if got := upgradeReadAll(t, client); !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.HasSuffix(got, "\n") {
+	io.WriteString(client, requestOf(RFC6455).with("Connection").String()+strings.Repeat("x", 256<<10))
+	if got := readRest(t, client); !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.HasSuffix(got, "\n") {
 		t.Errorf("received %q, want the whole refusal", got)
 	}
 }
@@ -289,7 +278,7 @@ func TestAcceptHangUp(t *testing.T) {
 				client.Close()
 			}()
 			_, err := new(Upgrader).Accept(t.Context(), server)
-			if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), words) || handshakeStatus(err) != 0 {
+			if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), words) || statusOf(err) != 0 {
 				t.Errorf("%v, want io.ErrUnexpectedEOF %s", err, words)
 			}
 		})
@@ -297,7 +286,7 @@ func TestAcceptHangUp(t *testing.T) {
 }
 
 // acceptAnswer runs Accept on a request and returns all it answers.
-func acceptAnswer(t *testing.T, up *Upgrader, request handshakeMessage) (answer string, err error) {
+func acceptAnswer(t *testing.T, up *Upgrader, request httpMessage) (answer string, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
@@ -310,7 +299,7 @@ func acceptAnswer(t *testing.T, up *Upgrader, request handshakeMessage) (answer 
 			result <- err
 		}()
 		go io.WriteString(client, request.String())
-		answer = upgradeReadAll(t, client)
+		answer = readRest(t, client)
 		client.Close()
 		err = <-result
 	})
@@ -318,8 +307,8 @@ func acceptAnswer(t *testing.T, up *Upgrader, request handshakeMessage) (answer 
 }
 
 func TestAcceptMisconfigured(t *testing.T) {
-	answer, err := acceptAnswer(t, &Upgrader{Origins: []string{"example.com"}}, handshakeRequest(RFC6455))
-	if handshakeStatus(err) != 500 || !strings.HasPrefix(answer, "HTTP/1.1 500 ") || strings.Contains(answer, "example.com") {
+	answer, err := acceptAnswer(t, &Upgrader{Origins: []string{"example.com"}}, requestOf(RFC6455))
+	if statusOf(err) != 500 || !strings.HasPrefix(answer, "HTTP/1.1 500 ") || strings.Contains(answer, "example.com") {
 		t.Errorf("%v, answer %q; want 500 without the reason", err, answer)
 	}
 }
@@ -331,11 +320,11 @@ func TestAcceptTrace(t *testing.T) {
 		HandshakeFailed: func(_ *http.Request, err error) { failed = append(failed, err) },
 		Opened:          func(*Conn) { opened++ },
 	}}}
-	_, err := acceptAnswer(t, up, handshakeRequest(RFC6455).with("Connection"))
+	_, err := acceptAnswer(t, up, requestOf(RFC6455).with("Connection"))
 	if len(failed) != 1 || failed[0] != err || opened != 0 {
 		t.Errorf("trace was told %v, %d opened; want %v alone", failed, opened, err)
 	}
-	if acceptAnswer(t, up, handshakeRequest(RFC6455)); len(failed) != 1 || opened != 1 {
+	if acceptAnswer(t, up, requestOf(RFC6455)); len(failed) != 1 || opened != 1 {
 		t.Errorf("trace was told of %d failures and %d connections, want one more of the latter", len(failed), opened)
 	}
 }

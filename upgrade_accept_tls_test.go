@@ -3,14 +3,9 @@ package websocket
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"net/http"
 	"strings"
@@ -19,36 +14,10 @@ import (
 	"time"
 )
 
-// acceptTLS returns the two ends' options for a server with a certificate for
-// these names. It is valid when bubbles of synctest begin, too.
-func acceptTLS(t *testing.T, names ...string) (server, client *tls.Config) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: names, IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Unix(0, 0), NotAfter: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC),
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(certificate)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}},
-		&tls.Config{RootCAs: roots, ServerName: names[0]}
-}
-
 // Ending TLS sends an alert, for which a client that stopped reading makes no
 // room.
 func TestAcceptLingersOverTLS(t *testing.T) {
-	serverConfig, clientConfig := acceptTLS(t, "lab.example")
+	serverConfig, clientConfig := newTLSConfigs(t, "lab.example")
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
 		go func() {
@@ -58,28 +27,28 @@ func TestAcceptLingersOverTLS(t *testing.T) {
 		}()
 		start := time.Now()
 		_, err := new(Upgrader).Accept(t.Context(), tls.Server(server, serverConfig))
-		if took := time.Since(start); took != refusalLinger || handshakeStatus(err) != 405 {
+		if took := time.Since(start); took != refusalLinger || statusOf(err) != 405 {
 			t.Errorf("%v after %v; want status 405 after %v", err, took, refusalLinger)
 		}
-		acceptCheckClosed(t, client)
+		checkPeerClosed(t, client)
 	})
 }
 
 // TLS is part of what is timed, and the alert that a tls.Conn sends before it
 // closes, up to 5 seconds long, is not waited for.
 func TestAcceptTLSInterrupted(t *testing.T) {
-	serverConfig, clientConfig := acceptTLS(t, "lab.example")
+	serverConfig, clientConfig := newTLSConfigs(t, "lab.example")
 	stages := map[string]func(net.Conn){
 		"sends nothing":       func(net.Conn) {},
 		"sends half a hello":  sendStep("\x16\x03\x01\x02\x00\x01"),
 		"is silent after TLS": func(c net.Conn) { tls.Client(c, clientConfig).Handshake() },
 		"does not read the response": func(c net.Conn) {
 			tc := tls.Client(c, clientConfig)
-			io.WriteString(tc, handshakeRequest(RFC6455).with("Origin").String())
+			io.WriteString(tc, requestOf(RFC6455).with("Origin").String())
 		},
 		"does not read the refusal": func(c net.Conn) {
 			tc := tls.Client(c, clientConfig)
-			io.WriteString(tc, handshakeRequest(RFC6455).with("Connection").String())
+			io.WriteString(tc, requestOf(RFC6455).with("Connection").String())
 		},
 	}
 	for name, client := range stages {
@@ -91,13 +60,13 @@ func TestAcceptTLSInterrupted(t *testing.T) {
 				time.AfterFunc(time.Second, cancel)
 				start := time.Now()
 				_, err := new(Upgrader).Accept(ctx, tls.Server(theirs, serverConfig))
-				if refused := handshakeStatus(err) == 400; !refused && !errors.Is(err, context.Canceled) {
+				if refused := statusOf(err) == 400; !refused && !errors.Is(err, context.Canceled) {
 					t.Errorf("%v, want context.Canceled, or the refusal", err)
 				}
 				if took := time.Since(start); took != time.Second {
 					t.Errorf("returned after %v, want 1s, when the context ended", took)
 				}
-				acceptCheckClosed(t, ours)
+				checkPeerClosed(t, ours)
 			})
 			synctest.Test(t, func(t *testing.T) {
 				ours, theirs := net.Pipe()
@@ -105,35 +74,35 @@ func TestAcceptTLSInterrupted(t *testing.T) {
 				start := time.Now()
 				up := &Upgrader{Config: Config{HandshakeTimeout: 2 * time.Second}}
 				_, err := up.Accept(t.Context(), tls.Server(theirs, serverConfig))
-				if refused := handshakeStatus(err) == 400; !refused && !errors.Is(err, context.DeadlineExceeded) {
+				if refused := statusOf(err) == 400; !refused && !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("%v, want context.DeadlineExceeded, or the refusal", err)
 				}
 				if took := time.Since(start); took != up.HandshakeTimeout {
 					t.Errorf("returned after %v, want the HandshakeTimeout of %v", took, up.HandshakeTimeout)
 				}
-				acceptCheckClosed(t, ours)
+				checkPeerClosed(t, ours)
 			})
 		})
 	}
 }
 
 func TestAcceptNotTLS(t *testing.T) {
-	serverConfig, _ := acceptTLS(t, "lab.example")
+	serverConfig, _ := newTLSConfigs(t, "lab.example")
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		go io.Copy(io.Discard, ours)
-		go io.WriteString(ours, handshakeRequest(RFC6455).String())
+		go io.WriteString(ours, requestOf(RFC6455).String())
 		_, err := new(Upgrader).Accept(t.Context(), tls.Server(theirs, serverConfig))
 		if err == nil || !strings.HasPrefix(err.Error(), "websocket: handshake: TLS: ") {
 			t.Errorf("%v, want an error that says TLS", err)
 		}
-		acceptCheckClosed(t, ours)
+		checkPeerClosed(t, ours)
 	})
 }
 
 func TestAcceptOverTLS(t *testing.T) {
-	serverConfig, clientConfig := acceptTLS(t, "lab.example")
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	serverConfig, clientConfig := newTLSConfigs(t, "lab.example")
+	eachVersion(t, func(t *testing.T, v Version) {
 		synctest.Test(t, func(t *testing.T) {
 			ours, theirs := net.Pipe()
 			server := make(chan *Conn, 1)

@@ -19,22 +19,22 @@ type noHijack struct{ http.ResponseWriter }
 // "A refused hixie-76 request whose key3 is then parsed as the next request."
 func TestRefusedKey3IsNoRequest(t *testing.T) {
 	refuse := func(*http.Request, string) error { return errors.New("no") }
-	as := func(m handshakeMessage) handshakeMessage { return m }
+	as := func(m httpMessage) httpMessage { return m }
 	tests := []struct {
 		name   string
 		up     *Upgrader
-		edit   func(handshakeMessage) handshakeMessage
+		edit   func(httpMessage) httpMessage
 		status string
 	}{
 		{"version not taken", &Upgrader{Versions: []Version{RFC6455}}, as, "426"},
-		{"no such upgrade", &Upgrader{}, func(m handshakeMessage) handshakeMessage { return m.with("Upgrade", "x") }, "426"},
+		{"no such upgrade", &Upgrader{}, func(m httpMessage) httpMessage { return m.with("Upgrade", "x") }, "426"},
 		{"CheckOrigin", &Upgrader{CheckOrigin: refuse}, as, "403"},
-		{"foreign origin", &Upgrader{}, func(m handshakeMessage) handshakeMessage { return m.with("Origin", "http://evil.example") }, "403"},
-		{"bad key", &Upgrader{}, func(m handshakeMessage) handshakeMessage { return m.with("Sec-WebSocket-Key1", "1") }, "400"},
-		{"draft 2", &Upgrader{}, func(m handshakeMessage) handshakeMessage { return m.with("Sec-WebSocket-Draft", "2") }, "400"},
-		{"key missing", &Upgrader{}, func(m handshakeMessage) handshakeMessage { return m.with("Sec-WebSocket-Key2") }, "400"},
-		{"method", &Upgrader{}, func(m handshakeMessage) handshakeMessage { return m.withLine("POST / HTTP/1.1") }, "405"},
-		{"protocol", &Upgrader{}, func(m handshakeMessage) handshakeMessage {
+		{"foreign origin", &Upgrader{}, func(m httpMessage) httpMessage { return m.with("Origin", "http://evil.example") }, "403"},
+		{"bad key", &Upgrader{}, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Key1", "1") }, "400"},
+		{"draft 2", &Upgrader{}, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Draft", "2") }, "400"},
+		{"key missing", &Upgrader{}, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Key2") }, "400"},
+		{"method", &Upgrader{}, func(m httpMessage) httpMessage { return m.withLine("POST / HTTP/1.1") }, "405"},
+		{"protocol", &Upgrader{}, func(m httpMessage) httpMessage {
 			return m.withLine("GET / HTTP/1.0").with("Connection", "Upgrade, keep-alive")
 		}, "505"},
 		{"options", &Upgrader{Origins: []string{"x"}}, as, "500"},
@@ -43,7 +43,7 @@ func TestRefusedKey3IsNoRequest(t *testing.T) {
 	const second = "GET /xyz HTTP/1.1\r\nHost: a\r\n\r\n" // begins with what should be key3
 	for _, tt := range tests {
 		for _, length := range []string{"", "8"} {
-			input := tt.edit(handshakeRequest(Hybi00))
+			input := tt.edit(requestOf(Hybi00))
 			if length != "" {
 				input = input.with("Content-Length", length)
 			}
@@ -51,7 +51,7 @@ func TestRefusedKey3IsNoRequest(t *testing.T) {
 			t.Run(tt.name+"/net/http"+length, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					requests := 0
-					client := upgradeServe(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					client := connectTo(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						requests++
 						if tt.up == nil {
 							new(Upgrader).Upgrade(noHijack{w}, r)
@@ -60,7 +60,7 @@ func TestRefusedKey3IsNoRequest(t *testing.T) {
 						tt.up.Upgrade(w, r)
 					})})
 					go io.WriteString(client, input.String())
-					got := upgradeReadAll(t, client)
+					got := readRest(t, client)
 					if requests != 1 || strings.Count(got, "\r\n\r\n") != 1 || !strings.HasPrefix(got, "HTTP/1.1 "+tt.status) && !strings.HasPrefix(got, "HTTP/1.0 "+tt.status) {
 						t.Errorf("%d requests were seen, answered by\n%q; want one and %s", requests, got, tt.status)
 					}
@@ -74,49 +74,13 @@ func TestRefusedKey3IsNoRequest(t *testing.T) {
 					client, server := net.Pipe()
 					go io.WriteString(client, input.String())
 					go tt.up.Accept(t.Context(), server)
-					got := upgradeReadAll(t, client)
+					got := readRest(t, client)
 					if strings.Count(got, "HTTP/1.1 ") != 1 || !strings.HasPrefix(got, "HTTP/1.1 "+tt.status) || !strings.Contains(got, "\r\nConnection: close\r\n") {
 						t.Errorf("answered by\n%q; want one response, %s with Connection: close", got, tt.status)
 					}
 				})
 			})
 		}
-	}
-}
-
-// upgradeServers run a handshake of a server by either way in, and an echo after
-// it. The connection is the client's end, the channel has what was returned.
-var upgradeServers = map[string]func(*testing.T, *Upgrader) (net.Conn, <-chan error){
-	"Upgrade": func(t *testing.T, up *Upgrader) (net.Conn, <-chan error) {
-		result := make(chan error, 1)
-		return upgradeServe(t, &http.Server{Handler: upgradeEcho(up, result)}), result
-	},
-	"Accept": func(t *testing.T, up *Upgrader) (net.Conn, <-chan error) {
-		result := make(chan error, 1)
-		client, server := net.Pipe()
-		t.Cleanup(func() { client.Close() })
-		go func() {
-			c, err := up.Accept(t.Context(), server)
-			if err == nil {
-				defer c.Close()
-				upgradeEchoOnce(c)
-			}
-			result <- err
-		}()
-		return client, result
-	},
-}
-
-// upgradeBothWays runs f for Upgrade and Accept, in a bubble.
-func upgradeBothWays(t *testing.T, up *Upgrader, f func(t *testing.T, client net.Conn, result <-chan error)) {
-	t.Helper()
-	for name, serve := range upgradeServers {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				client, result := serve(t, up)
-				f(t, client, result)
-			})
-		})
 	}
 }
 
@@ -130,7 +94,7 @@ func upgradeRelay(client, server net.Conn) {
 		from *bufio.Reader
 		to   net.Conn
 	}{{fromClient, server}, {fromServer, client}} {
-		if _, err := io.WriteString(way.to, readTestHead(way.from)); err != nil {
+		if _, err := io.WriteString(way.to, readHead(way.from)); err != nil {
 			return
 		}
 	}
@@ -148,7 +112,7 @@ func upgradeRelay(client, server net.Conn) {
 // "The 101 header is written and flushed before the 8 bytes of key3 are waited
 // for": through such a relay nothing else gets a connection.
 func TestKey3WithheldByRelay(t *testing.T) {
-	upgradeBothWays(t, &Upgrader{}, func(t *testing.T, server net.Conn, _ <-chan error) {
+	eachServerWay(t, &Upgrader{}, func(t *testing.T, server net.Conn, _ <-chan error) {
 		ours, relayed := net.Pipe()
 		go upgradeRelay(relayed, server)
 		c, err := (&Dialer{Version: Hybi00}).Handshake(t.Context(), ours, "ws://a.example/")
@@ -167,23 +131,23 @@ func TestKey3WithheldByRelay(t *testing.T) {
 
 // What comes after key3, in whatever pieces, belongs to the first frame.
 func TestKey3InItsOwnSegment(t *testing.T) {
-	_, response, _, _ := handshakeServe(nil, handshakeRequest(Hybi00).String())
-	head := strings.TrimSuffix(response, handshakeAnswer)
+	_, response, _, _ := serve(nil, requestOf(Hybi00).String())
+	head := strings.TrimSuffix(response, hixieAnswer)
 	for _, pieces := range [][]string{
-		{handshakeKey3, "\x00Hello\xff"},
-		{handshakeKey3 + "\x00Hello\xff"},
-		{handshakeKey3[:1], handshakeKey3[1:] + "\x00Hel", "lo\xff"},
-		strings.Split(handshakeKey3+"\x00Hello\xff", ""),
+		{hixieKey3, "\x00Hello\xff"},
+		{hixieKey3 + "\x00Hello\xff"},
+		{hixieKey3[:1], hixieKey3[1:] + "\x00Hel", "lo\xff"},
+		strings.Split(hixieKey3+"\x00Hello\xff", ""),
 	} {
-		upgradeBothWays(t, &Upgrader{}, func(t *testing.T, client net.Conn, _ <-chan error) {
-			go io.WriteString(client, handshakeRequest(Hybi00).head())
-			upgradeRead(t, client, head)
+		eachServerWay(t, &Upgrader{}, func(t *testing.T, client net.Conn, _ <-chan error) {
+			go io.WriteString(client, requestOf(Hybi00).head())
+			wantBytes(t, client, head)
 			go func() {
 				for _, piece := range pieces {
 					io.WriteString(client, piece)
 				}
 			}()
-			upgradeRead(t, client, handshakeAnswer+"\x00Hello\xff")
+			wantBytes(t, client, hixieAnswer+"\x00Hello\xff")
 		})
 	}
 }
@@ -194,13 +158,13 @@ func TestKey3NeverComes(t *testing.T) {
 	for name, sends := range map[string]int{"nothing": 0, "7 bytes": 7} {
 		t.Run(name, func(t *testing.T) {
 			up := &Upgrader{Config: Config{HandshakeTimeout: 5 * time.Second}}
-			upgradeBothWays(t, up, func(t *testing.T, client net.Conn, result <-chan error) {
+			eachServerWay(t, up, func(t *testing.T, client net.Conn, result <-chan error) {
 				go func() {
-					io.WriteString(client, handshakeRequest(Hybi00).head()[:20])
+					io.WriteString(client, requestOf(Hybi00).head()[:20])
 					<-time.After(4 * time.Second) // of the time for the head
-					io.WriteString(client, handshakeRequest(Hybi00).head()[20:])
+					io.WriteString(client, requestOf(Hybi00).head()[20:])
 				}()
-				if head := readTestHead(client); !strings.HasPrefix(head, "HTTP/1.1 101 ") {
+				if head := readHead(client); !strings.HasPrefix(head, "HTTP/1.1 101 ") {
 					t.Fatalf("response %q", head)
 				}
 				start := time.Now()
@@ -215,7 +179,7 @@ func TestKey3NeverComes(t *testing.T) {
 				if !errors.Is(err, context.DeadlineExceeded) || !strings.HasPrefix(err.Error(), "websocket: ") {
 					t.Errorf("%v, want one of this package that wraps context.DeadlineExceeded", err)
 				}
-				if rest := upgradeReadAll(t, client); rest != "" {
+				if rest := readRest(t, client); rest != "" {
 					t.Errorf("received %q after that, want the end", rest)
 				}
 			})
@@ -224,9 +188,9 @@ func TestKey3NeverComes(t *testing.T) {
 }
 
 func TestKey3ClientHangsUp(t *testing.T) {
-	upgradeBothWays(t, &Upgrader{}, func(t *testing.T, client net.Conn, result <-chan error) {
-		go io.WriteString(client, handshakeRequest(Hybi00).head())
-		readTestHead(client)
+	eachServerWay(t, &Upgrader{}, func(t *testing.T, client net.Conn, result <-chan error) {
+		go io.WriteString(client, requestOf(Hybi00).head())
+		readHead(client)
 		io.WriteString(client, "1234567")
 		client.Close()
 		if err := <-result; !errors.Is(err, io.ErrUnexpectedEOF) {
@@ -246,8 +210,8 @@ func TestKey3ContextEnds(t *testing.T) {
 			_, err := (&Upgrader{Config: Config{HandshakeTimeout: -1}}).Accept(ctx, server)
 			result <- err
 		}()
-		go io.WriteString(client, handshakeRequest(Hybi00).head())
-		readTestHead(client)
+		go io.WriteString(client, requestOf(Hybi00).head())
+		readHead(client)
 		<-time.After(24 * time.Hour)
 		select {
 		case err := <-result:

@@ -7,13 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -57,140 +55,61 @@ func TestHeadLimitBehindNetHTTP(t *testing.T) {
 	}
 }
 
-// upgradePipes is a listener whose connections are pipes, for an http.Server
-// inside a bubble of synctest.
-type upgradePipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *upgradePipes) Accept() (net.Conn, error) {
-	select {
-	case nc := <-l.conns:
-		return nc, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *upgradePipes) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *upgradePipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"} }
-
-// upgradeServe starts srv until the end of the test and connects to it.
-func upgradeServe(t *testing.T, srv *http.Server) net.Conn {
-	t.Helper()
-	l := &upgradePipes{conns: make(chan net.Conn), done: make(chan struct{})}
-	srv.ErrorLog = log.New(io.Discard, "", 0)
-	go srv.Serve(l)
-	client, server := net.Pipe()
-	l.conns <- server
-	t.Cleanup(func() {
-		srv.Close()
-		client.Close()
-	})
-	return client
-}
-
-// upgradeEcho is a handler that upgrades, answers one message with itself and
-// hangs up. What Upgrade returned goes to result.
-func upgradeEcho(up *Upgrader, result chan<- error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		c, err := up.Upgrade(w, r)
-		if err == nil {
-			defer c.Close()
-			upgradeEchoOnce(c)
-		}
-		if result != nil {
-			result <- err
-		}
-	}
-}
-
-func upgradeEchoOnce(c *Conn) {
-	if typ, p, err := c.ReadMessage(); err == nil {
-		c.WriteMessage(typ, p)
-	}
-}
-
-// upgradeRead reads exactly len(want) bytes and compares.
-func upgradeRead(t *testing.T, nc io.Reader, want string) {
-	t.Helper()
-	got := make([]byte, len(want))
-	if n, err := io.ReadFull(nc, got); err != nil || string(got) != want {
-		t.Fatalf("received (%v)\n%q, want\n%q", err, got[:n], want)
-	}
-}
-
-// upgradeReadAll reads to the end.
-func upgradeReadAll(t *testing.T, nc io.Reader) string {
-	t.Helper()
-	got, err := io.ReadAll(nc)
-	if err != nil {
-		t.Errorf("reading to the end: %v after %q", err, got)
-	}
-	return string(got)
-}
-
 // "A frame in the same segment as the handshake, in every version: delivered."
 // The response is the one of the handshake without I/O, with nothing added by
 // net/http.
 func TestUpgradeFrameInSameSegment(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		for _, length := range []string{"", "8"} { // Perl and Netty count key3 as a body
 			synctest.Test(t, func(t *testing.T) {
-				request := handshakeRequest(v)
+				request := requestOf(v)
 				if v == Hybi00 && length != "" {
 					request = request.with("Content-Length", length)
 				}
-				_, response, _, _ := handshakeServe(nil, request.String())
-				client := upgradeServe(t, &http.Server{Handler: upgradeEcho(&Upgrader{}, nil)})
-				go io.WriteString(client, request.String()+handshakeHello(v, ClientSide))
-				upgradeRead(t, client, response+handshakeHello(v, ServerSide))
+				_, response, _, _ := serve(nil, request.String())
+				client := connectTo(t, &http.Server{Handler: echoOnceHandler(&Upgrader{}, nil)})
+				go io.WriteString(client, request.String()+helloOf(v, ClientSide))
+				wantBytes(t, client, response+helloOf(v, ServerSide))
 			})
 		}
 	})
 }
 
 func TestUpgradeBytewise(t *testing.T) {
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		synctest.Test(t, func(t *testing.T) {
-			client := upgradeServe(t, &http.Server{Handler: upgradeEcho(&Upgrader{}, nil)})
-			input := handshakeRequest(v).String() + handshakeHello(v, ClientSide)
+			client := connectTo(t, &http.Server{Handler: echoOnceHandler(&Upgrader{}, nil)})
+			input := requestOf(v).String() + helloOf(v, ClientSide)
 			go func() {
 				for i := range len(input) {
 					io.WriteString(client, input[i:i+1])
 				}
 			}()
-			_, response, _, _ := handshakeServe(nil, handshakeRequest(v).String())
-			upgradeRead(t, client, response+handshakeHello(v, ServerSide))
+			_, response, _, _ := serve(nil, requestOf(v).String())
+			wantBytes(t, client, response+helloOf(v, ServerSide))
 		})
 	})
 }
 
 // The same over TCP, where segments are what the system makes of writes.
 func TestUpgradeOverTCP(t *testing.T) {
-	srv := httptest.NewServer(upgradeEcho(&Upgrader{}, nil))
+	srv := httptest.NewServer(echoOnceHandler(&Upgrader{}, nil))
 	defer srv.Close()
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		nc, err := net.Dial("tcp", srv.Listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer nc.Close()
-		_, response, _, _ := handshakeServe(nil, handshakeRequest(v).String())
-		io.WriteString(nc, handshakeRequest(v).String()+handshakeHello(v, ClientSide))
-		upgradeRead(t, nc, response+handshakeHello(v, ServerSide))
+		_, response, _, _ := serve(nil, requestOf(v).String())
+		io.WriteString(nc, requestOf(v).String()+helloOf(v, ClientSide))
+		wantBytes(t, nc, response+helloOf(v, ServerSide))
 	})
 }
 
 // Somebody opens the URL in a browser.
 func TestUpgradePlainGET(t *testing.T) {
-	srv := httptest.NewServer(upgradeEcho(&Upgrader{}, nil))
+	srv := httptest.NewServer(echoOnceHandler(&Upgrader{}, nil))
 	defer srv.Close()
 	res, err := http.Get(srv.URL)
 	if err != nil {
@@ -213,9 +132,9 @@ func TestUpgradePlainGET(t *testing.T) {
 // the form "close, Upgrade" would keep it open.
 func TestUpgradeRefusalNamesConnectionTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := upgradeServe(t, &http.Server{Handler: upgradeEcho(&Upgrader{}, nil)})
+		client := connectTo(t, &http.Server{Handler: echoOnceHandler(&Upgrader{}, nil)})
 		go io.WriteString(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-		got := upgradeReadAll(t, client)
+		got := readRest(t, client)
 		for _, line := range []string{"Connection: close", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13, 8, 7"} {
 			if strings.Count(got, "\r\n"+line+"\r\n") != 1 {
 				t.Errorf("response %q does not have the line %q once", got, line)
@@ -239,25 +158,25 @@ func (w *upgradeWrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter 
 
 func TestUpgradeWrappedWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		echo := upgradeEcho(&Upgrader{}, nil)
-		client := upgradeServe(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		echo := echoOnceHandler(&Upgrader{}, nil)
+		client := connectTo(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			echo(&upgradeWrapped{ResponseWriter: &upgradeWrapped{ResponseWriter: w}}, r)
 		})})
-		go io.WriteString(client, handshakeRequest(RFC6455).String()+handshakeHello(RFC6455, ClientSide))
-		_, response, _, _ := handshakeServe(nil, handshakeRequest(RFC6455).String())
-		upgradeRead(t, client, response+handshakeHello(RFC6455, ServerSide))
+		go io.WriteString(client, requestOf(RFC6455).String()+helloOf(RFC6455, ClientSide))
+		_, response, _, _ := serve(nil, requestOf(RFC6455).String())
+		wantBytes(t, client, response+helloOf(RFC6455, ServerSide))
 	})
 }
 
 func TestUpgradeWithoutHijacking(t *testing.T) {
-	r, err := http.ReadRequest(handshakeReader(handshakeRequest(RFC6455).head()))
+	r, err := http.ReadRequest(bufReader(requestOf(RFC6455).head()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
 	w.Header().Set("Content-Length", "1000") // left by middleware
 	_, err = new(Upgrader).Upgrade(w, r)
-	if handshakeStatus(err) != 500 || !errors.Is(err, http.ErrNotSupported) || w.Code != 500 {
+	if statusOf(err) != 500 || !errors.Is(err, http.ErrNotSupported) || w.Code != 500 {
 		t.Errorf("%v, response %d; want 500 and an error that wraps http.ErrNotSupported", err, w.Code)
 	}
 	if w.Header().Get("Connection") != "close" || w.Header().Get("Content-Length") != "" {
@@ -269,20 +188,20 @@ func TestUpgradeWithoutHijacking(t *testing.T) {
 // is taken over, so the client is told by net/http.
 func TestUpgradeRefusesHeader(t *testing.T) {
 	headers := map[string]http.Header{"header of the handshake": {"Upgrade": {"x"}}, "bad name": {"a b": {"x"}}}
-	for name, value := range handshakeControls {
+	for name, value := range controlValues {
 		headers[name] = http.Header{"X": {value}}
 	}
 	for name, header := range headers {
 		t.Run(name, func(t *testing.T) {
-			r, err := http.ReadRequest(handshakeReader(handshakeRequest(RFC6455).head()))
+			r, err := http.ReadRequest(bufReader(requestOf(RFC6455).head()))
 			if err != nil {
 				t.Fatal(err)
 			}
 			w := httptest.NewRecorder()
 			client, server := net.Pipe()
 			client.Close() // what is sent there is lost
-			_, err = (&Upgrader{Check: checkGives(header, nil)}).Upgrade(upgradeHijacker{w, server}, r)
-			if handshakeStatus(err) != 500 || w.Code != 500 || w.Body.String() != "Internal Server Error\n" || w.Header()["X"] != nil {
+			_, err = (&Upgrader{Check: checkGives(header, nil)}).Upgrade(hijacker{w, server}, r)
+			if statusOf(err) != 500 || w.Code != 500 || w.Body.String() != "Internal Server Error\n" || w.Header()["X"] != nil {
 				t.Errorf("%v, response %d %q %v; want 500 and nothing of the header", err, w.Code, w.Body, w.Header())
 			}
 		})
@@ -292,7 +211,7 @@ func TestUpgradeRefusesHeader(t *testing.T) {
 // HTTP/2 has another handshake. The refusal must not take the other requests of
 // its connection along, as Connection: close would.
 func TestUpgradeRefusesHTTP2(t *testing.T) {
-	srv := httptest.NewUnstartedServer(upgradeEcho(&Upgrader{}, nil))
+	srv := httptest.NewUnstartedServer(echoOnceHandler(&Upgrader{}, nil))
 	srv.EnableHTTP2 = true
 	srv.StartTLS()
 	defer srv.Close()
@@ -341,9 +260,9 @@ func TestUpgradeRequestIsKept(t *testing.T) {
 				conns <- c
 			}),
 		}
-		client := upgradeServe(t, srv)
+		client := connectTo(t, srv)
 		// With a length net/http makes a body, which reads from the connection.
-		go io.WriteString(client, handshakeRequest(Hybi00).with("Content-Length", "8").String())
+		go io.WriteString(client, requestOf(Hybi00).with("Content-Length", "8").String())
 		if res, err := http.ReadResponse(bufio.NewReader(client), nil); err != nil || res.Header.Get("Set-Cookie") != "a=b" {
 			t.Errorf("response %+v, %v; want the cookie in it", res, err)
 		}
@@ -363,9 +282,9 @@ func TestUpgradeRequestIsKept(t *testing.T) {
 
 // A page served over TLS is told a wss location.
 func TestUpgradeOverTLS(t *testing.T) {
-	srv := httptest.NewTLSServer(upgradeEcho(&Upgrader{Origins: []string{"*"}}, nil))
+	srv := httptest.NewTLSServer(echoOnceHandler(&Upgrader{Origins: []string{"*"}}, nil))
 	defer srv.Close()
-	handshakeEachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v Version) {
 		config := srv.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 		config.NextProtos = nil
 		nc, err := tls.Dial("tcp", srv.Listener.Addr().String(), config)
@@ -375,10 +294,10 @@ func TestUpgradeOverTLS(t *testing.T) {
 		defer nc.Close()
 		h := NewServerHandshake(&Upgrader{Origins: []string{"*"}})
 		h.TLS = &tls.ConnectionState{}
-		h.Feed([]byte(handshakeRequest(v).String()))
+		h.Feed([]byte(requestOf(v).String()))
 		response := h.AppendResponse(nil)
-		io.WriteString(nc, handshakeRequest(v).String()+handshakeHello(v, ClientSide))
-		upgradeRead(t, nc, string(response)+handshakeHello(v, ServerSide))
+		io.WriteString(nc, requestOf(v).String()+helloOf(v, ClientSide))
+		wantBytes(t, nc, string(response)+helloOf(v, ServerSide))
 	})
 }
 
@@ -391,15 +310,15 @@ func TestUpgradeTrace(t *testing.T) {
 			Opened:          func(*Conn) { opened++ },
 		}}}
 		result := make(chan error, 1)
-		client := upgradeServe(t, &http.Server{Handler: upgradeEcho(up, result)})
-		go io.WriteString(client, handshakeRequest(RFC6455).with("Connection").String())
-		upgradeReadAll(t, client)
+		client := connectTo(t, &http.Server{Handler: echoOnceHandler(up, result)})
+		go io.WriteString(client, requestOf(RFC6455).with("Connection").String())
+		readRest(t, client)
 		if err := <-result; len(failed) != 1 || failed[0] != err || opened != 0 {
 			t.Errorf("trace was told %v, %d opened; want %v alone", failed, opened, err)
 		}
-		client = upgradeServe(t, &http.Server{Handler: upgradeEcho(up, nil)})
-		go io.WriteString(client, handshakeRequest(RFC6455).String()+handshakeHello(RFC6455, ClientSide))
-		upgradeReadAll(t, client)
+		client = connectTo(t, &http.Server{Handler: echoOnceHandler(up, nil)})
+		go io.WriteString(client, requestOf(RFC6455).String()+helloOf(RFC6455, ClientSide))
+		readRest(t, client)
 		if len(failed) != 1 || opened != 1 {
 			t.Errorf("trace was told of %d failures and %d connections, want one more of the latter", len(failed), opened)
 		}

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-var coreVersionNames = []struct {
+var versionTexts = []struct {
 	name string
 	want Version
 }{
@@ -24,7 +24,7 @@ var coreVersionNames = []struct {
 }
 
 func TestParseVersion(t *testing.T) {
-	for _, tt := range coreVersionNames {
+	for _, tt := range versionTexts {
 		t.Run(tt.name, func(t *testing.T) {
 			if got, err := ParseVersion(tt.name); got != tt.want || err != nil {
 				t.Errorf("ParseVersion(%q) is %v, error %v: want %v", tt.name, got, err, tt.want)

@@ -1,0 +1,148 @@
+package websocket
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand"
+	"net"
+	"testing"
+
+	"github.com/protocol-websocket/websocket/internal/deflate"
+	"github.com/protocol-websocket/websocket/internal/permessage"
+)
+
+// compressedPair returns the two ends of a connection after handshakes with these
+// options.
+func compressedPair(t testing.TB, server, client *Config) (s, c *Conn) {
+	t.Helper()
+	sn, cn := net.Pipe()
+	accepted := make(chan error, 1)
+	go func() {
+		var err error
+		s, err = (&Upgrader{Config: *server}).Accept(t.Context(), sn)
+		accepted <- err
+	}()
+	c, err := (&Dialer{Config: *client}).Handshake(t.Context(), cn, "ws://a/")
+	if err := errors.Join(err, <-accepted); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close(); c.Close() })
+	return s, c
+}
+
+var compressionOptions = []struct {
+	name           string
+	server, client *Compression
+}{
+	{"defaults", &Compression{}, &Compression{}},
+	{"all", &Compression{Threshold: 1}, &Compression{Threshold: 1}},
+	{"each alone", &Compression{NoContextTakeover: true}, &Compression{NoContextTakeover: true}},
+	{"server's alone", &Compression{NoContextTakeover: true}, &Compression{}},
+	{"client's alone", &Compression{}, &Compression{NoContextTakeover: true}},
+	{"smallest windows", &Compression{WindowBits: 8, Threshold: 1}, &Compression{WindowBits: 8, Threshold: 1}},
+	{"largest windows", &Compression{WindowBits: 15}, &Compression{WindowBits: 15}},
+	{"windows that differ", &Compression{WindowBits: 9}, &Compression{WindowBits: 15}},
+	{"server without", nil, &Compression{}},
+	{"client without", &Compression{}, nil},
+}
+
+// mixedMessages are messages of all kinds; those of the same i are the same.
+func mixedMessages(n int) [][]byte {
+	random := rand.New(rand.NewSource(1))
+	var all [][]byte
+	for i := range n {
+		size := []int{0, 1, 511, 512, 513, 3000, 20_000, 70_000}[i%8]
+		p := make([]byte, size)
+		switch i % 3 {
+		case 0:
+			random.Read(p)
+		case 1:
+			for at := 0; at < size; {
+				at += copy(p[at:], fmt.Sprintf(`{"id":%d,"name":"user %d","ok":%t},`, at*i, random.Intn(1000), i%2 == 0))
+			}
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// writeInWay writes p in the way that i chooses.
+func writeInWay(c *Conn, i int, p []byte) error {
+	switch i % 5 {
+	case 0:
+		return c.WriteMessage(Binary, p)
+	case 1:
+		return errors.Join(c.BufferMessage(Binary, p), c.Flush())
+	case 2:
+		m, _ := Prepare(Binary, p)
+		return c.WritePrepared(m)
+	}
+	w, err := c.NextWriter(Binary)
+	for step := 1 + len(p)/3; len(p) > 0 && err == nil; p = p[min(step, len(p)):] {
+		_, err = w.Write(p[:min(step, len(p))])
+	}
+	return errors.Join(err, w.Close())
+}
+
+// readInWay reads a message in the way that i chooses, nil if it was skipped.
+func readInWay(c *Conn, i int) ([]byte, error) {
+	switch i % 6 {
+	case 0:
+		_, p, err := c.ReadMessage()
+		return p, err
+	case 1:
+		_, p, err := c.ReadAppend([]byte("prefix"))
+		return bytes.TrimPrefix(p, []byte("prefix")), err
+	case 2:
+		_, p, err := c.ReadAppend(make([]byte, 0, 100_000))
+		return p, err
+	case 3:
+		return nil, c.rcv.discard()
+	}
+	_, r, err := c.NextReader()
+	if err != nil {
+		return nil, err
+	}
+	if i%6 == 4 {
+		_, err = io.ReadFull(r, make([]byte, 100))
+		if err == io.EOF || err == io.ErrUnexpectedEOF {
+			err = nil
+		}
+		return nil, err // and the next read skips the rest
+	}
+	p, err := io.ReadAll(r)
+	return p, err
+}
+
+// bombFrame is a frame of 1 MiB that inflates to 1 GiB.
+func bombFrame() []byte {
+	d := deflate.Compressor{WindowBits: 15}
+	block := d.Append(nil, make([]byte, 1<<20))
+	var bomb []byte
+	for len(bomb) < 1<<20-len(block)-4 {
+		bomb = append(append(bomb, block...), 0, 0, 0xff, 0xff)
+	}
+	return rawFrames(ServerSide, rawFrame{b0: finBinary | rsv1, payload: string(append(bomb, block...))})
+}
+
+// bombWays are the ways of readInWay in which a bomb may be read.
+var bombWays = map[int]string{0: "ReadMessage", 1: "AppendMessage", 5: "NextReader", 3: "skip"}
+
+// readBomb reads a bomb in one of them.
+func readBomb(t *testing.T, frame []byte, way int) error {
+	nc, peer := newWire(t, overTCP)
+	defer peer.Close()
+	c := newConn(nc, RFC6455, ServerSide, &Config{}, nil)
+	defer c.Close()
+	c.compress(&pmdParams{permessage.Params{ServerWindowBits: 15, ClientWindowBits: 15}, 1})
+	go peer.Write(frame)
+	_, err := readInWay(c, way)
+	return err
+}
+
+func deflated(s string) string {
+	d := deflate.Compressor{WindowBits: 15}
+	return string(d.Append(nil, []byte(s)))
+}

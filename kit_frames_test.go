@@ -1,0 +1,175 @@
+package websocket
+
+import (
+	"bytes"
+	"crypto/subtle"
+	"encoding/binary"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+var (
+	hybiVersions  = []Version{RFC6455, Hybi10, Hybi07}
+	hixieVersions = []Version{Hybi00, Hixie75}
+	sides         = []Side{ServerSide, ClientSide}
+)
+
+// fuzzVersion and fuzzSide make a choice of what a fuzzer has.
+func fuzzVersion(b byte) Version { return allVersions[int(b)%len(allVersions)] }
+
+func fuzzSide(b byte) Side { return sides[int(b)%len(sides)] }
+
+func sideName(s Side) string {
+	return map[Side]string{ServerSide: "server", ClientSide: "client"}[s]
+}
+
+// eachSide runs f for each of versions on both sides.
+func eachSide(t *testing.T, versions []Version, f func(t *testing.T, v Version, side Side)) {
+	for _, v := range versions {
+		for _, side := range sides {
+			t.Run(fmt.Sprint(v, " ", sideName(side)), func(t *testing.T) { f(t, v, side) })
+		}
+	}
+}
+
+// eachVersion runs f as a subtest for each version.
+func eachVersion(t *testing.T, f func(t *testing.T, v Version)) {
+	t.Helper()
+	for _, v := range allVersions {
+		t.Run(v.String(), func(t *testing.T) { f(t, v) })
+	}
+}
+
+// messageTypes are the types of message that v has.
+func messageTypes(v Version) []MessageType {
+	if v.hixie() {
+		return []MessageType{Text}
+	}
+	return []MessageType{Text, Binary}
+}
+
+// payloadOf returns n bytes of text that has characters of every length, or
+// of anything at all.
+func payloadOf(t MessageType, n int) []byte {
+	if t == Text {
+		const sample = "aé€😀z\x00"
+		p := []byte(strings.Repeat(sample, n/len(sample)))
+		for len(p) < n {
+			p = append(p, '.')
+		}
+		return p
+	}
+	pattern := make([]byte, 1021) // which is prime: no two places look alike
+	for i := range pattern {
+		pattern[i] = byte(i * 7)
+	}
+	return bytes.Repeat(pattern, n/len(pattern)+1)[:n]
+}
+
+// message is a message, or a control frame, for peerFrames.
+type message struct {
+	typ MessageType
+	p   []byte
+}
+
+// peerFrames returns frames as the peer of side sends them.
+func peerFrames(t testing.TB, v Version, side Side, frames ...message) (b []byte) {
+	t.Helper()
+	for _, f := range frames {
+		var err error
+		if b, err = AppendMessage(b, v, ClientSide-side, f.typ, f.p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+// peerText is a text as the peer of side sends it.
+func peerText(tb testing.TB, v Version, side Side, text string) []byte {
+	tb.Helper()
+	peer := ClientSide
+	if side == ClientSide {
+		peer = ServerSide
+	}
+	wire, err := AppendMessage(nil, v, peer, Text, []byte(text))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return wire
+}
+
+// rawFrame is a frame as somebody may write it who does not keep to the rules.
+type rawFrame struct {
+	b0      byte
+	payload string
+	form    int    // 7, 16 or 64 bits of length; 0: the shortest
+	length  uint64 // if form is not 0; otherwise that of payload
+	flip    bool   // masked if it should not be, and the other way round
+}
+
+// append writes the frame as the peer of side would.
+func (f rawFrame) append(dst []byte, side Side) []byte {
+	n := uint64(len(f.payload))
+	form := f.form
+	switch {
+	case form != 0:
+		n = f.length
+	case n < 126:
+		form = 7
+	case n < 1<<16:
+		form = 16
+	default:
+		form = 64
+	}
+	var mask byte
+	if (side == ServerSide) != f.flip {
+		mask = 0x80
+	}
+	switch form {
+	case 7:
+		dst = append(dst, f.b0, mask|byte(n))
+	case 16:
+		dst = binary.BigEndian.AppendUint16(append(dst, f.b0, mask|126), uint16(n))
+	default:
+		dst = binary.BigEndian.AppendUint64(append(dst, f.b0, mask|127), n)
+	}
+	if mask == 0 {
+		return append(dst, f.payload...)
+	}
+	key := []byte{0x37, 0xfa, 0x21, 0x3d}
+	dst = append(dst, key...)
+	at := len(dst)
+	dst = append(dst, f.payload...)
+	subtle.XORBytes(dst[at:], dst[at:], bytes.Repeat(key, len(f.payload)/len(key)+1))
+	return dst
+}
+
+func rawFrames(side Side, frames ...rawFrame) (wire []byte) {
+	for _, f := range frames {
+		wire = f.append(wire, side)
+	}
+	return wire
+}
+
+// First bytes of frames.
+const (
+	fin       = 0x80
+	rsv1      = 0x40
+	rsv2      = 0x20
+	rsv3      = 0x10
+	finText   = fin | byte(Text)
+	finBinary = fin | byte(Binary)
+	finClose  = fin | byte(Close)
+	finPing   = fin | byte(Ping)
+	finPong   = fin | byte(Pong)
+	firstText = byte(Text)
+	more      = byte(Continuation)
+	last      = fin | byte(Continuation)
+)
+
+func rawClose(code uint16, reason string) rawFrame {
+	return rawFrame{b0: finClose, payload: string(binary.BigEndian.AppendUint16(nil, code)) + reason}
+}
+
+var text125 = strings.Repeat("0123456789", 13)[:125]

@@ -1,0 +1,329 @@
+package websocket
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// pipeNet is a network with one server. Its connections are net.Pipes, so in
+// a synctest bubble everything that waits, waits in the bubble's time, and
+// whatever goes on after the test fails it.
+type pipeNet struct {
+	conns  chan net.Conn
+	closed chan struct{}
+}
+
+// startServer serves h by net/http until the test ends.
+func startServer(t *testing.T, h http.Handler) *pipeNet {
+	t.Helper()
+	n := &pipeNet{conns: make(chan net.Conn), closed: make(chan struct{})}
+	hs := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	go hs.Serve(n)
+	t.Cleanup(func() { hs.Close() })
+	return n
+}
+
+// startInBubble is startServer in a bubble.
+func startInBubble(t *testing.T, h http.Handler) *pipeNet {
+	t.Helper()
+	t.Cleanup(func() { time.Sleep(2 * closeTimeout) }) // of the bubble, after which nothing may be left
+	return startServer(t, h)
+}
+
+func (n *pipeNet) Accept() (net.Conn, error) {
+	select {
+	case c := <-n.conns:
+		return c, nil
+	case <-n.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (n *pipeNet) Close() error {
+	close(n.closed)
+	return nil
+}
+
+func (n *pipeNet) Addr() net.Addr { return &net.UnixAddr{Name: "bubble", Net: "unix"} }
+
+// handshake makes a client of a new connection.
+func (n *pipeNet) handshake(t *testing.T, d Dialer, path string) (*Conn, error) {
+	client, server := net.Pipe()
+	n.conns <- server
+	return d.Handshake(t.Context(), client, "ws://server.test"+path)
+}
+
+// dial connects a client, which is closed when the test ends.
+func (n *pipeNet) dial(t *testing.T, v Version) *Conn {
+	t.Helper()
+	c, err := n.handshake(t, Dialer{Version: v}, "/path?q=1")
+	if err != nil {
+		t.Fatalf("dialing with %v: %v", v, err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// refusal returns the answer to a request that is to be refused.
+func (n *pipeNet) refusal(t *testing.T) *http.Response {
+	t.Helper()
+	_, err := n.handshake(t, Dialer{}, "/")
+	var refused *HandshakeError
+	if !errors.As(err, &refused) || refused.Response == nil {
+		t.Fatalf("dialing: %v; expected to be refused", err)
+	}
+	return refused.Response
+}
+
+func echoHandler(_ context.Context, c *Conn) error {
+	for {
+		typ, p, err := c.ReadMessage()
+		if err != nil {
+			return err
+		}
+		if err := c.WriteMessage(typ, p); err != nil {
+			return err
+		}
+	}
+}
+
+// readToEnd reads what the server sends until the connection ends.
+func readToEnd(c *Conn) error {
+	for {
+		if _, _, err := c.ReadMessage(); err != nil {
+			return err
+		}
+	}
+}
+
+func wantClose(t *testing.T, c *Conn, code StatusCode, reason string) {
+	t.Helper()
+	err := readToEnd(c)
+	var ce *CloseError
+	if !errors.As(err, &ce) || ce.Code != code || ce.Reason != reason {
+		t.Errorf("the client's read ends with %v; expected a Close with %v %q", err, code, reason)
+	}
+}
+
+// logBuffer keeps what is logged, one record a line.
+type logBuffer struct {
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.out.Write(p)
+}
+
+func (l *logBuffer) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// at returns the records of a level.
+func (l *logBuffer) at(level slog.Level) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var found []string
+	for line := range strings.Lines(l.out.String()) {
+		if strings.Contains(line, "level="+level.String()) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// upgradePipes is a listener whose connections are pipes, for an http.Server
+// inside a bubble of synctest.
+type upgradePipes struct {
+	conns chan net.Conn
+	done  chan struct{}
+	once  sync.Once
+}
+
+func (l *upgradePipes) Accept() (net.Conn, error) {
+	select {
+	case nc := <-l.conns:
+		return nc, nil
+	case <-l.done:
+		return nil, net.ErrClosed
+	}
+}
+
+func (l *upgradePipes) Close() error {
+	l.once.Do(func() { close(l.done) })
+	return nil
+}
+
+func (l *upgradePipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"} }
+
+// connectTo starts srv until the end of the test and connects to it.
+func connectTo(t *testing.T, srv *http.Server) net.Conn {
+	t.Helper()
+	l := &upgradePipes{conns: make(chan net.Conn), done: make(chan struct{})}
+	srv.ErrorLog = log.New(io.Discard, "", 0)
+	go srv.Serve(l)
+	client, server := net.Pipe()
+	l.conns <- server
+	t.Cleanup(func() {
+		srv.Close()
+		client.Close()
+	})
+	return client
+}
+
+// echoOnceHandler is a handler that upgrades, answers one message with itself and
+// hangs up. What Upgrade returned goes to result.
+func echoOnceHandler(up *Upgrader, result chan<- error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		c, err := up.Upgrade(w, r)
+		if err == nil {
+			defer c.Close()
+			echoOnce(c)
+		}
+		if result != nil {
+			result <- err
+		}
+	}
+}
+
+func echoOnce(c *Conn) {
+	if typ, p, err := c.ReadMessage(); err == nil {
+		c.WriteMessage(typ, p)
+	}
+}
+
+// wantBytes reads exactly len(want) bytes and compares.
+func wantBytes(t *testing.T, nc io.Reader, want string) {
+	t.Helper()
+	got := make([]byte, len(want))
+	if n, err := io.ReadFull(nc, got); err != nil || string(got) != want {
+		t.Fatalf("received (%v)\n%q, want\n%q", err, got[:n], want)
+	}
+}
+
+// readRest reads to the end.
+func readRest(t *testing.T, nc io.Reader) string {
+	t.Helper()
+	got, err := io.ReadAll(nc)
+	if err != nil {
+		t.Errorf("reading to the end: %v after %q", err, got)
+	}
+	return string(got)
+}
+
+// serverWays run a handshake of a server by either way in, and an echo after
+// it. The connection is the client's end, the channel has what was returned.
+var serverWays = map[string]func(*testing.T, *Upgrader) (net.Conn, <-chan error){
+	"Upgrade": func(t *testing.T, up *Upgrader) (net.Conn, <-chan error) {
+		result := make(chan error, 1)
+		return connectTo(t, &http.Server{Handler: echoOnceHandler(up, result)}), result
+	},
+	"Accept": func(t *testing.T, up *Upgrader) (net.Conn, <-chan error) {
+		result := make(chan error, 1)
+		client, server := net.Pipe()
+		t.Cleanup(func() { client.Close() })
+		go func() {
+			c, err := up.Accept(t.Context(), server)
+			if err == nil {
+				defer c.Close()
+				echoOnce(c)
+			}
+			result <- err
+		}()
+		return client, result
+	},
+}
+
+// eachServerWay runs f for Upgrade and Accept, in a bubble.
+func eachServerWay(t *testing.T, up *Upgrader, f func(t *testing.T, client net.Conn, result <-chan error)) {
+	t.Helper()
+	for name, serve := range serverWays {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, result := serve(t, up)
+				f(t, client, result)
+			})
+		})
+	}
+}
+
+// checkPeerClosed fails the test unless the other end of a pipe is closed by
+// now, not later.
+func checkPeerClosed(t *testing.T, nc net.Conn) {
+	t.Helper()
+	nc.SetWriteDeadline(time.Unix(1, 0))
+	if _, err := nc.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
+		t.Errorf("write to the other end: %v; it is still open", err)
+	}
+	nc.Close()
+}
+
+// hijacker is a ResponseWriter that gives away nc.
+type hijacker struct {
+	*httptest.ResponseRecorder
+	nc net.Conn
+}
+
+func (w hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return w.nc, bufio.NewReadWriter(bufio.NewReader(w.nc), bufio.NewWriter(w.nc)), nil
+}
+
+// deadlineLog is a connection that knows which deadlines are set.
+type deadlineLog struct {
+	net.Conn
+	mu          sync.Mutex
+	read, write time.Time
+	count       int
+}
+
+func (c *deadlineLog) note(read, write bool, at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.count++
+	if read {
+		c.read = at
+	}
+	if write {
+		c.write = at
+	}
+}
+
+func (c *deadlineLog) SetDeadline(at time.Time) error {
+	c.note(true, true, at)
+	return c.Conn.SetDeadline(at)
+}
+
+func (c *deadlineLog) SetReadDeadline(at time.Time) error {
+	c.note(true, false, at)
+	return c.Conn.SetReadDeadline(at)
+}
+
+func (c *deadlineLog) SetWriteDeadline(at time.Time) error {
+	c.note(false, true, at)
+	return c.Conn.SetWriteDeadline(at)
+}
+
+// check fails the test if a deadline is left behind, or there never was one.
+func (c *deadlineLog) check(t *testing.T) {
+	t.Helper()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.count < 2 || !c.read.IsZero() || !c.write.IsZero() {
+		t.Errorf("%d deadlines set, left are %v for reads and %v for writes; want none left", c.count, c.read, c.write)
+	}
+}
