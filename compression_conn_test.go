@@ -1,11 +1,10 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -14,7 +13,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/protocol-websocket/websocket/internal/permessage"
+	"github.com/protocol-websocket/websocket"
+	"github.com/protocol-websocket/websocket/internal/deflate"
 )
 
 // What one side writes the other reads, in all ways of writing and of reading,
@@ -22,10 +22,10 @@ import (
 func TestCompressedConversation(t *testing.T) {
 	messages := mixedMessages(120)
 	for _, tt := range compressionOptions {
-		for _, side := range []Side{ServerSide, ClientSide} {
+		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
 			t.Run(tt.name+"/"+sideName(side), func(t *testing.T) {
-				from, to := compressedPair(t, &Config{Compression: tt.server}, &Config{Compression: tt.client})
-				if side == ClientSide {
+				from, to := compressedPair(t, &websocket.Config{Compression: tt.server}, &websocket.Config{Compression: tt.client})
+				if side == websocket.ClientSide {
 					from, to = to, from
 				}
 				wrote := later(func() error {
@@ -59,20 +59,15 @@ func TestCompressedReadsResume(t *testing.T) {
 	for way, name := range map[int]string{0: "ReadMessage", 1: "AppendMessage", 5: "NextReader", 3: "skip"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				nc, peer := net.Pipe()
-				defer peer.Close()
-				c := newConn(nc, RFC6455, ClientSide, &Config{}, nil)
-				a := &pmdParams{Params: permessage.Params{ServerWindowBits: 12, ClientWindowBits: 12}}
-				c.compress(a)
-				defer c.Close()
-				z := a.deflate(ServerSide)
+				c, peer := newPipe(t, websocket.RFC6455, websocket.ClientSide, websocket.Config{Compression: &websocket.Compression{WindowBits: 12}})
+				z := deflate.Compressor{WindowBits: 12, ContextTakeover: true}
 				var wire []byte
 				last := 0
 				for range 3 {
 					last = len(wire)
 					z1 := z.Append(nil, want)
 					half := len(z1) / 2
-					wire = append(wire, byte(Binary)|rsvCompressed<<4, byte(half))
+					wire = append(wire, byte(websocket.Binary)|websocket.RSVCompressed<<4, byte(half))
 					wire = append(append(wire, z1[:half]...), 0x89, 0) // a Ping between
 					wire = append(wire, 0x80, byte(len(z1)-half))
 					wire = append(wire, z1[half:]...)
@@ -110,7 +105,7 @@ func TestCompressedWritersAtOnce(t *testing.T) { stressed(compressedWritersAtOnc
 
 func compressedWritersAtOnce(t *testing.T) {
 	const writers, each = 6, 60
-	from, to := compressedPair(t, &Config{Compression: &Compression{Threshold: 1}}, &Config{Compression: &Compression{}})
+	from, to := compressedPair(t, &websocket.Config{Compression: &websocket.Compression{Threshold: 1}}, &websocket.Config{Compression: &websocket.Compression{}})
 	var group sync.WaitGroup
 	for id := range writers {
 		group.Go(func() {
@@ -141,9 +136,9 @@ func compressedWritersAtOnce(t *testing.T) {
 func TestCompressedBomb(t *testing.T) {
 	frame := bombFrame()
 	for way, name := range bombWays {
-		var broke *ProtocolError
+		var broke *websocket.ProtocolError
 		err := readBomb(t, frame, way)
-		if !errors.As(err, &broke) || broke.Code != StatusMessageTooBig || !errors.Is(err, ErrMessageTooBig) {
+		if !errors.As(err, &broke) || broke.Code != websocket.StatusMessageTooBig || !errors.Is(err, websocket.ErrMessageTooBig) {
 			t.Errorf("%s: %v, want 1009", name, err)
 		}
 	}
@@ -152,10 +147,10 @@ func TestCompressedBomb(t *testing.T) {
 // MaxMessageSize holds for what a message inflates to, to the byte.
 func TestCompressedLimit(t *testing.T) {
 	for _, size := range []int{1000, 1001} {
-		from, to := compressedPair(t, &Config{Compression: &Compression{}, MaxMessageSize: 1000}, &Config{Compression: &Compression{}})
-		go to.WriteMessage(Text, bytes.Repeat([]byte("a"), size))
+		from, to := compressedPair(t, &websocket.Config{Compression: &websocket.Compression{}, MaxMessageSize: 1000}, &websocket.Config{Compression: &websocket.Compression{}})
+		go to.WriteMessage(websocket.Text, bytes.Repeat([]byte("a"), size))
 		_, p, err := from.ReadMessage()
-		if fits := size <= 1000; fits != (err == nil) || fits && len(p) != size || !fits && !errors.Is(err, ErrMessageTooBig) {
+		if fits := size <= 1000; fits != (err == nil) || fits && len(p) != size || !fits && !errors.Is(err, websocket.ErrMessageTooBig) {
 			t.Errorf("%d bytes, limit 1000: read %d, %v", size, len(p), err)
 		}
 	}
@@ -163,15 +158,15 @@ func TestCompressedLimit(t *testing.T) {
 
 // A trace shows what is on the wire.
 func TestCompressedTrace(t *testing.T) {
-	frames := make(chan FrameInfo, 4)
-	trace := &Trace{FrameWritten: func(_ *Conn, f FrameInfo) { frames <- f }, FrameRead: func(_ *Conn, f FrameInfo) { frames <- f }}
-	from, to := compressedPair(t, &Config{Compression: &Compression{}, Trace: trace}, &Config{Compression: &Compression{}, Trace: trace})
-	go from.WriteMessage(Text, bytes.Repeat([]byte("a"), 1000))
+	frames := make(chan websocket.FrameInfo, 4)
+	trace := &websocket.Trace{FrameWritten: func(_ *websocket.Conn, f websocket.FrameInfo) { frames <- f }, FrameRead: func(_ *websocket.Conn, f websocket.FrameInfo) { frames <- f }}
+	from, to := compressedPair(t, &websocket.Config{Compression: &websocket.Compression{}, Trace: trace}, &websocket.Config{Compression: &websocket.Compression{}, Trace: trace})
+	go from.WriteMessage(websocket.Text, bytes.Repeat([]byte("a"), 1000))
 	if _, _, err := to.ReadMessage(); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if f := <-frames; f.RSV != rsvCompressed || f.Length == 0 || f.Length > 20 {
+		if f := <-frames; f.RSV != websocket.RSVCompressed || f.Length == 0 || f.Length > 20 {
 			t.Errorf("frame %+v, want RSV1 and a few bytes", f)
 		}
 	}
@@ -179,10 +174,8 @@ func TestCompressedTrace(t *testing.T) {
 
 // A message is compressed once for all that have the same window.
 func TestCompressedPrepared(t *testing.T) {
-	m, _ := Prepare(Text, bytes.Repeat([]byte("prepared "), 100))
-	var z encoder
-	z.useCompression(&pmdParams{permessage.Params{ServerWindowBits: 10, ServerNoContextTakeover: true}, 1})
-	if a, b := m.compressedFrame(z), m.compressedFrame(z); len(a) > 100 || &a[0] != &b[0] {
+	m, _ := websocket.Prepare(websocket.Text, bytes.Repeat([]byte("prepared "), 100))
+	if a, b := websocket.CompressedFrame(m, 10), websocket.CompressedFrame(m, 10); len(a) > 100 || &a[0] != &b[0] {
 		t.Errorf("%d bytes; the second time they are made anew: %t", len(a), &a[0] != &b[0])
 	}
 }
@@ -191,11 +184,11 @@ func TestCompressedPrepared(t *testing.T) {
 func TestCompressedThreshold(t *testing.T) {
 	for _, takeover := range []bool{true, false} {
 		for way, name := range []string{"WriteMessage", "BufferMessage", "WritePrepared", "NextWriter"} {
-			for size, want := range map[int]byte{99: 0, 100: rsvCompressed} {
-				var got FrameInfo
-				trace := &Trace{FrameRead: func(_ *Conn, f FrameInfo) { got = f }}
-				z := &Compression{Threshold: 100, NoContextTakeover: !takeover}
-				from, to := compressedPair(t, &Config{Compression: z}, &Config{Compression: z, Trace: trace})
+			for size, want := range map[int]byte{99: 0, 100: websocket.RSVCompressed} {
+				var got websocket.FrameInfo
+				trace := &websocket.Trace{FrameRead: func(_ *websocket.Conn, f websocket.FrameInfo) { got = f }}
+				z := &websocket.Compression{Threshold: 100, NoContextTakeover: !takeover}
+				from, to := compressedPair(t, &websocket.Config{Compression: z}, &websocket.Config{Compression: z, Trace: trace})
 				p := bytes.Repeat([]byte("a"), size)
 				wrote := later(func() error { return writeInWay(from, way, p) })
 				if _, read, err := to.ReadMessage(); err != nil || !bytes.Equal(read, p) {
@@ -216,9 +209,9 @@ func TestCompressedOrderOfWritersAtOnce(t *testing.T) { stressed(compressedOrder
 
 func compressedOrderOfWritersAtOnce(t *testing.T) {
 	const writers, each = 8, 150
-	a := &pmdParams{Params: permessage.Params{ServerWindowBits: 15, ClientWindowBits: 15}, threshold: 1}
-	from, script := newScripted(RFC6455, ServerSide, nil)
-	from.compress(a)
+	cfg := &websocket.Config{Compression: &websocket.Compression{WindowBits: 15, Threshold: 1}}
+	sent := new(script)
+	from := newConn(sent, websocket.RFC6455, websocket.ServerSide, cfg)
 	var messages [writers][each][]byte
 	var group sync.WaitGroup
 	for id := range writers {
@@ -237,8 +230,7 @@ func compressedOrderOfWritersAtOnce(t *testing.T) {
 		})
 	}
 	group.Wait()
-	to, _ := newScripted(RFC6455, ClientSide, script.out.Bytes())
-	to.compress(a)
+	to := newConn(&script{in: sent.out.Bytes()}, websocket.RFC6455, websocket.ClientSide, cfg)
 	var next [writers]int
 	for n := range writers * each {
 		_, p, err := to.ReadMessage()
@@ -256,27 +248,27 @@ func compressedOrderOfWritersAtOnce(t *testing.T) {
 // A writer who has to wait until he may compress does so outside of the gate:
 // within, he would write before those whom he lets compress before him.
 func TestCompressedWriterWaitsOutsideTheGate(t *testing.T) {
-	c, script := newScripted(RFC6455, ServerSide, nil)
-	c.compress(&pmdParams{permessage.Params{ServerWindowBits: 15, ClientWindowBits: 15}, 1})
-	c.send.enc.compressor.mu.Lock()
+	sent := new(script)
+	c := newConn(sent, websocket.RFC6455, websocket.ServerSide, &websocket.Config{Compression: &websocket.Compression{WindowBits: 15, Threshold: 1}})
+	unlock := websocket.LockCompressor(c)
 	wrote := later(writeText(c, "text"))
-	for c.send.direct.Load() == directIdle && len(wrote) == 0 {
+	for websocket.Direct(c) == websocket.DirectIdle && len(wrote) == 0 {
 		runtime.Gosched()
 	}
-	if c.send.direct.Load() == directBusy || len(wrote) > 0 {
+	if websocket.Direct(c) == websocket.DirectBusy || len(wrote) > 0 {
 		t.Error("a writer waits within the gate, or does not wait")
 	}
-	c.send.enc.compressor.mu.Unlock()
-	if err := <-wrote; err != nil || script.out.Len() == 0 {
-		t.Errorf("%d bytes were sent, %v", script.out.Len(), err)
+	unlock()
+	if err := <-wrote; err != nil || sent.out.Len() == 0 {
+		t.Errorf("%d bytes were sent, %v", sent.out.Len(), err)
 	}
 }
 
 // A client does not offer what it cannot do: once it did, and compressing
 // panicked.
 func TestDialerRefusesBadCompression(t *testing.T) {
-	for _, z := range []Compression{{WindowBits: -5}, {WindowBits: 7}, {WindowBits: 16}, {Threshold: -1}} {
-		if h, err := NewClientHandshake(&Dialer{Config: Config{Compression: &z}}, "ws://a/"); err == nil {
+	for _, z := range []websocket.Compression{{WindowBits: -5}, {WindowBits: 7}, {WindowBits: 16}, {Threshold: -1}} {
+		if h, err := websocket.NewClientHandshake(&websocket.Dialer{Config: websocket.Config{Compression: &z}}, "ws://a/"); err == nil {
 			t.Errorf("%+v was taken, and the request is\n%s", z, h.AppendRequest(nil))
 		}
 	}

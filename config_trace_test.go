@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"context"
@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // traceLog writes down what its hooks are told.
@@ -37,14 +39,14 @@ func traceRequest(r *http.Request) string {
 	return r.Method + " " + r.Host + r.URL.Path
 }
 
-func (l *traceLog) trace() *Trace {
-	frame := func(f FrameInfo) string { return fmt.Sprintf("%v fin=%v %d", f.Opcode, f.Fin, f.Length) }
-	return &Trace{
-		Opened:          func(c *Conn) { l.add("opened %v", c.Version()) },
+func (l *traceLog) trace() *websocket.Trace {
+	frame := func(f websocket.FrameInfo) string { return fmt.Sprintf("%v fin=%v %d", f.Opcode, f.Fin, f.Length) }
+	return &websocket.Trace{
+		Opened:          func(c *websocket.Conn) { l.add("opened %v", c.Version()) },
 		HandshakeFailed: func(r *http.Request, err error) { l.add("failed %T, %s", err, traceRequest(r)) },
-		FrameRead:       func(_ *Conn, f FrameInfo) { l.add("read %v", frame(f)) },
-		FrameWritten:    func(_ *Conn, f FrameInfo) { l.add("wrote %v", frame(f)) },
-		Closed: func(_ *Conn, err error) {
+		FrameRead:       func(_ *websocket.Conn, f websocket.FrameInfo) { l.add("read %v", frame(f)) },
+		FrameWritten:    func(_ *websocket.Conn, f websocket.FrameInfo) { l.add("wrote %v", frame(f)) },
+		Closed: func(_ *websocket.Conn, err error) {
 			l.add("closed")
 			l.mu.Lock()
 			defer l.mu.Unlock()
@@ -69,34 +71,22 @@ func (l *traceLog) want(t *testing.T, side string, want ...string) {
 }
 
 // traceConns returns both ends of a connection with hooks on each.
-func traceConns(t *testing.T, v Version) (c, s *Conn, client, server *traceLog) {
+func traceConns(t *testing.T, v websocket.Version) (c, s *websocket.Conn, client, server *traceLog) {
 	t.Helper()
 	client, server = new(traceLog), new(traceLog)
-	cn, sn := net.Pipe()
-	accepted := make(chan *Conn)
-	go func() {
-		up := Upgrader{Config: Config{Trace: server.trace()}}
-		s, err := up.Accept(context.Background(), sn)
-		if err != nil {
-			t.Errorf("Accept: %v", err)
-		}
-		accepted <- s
-	}()
-	d := Dialer{Version: v, Config: Config{Trace: client.trace()}}
-	c, err := d.Handshake(context.Background(), cn, "ws://trace.test/")
-	if err != nil {
-		t.Fatalf("Handshake: %v", err)
-	}
-	return c, <-accepted, client, server
+	s, c = newPair(t, v, overPipe, pairOptions{
+		server: websocket.Config{Trace: server.trace()}, client: websocket.Config{Trace: client.trace()},
+	})
+	return c, s, client, server
 }
 
 // The hooks hear of everything, in the order in which it happens.
 func TestTraceOrder(t *testing.T) {
 	for _, tt := range []struct {
-		v              Version
+		v              websocket.Version
 		client, server []string
 	}{
-		{RFC6455, []string{
+		{websocket.RFC6455, []string{
 			"opened rfc6455", "wrote Text fin=true 5", "read Ping fin=true 8", "wrote Pong fin=true 8",
 			"read Binary fin=false 16384", "read Continuation fin=true 1",
 			"wrote Close fin=true 5", "read Close fin=true 5", "closed",
@@ -105,25 +95,25 @@ func TestTraceOrder(t *testing.T) {
 			"wrote Binary fin=false 16384", "wrote Continuation fin=true 1",
 			"read Close fin=true 5", "wrote Close fin=true 5", "closed",
 		}},
-		{Hybi00, []string{
+		{websocket.Hybi00, []string{
 			"opened draft-ietf-hybi-00", "wrote Text fin=true 5", "wrote Close fin=true 0", "read Close fin=true 0", "closed",
 		}, []string{
 			"opened draft-ietf-hybi-00", "read Text fin=true -1", "read Close fin=true 0", "wrote Close fin=true 0", "closed",
 		}},
-		{Hixie75, []string{"opened draft-hixie-75", "wrote Text fin=true 5", "closed"},
+		{websocket.Hixie75, []string{"opened draft-hixie-75", "wrote Text fin=true 5", "closed"},
 			[]string{"opened draft-hixie-75", "read Text fin=true -1", "closed"}},
 	} {
 		t.Run(tt.v.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, s, client, server := traceConns(t, tt.v)
-				go c.WriteMessage(Text, []byte("hello"))
+				go c.WriteMessage(websocket.Text, []byte("hello"))
 				s.ReadMessage()
-				if tt.v == RFC6455 {
+				if tt.v == websocket.RFC6455 {
 					tracePingAndFragments(c, s)
 				}
 				go readToEnd(s)
 				c.Shutdown(t.Context(), 4000, "bye")
-				time.Sleep(closeTimeout) // of the bubble
+				time.Sleep(websocket.CloseTimeout) // of the bubble
 				client.want(t, "client", tt.client...)
 				server.want(t, "server", tt.server...)
 			})
@@ -131,7 +121,7 @@ func TestTraceOrder(t *testing.T) {
 	}
 }
 
-func tracePingAndFragments(c, s *Conn) {
+func tracePingAndFragments(c, s *websocket.Conn) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -139,8 +129,8 @@ func tracePingAndFragments(c, s *Conn) {
 	}()
 	go s.ReadMessage() // ended by Shutdown
 	s.Ping(context.Background())
-	w, _ := s.NextWriter(Binary)
-	w.Write(make([]byte, fragmentSize))
+	w, _ := s.NextWriter(websocket.Binary)
+	w.Write(make([]byte, websocket.FragmentSize))
 	w.Write([]byte{1})
 	w.Close()
 	<-done
@@ -150,28 +140,28 @@ func tracePingAndFragments(c, s *Conn) {
 func TestTraceClosedCause(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		end  func(c, s *Conn) // the hooks are those of s
+		end  func(c, s *websocket.Conn) // the hooks are those of s
 		want func(error) bool
 	}{
-		{"peer closed", func(c, s *Conn) { go c.Shutdown(context.Background(), 4000, "") },
-			func(err error) bool { var ce *CloseError; return errors.As(err, &ce) && ce.Code == 4000 }},
-		{"peer broke the protocol", func(c, s *Conn) { go c.NetConn().Write([]byte{0xff, 0}) },
-			func(err error) bool { var pe *ProtocolError; return errors.As(err, &pe) }},
-		{"peer hung up", func(c, s *Conn) { c.Close() },
+		{"peer closed", func(c, s *websocket.Conn) { go c.Shutdown(context.Background(), 4000, "") },
+			func(err error) bool { var ce *websocket.CloseError; return errors.As(err, &ce) && ce.Code == 4000 }},
+		{"peer broke the protocol", func(c, s *websocket.Conn) { go c.NetConn().Write([]byte{0xff, 0}) },
+			func(err error) bool { var pe *websocket.ProtocolError; return errors.As(err, &pe) }},
+		{"peer hung up", func(c, s *websocket.Conn) { c.Close() },
 			func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},
-		{"Close", func(c, s *Conn) { s.Close() },
+		{"Close", func(c, s *websocket.Conn) { s.Close() },
 			func(err error) bool { return errors.Is(err, net.ErrClosed) }},
-		{"Shutdown, answered", func(c, s *Conn) { go readToEnd(c); s.Shutdown(context.Background(), 4000, "") },
-			func(err error) bool { var ce *CloseError; return errors.As(err, &ce) && ce.Code == 4000 }},
-		{"Shutdown, not answered", func(c, s *Conn) { s.Shutdown(context.Background(), 4000, "") },
+		{"Shutdown, answered", func(c, s *websocket.Conn) { go readToEnd(c); s.Shutdown(context.Background(), 4000, "") },
+			func(err error) bool { var ce *websocket.CloseError; return errors.As(err, &ce) && ce.Code == 4000 }},
+		{"Shutdown, not answered", func(c, s *websocket.Conn) { s.Shutdown(context.Background(), 4000, "") },
 			func(err error) bool { return errors.Is(err, context.DeadlineExceeded) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, s, _, log := traceConns(t, RFC6455)
+				c, s, _, log := traceConns(t, websocket.RFC6455)
 				tt.end(c, s)
 				readToEnd(s)
-				time.Sleep(2 * closeTimeout) // of the bubble
+				time.Sleep(2 * websocket.CloseTimeout) // of the bubble
 				c.Close()
 				if err := log.cause(); !tt.want(err) {
 					t.Errorf("Closed was told %v", err)
@@ -186,11 +176,11 @@ func TestTraceHandshakeFailed(t *testing.T) {
 	ctx := context.Background()
 	for _, tt := range []struct {
 		name string
-		fail func(t *testing.T, config Config) error
+		fail func(t *testing.T, config websocket.Config) error
 		want string
 	}{
-		{"Upgrade", func(t *testing.T, config Config) error {
-			up := Upgrader{Config: config}
+		{"Upgrade", func(t *testing.T, config websocket.Config) error {
+			up := websocket.Upgrader{Config: config}
 			var err error
 			startInBubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				r.Method = "POST"
@@ -198,62 +188,62 @@ func TestTraceHandshakeFailed(t *testing.T) {
 			})).refusal(t)
 			return err
 		}, "failed *websocket.HandshakeError, POST server.test/"},
-		{"Accept", func(t *testing.T, config Config) error {
+		{"Accept", func(t *testing.T, config websocket.Config) error {
 			client, server := net.Pipe()
 			go func() {
 				io.WriteString(client, "POST / HTTP/1.1\r\nHost: trace.test\r\n\r\n")
 				io.Copy(io.Discard, client)
 			}()
-			_, err := (&Upgrader{Config: config}).Accept(ctx, server)
+			_, err := (&websocket.Upgrader{Config: config}).Accept(ctx, server)
 			client.Close()
 			return err
 		}, "failed *websocket.HandshakeError, POST trace.test/"},
-		{"Accept, bad name of a header", func(t *testing.T, config Config) error {
+		{"Accept, bad name of a header", func(t *testing.T, config websocket.Config) error {
 			client, server := net.Pipe()
 			go func() {
 				io.WriteString(client, "GET / HTTP/1.1\r\nHost: trace.test\r\nA : b\r\n\r\n")
 				io.Copy(io.Discard, client)
 			}()
-			_, err := (&Upgrader{Config: config}).Accept(ctx, server)
+			_, err := (&websocket.Upgrader{Config: config}).Accept(ctx, server)
 			client.Close()
 			return err
 		}, "failed *websocket.HandshakeError, GET trace.test/"},
-		{"Accept, no request", func(t *testing.T, config Config) error {
+		{"Accept, no request", func(t *testing.T, config websocket.Config) error {
 			client, server := net.Pipe()
 			client.Close()
-			_, err := (&Upgrader{Config: config}).Accept(ctx, server)
+			_, err := (&websocket.Upgrader{Config: config}).Accept(ctx, server)
 			return err
 		}, "failed *fmt.wrapError, no request"},
-		{"Accept, key3 never comes", func(t *testing.T, config Config) error {
+		{"Accept, key3 never comes", func(t *testing.T, config websocket.Config) error {
 			client, server := net.Pipe()
 			go func() {
-				io.WriteString(client, requestOf(Hybi00).head())
+				io.WriteString(client, requestOf(websocket.Hybi00).head())
 				readHead(client)
 				client.Close()
 			}()
-			_, err := (&Upgrader{Config: config}).Accept(ctx, server)
+			_, err := (&websocket.Upgrader{Config: config}).Accept(ctx, server)
 			return err
 		}, "failed *fmt.wrapError, GET lab.example:8080/chat"},
-		{"Handshake", func(t *testing.T, config Config) error {
+		{"Handshake", func(t *testing.T, config websocket.Config) error {
 			client, server := net.Pipe()
 			go func() {
 				server.Read(make([]byte, 4096))
 				io.WriteString(server, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 			}()
-			_, err := (&Dialer{Config: config}).Handshake(ctx, client, "ws://trace.test/")
+			_, err := (&websocket.Dialer{Config: config}).Handshake(ctx, client, "ws://trace.test/")
 			return err
 		}, "failed *websocket.HandshakeError, GET trace.test/"},
-		{"Handshake, bad URL", func(t *testing.T, config Config) error {
+		{"Handshake, bad URL", func(t *testing.T, config websocket.Config) error {
 			client, _ := net.Pipe()
-			_, err := (&Dialer{Config: config}).Handshake(ctx, client, "http://trace.test/")
+			_, err := (&websocket.Dialer{Config: config}).Handshake(ctx, client, "http://trace.test/")
 			return err
 		}, "failed *fmt.wrapError, no request"},
-		{"Dial, bad URL", func(t *testing.T, config Config) error {
-			_, err := (&Dialer{Config: config}).Dial(ctx, "http://trace.test/")
+		{"Dial, bad URL", func(t *testing.T, config websocket.Config) error {
+			_, err := (&websocket.Dialer{Config: config}).Dial(ctx, "http://trace.test/")
 			return err
 		}, "failed *fmt.wrapError, no request"},
-		{"Dial", func(t *testing.T, config Config) error {
-			d := Dialer{Config: config, DialContext: func(context.Context, string, string) (net.Conn, error) {
+		{"Dial", func(t *testing.T, config websocket.Config) error {
+			d := websocket.Dialer{Config: config, DialContext: func(context.Context, string, string) (net.Conn, error) {
 				return nil, errors.New("no route")
 			}}
 			_, err := d.Dial(ctx, "ws://127.0.0.1:81/x")
@@ -263,7 +253,7 @@ func TestTraceHandshakeFailed(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log traceLog
-				if err := tt.fail(t, Config{Trace: log.trace()}); err == nil {
+				if err := tt.fail(t, websocket.Config{Trace: log.trace()}); err == nil {
 					t.Error("the handshake did not fail")
 				}
 				log.want(t, "program", tt.want)
@@ -277,11 +267,11 @@ type traceKey struct{}
 // The request that a client's hook is given is that which was sent, without the
 // secrets in it.
 func TestTraceClientRequest(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		var told *http.Request
 		jar, _ := cookiejar.New(nil)
-		d := &Dialer{
-			Config: Config{Trace: &Trace{HandshakeFailed: func(r *http.Request, _ error) { told = r }}}, Version: v, Jar: jar, Subprotocols: []string{"chat"},
+		d := &websocket.Dialer{
+			Config: websocket.Config{Trace: &websocket.Trace{HandshakeFailed: func(r *http.Request, _ error) { told = r }}}, Version: v, Jar: jar, Subprotocols: []string{"chat"},
 			Header:      http.Header{"Host": {"virtual.example"}, "Origin": {"http://page.example"}, "X-Tenant": {"7"}, "cookie": {"a=secret"}},
 			DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no route") },
 		}
@@ -293,10 +283,9 @@ func TestTraceClientRequest(t *testing.T) {
 		if told.Method != "GET" || told.URL.String() != "https://127.0.0.1:81/x?y=z" || told.Host != "virtual.example" || told.Context().Value(traceKey{}) != "mine" {
 			t.Errorf("request %s %v, Host %s, value %v", told.Method, told.URL, told.Host, told.Context().Value(traceKey{}))
 		}
-		traits := v.traits()
 		want := map[string]string{
-			"Upgrade": traits.upgrade, "Connection": "Upgrade", "Sec-Websocket-Version": traits.number, "Host": "", "Authorization": "", "Cookie": "",
-			"X-Tenant": "7", traits.originHeader: "http://page.example", traits.protocolHeader: "chat",
+			"Upgrade": upgradeOf(v), "Connection": "Upgrade", "Sec-Websocket-Version": numberOf(v), "Host": "", "Authorization": "", "Cookie": "",
+			"X-Tenant": "7", originHeader(v): "http://page.example", protocolHeader(v): "chat",
 		}
 		for name, value := range want {
 			if got := told.Header.Get(name); got != value {
@@ -306,7 +295,7 @@ func TestTraceClientRequest(t *testing.T) {
 		if dump := fmt.Sprint(told.Header, told.URL); strings.Contains(dump, "secret") {
 			t.Errorf("the request tells a secret: %s", dump)
 		}
-		if h, err := NewClientHandshake(d, "wss://user:secret@127.0.0.1/"); err != nil || strings.Count(string(h.AppendRequest(nil)), "secret") != 2 {
+		if h, err := websocket.NewClientHandshake(d, "wss://user:secret@127.0.0.1/"); err != nil || strings.Count(string(h.AppendRequest(nil)), "secret") != 2 {
 			t.Errorf("the request that is sent lacks cookies: %v", err)
 		}
 	})
@@ -316,22 +305,22 @@ func TestTraceClientRequest(t *testing.T) {
 func TestTraceWithoutHooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
-		config := Config{Trace: new(Trace)}
+		config := websocket.Config{Trace: new(websocket.Trace)}
 		go func() {
-			c, err := (&Upgrader{Config: config}).Accept(context.Background(), server)
+			c, err := (&websocket.Upgrader{Config: config}).Accept(context.Background(), server)
 			if err == nil {
 				echoHandler(context.Background(), c)
 			}
 		}()
-		c, err := (&Dialer{Config: config}).Handshake(context.Background(), client, "ws://trace.test/")
+		c, err := (&websocket.Dialer{Config: config}).Handshake(context.Background(), client, "ws://trace.test/")
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.WriteMessage(Text, []byte("hello"))
+		c.WriteMessage(websocket.Text, []byte("hello"))
 		if _, p, err := c.ReadMessage(); string(p) != "hello" || err != nil {
 			t.Errorf("echo is %q, %v", p, err)
 		}
-		c.Shutdown(context.Background(), StatusNormalClosure, "")
-		time.Sleep(closeTimeout) // of the bubble
+		c.Shutdown(context.Background(), websocket.StatusNormalClosure, "")
+		time.Sleep(websocket.CloseTimeout) // of the bubble
 	})
 }

@@ -2,13 +2,14 @@
 
 // The race detector allocates, and makes pools forget.
 
-package websocket
+package websocket_test
 
 import (
 	"fmt"
-	"runtime"
 	"runtime/debug"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 var allocSizes = []int{0, 125, 1 << 10, 64 << 10, 1 << 20}
@@ -17,16 +18,16 @@ func allocRuns(p []byte) int { return 10 + (64<<10)/(len(p)+1000) }
 
 // checkAllocs runs f for each version, side, type and size, over a connection
 // on which the same message comes again and again and what is written is lost.
-func checkAllocs(t *testing.T, want float64, f func(t *testing.T, c *Conn, typ MessageType, p []byte) (allocs float64)) {
+func checkAllocs(t *testing.T, want float64, f func(t *testing.T, c *websocket.Conn, typ websocket.MessageType, p []byte) (allocs float64)) {
 	for _, v := range allVersions {
-		for _, side := range []Side{ServerSide, ClientSide} {
+		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
 			for _, typ := range messageTypes(v) {
 				for _, n := range allocSizes {
 					t.Run(fmt.Sprintf("%v/%v/%v of %d", v, sideName(side), typ, n), func(t *testing.T) {
 						defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which empties pools
 						p := payloadOf(typ, n)
 						in := peerFrames(t, v, side, message{typ, p})
-						c := newConn(&script{in: in, again: true}, v, side, &Config{}, nil)
+						c := newConn(&script{in: in, again: true}, v, side, &websocket.Config{})
 						if got := f(t, c, typ, p); got > want {
 							t.Errorf("%v allocations for each message, want %v", got, want)
 						}
@@ -38,7 +39,7 @@ func checkAllocs(t *testing.T, want float64, f func(t *testing.T, c *Conn, typ M
 }
 
 func TestAppendMessageAndWriteMessageDoNotAllocate(t *testing.T) {
-	checkAllocs(t, 0, func(t *testing.T, c *Conn, typ MessageType, p []byte) float64 {
+	checkAllocs(t, 0, func(t *testing.T, c *websocket.Conn, typ websocket.MessageType, p []byte) float64 {
 		buf := make([]byte, 0, len(p))
 		return testing.AllocsPerRun(allocRuns(p), func() {
 			_, got, err := c.ReadAppend(buf)
@@ -53,7 +54,7 @@ func TestAppendMessageAndWriteMessageDoNotAllocate(t *testing.T) {
 }
 
 func TestBufferMessageDoesNotAllocate(t *testing.T) {
-	checkAllocs(t, 0, func(t *testing.T, c *Conn, typ MessageType, p []byte) float64 {
+	checkAllocs(t, 0, func(t *testing.T, c *websocket.Conn, typ websocket.MessageType, p []byte) float64 {
 		return testing.AllocsPerRun(allocRuns(p), func() {
 			if err := c.BufferMessage(typ, p); err != nil {
 				t.Fatal(err)
@@ -63,8 +64,8 @@ func TestBufferMessageDoesNotAllocate(t *testing.T) {
 }
 
 func TestWritePreparedDoesNotAllocate(t *testing.T) {
-	checkAllocs(t, 0, func(t *testing.T, c *Conn, typ MessageType, p []byte) float64 {
-		m, err := Prepare(typ, p)
+	checkAllocs(t, 0, func(t *testing.T, c *websocket.Conn, typ websocket.MessageType, p []byte) float64 {
+		m, err := websocket.Prepare(typ, p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +78,7 @@ func TestWritePreparedDoesNotAllocate(t *testing.T) {
 }
 
 func TestReadMessageAllocatesOnce(t *testing.T) {
-	checkAllocs(t, 1, func(t *testing.T, c *Conn, typ MessageType, p []byte) float64 {
+	checkAllocs(t, 1, func(t *testing.T, c *websocket.Conn, typ websocket.MessageType, p []byte) float64 {
 		return testing.AllocsPerRun(allocRuns(p), func() {
 			if _, got, err := c.ReadMessage(); err != nil || len(got) != len(p) || cap(got) > len(p)+len(p)/4+64 {
 				t.Fatalf("%d bytes with room for %d, error %v", len(got), cap(got), err)
@@ -91,8 +92,8 @@ func TestCompressedAllocs(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which would empty the pools
 	for _, alone := range []bool{false, true} {
 		for _, size := range []int{512, 4096} {
-			z := &Compression{NoContextTakeover: alone}
-			server, client := compressedPair(t, &Config{Compression: z}, &Config{Compression: z})
+			z := &websocket.Compression{NoContextTakeover: alone}
+			server, client := compressedPair(t, &websocket.Config{Compression: z}, &websocket.Config{Compression: z})
 			p, buf := mixedMessages(8)[4], make([]byte, 0, 2*size)
 			for len(p) < size {
 				p = append(p, p...)
@@ -101,7 +102,7 @@ func TestCompressedAllocs(t *testing.T) {
 			request, back := make(chan struct{}), make(chan error)
 			go func() {
 				for range request {
-					back <- client.WriteMessage(Binary, p)
+					back <- client.WriteMessage(websocket.Binary, p)
 				}
 			}()
 			n := testing.AllocsPerRun(200, func() {
@@ -123,11 +124,8 @@ func TestCompressedAllocs(t *testing.T) {
 func TestCompressedBombMemory(t *testing.T) {
 	frame := bombFrame()
 	for way, name := range bombWays {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		_ = readBomb(t, frame, way) // which TestCompressedBomb looks at
-		runtime.ReadMemStats(&after)
-		if took := after.TotalAlloc - before.TotalAlloc; took > 4<<20 {
+		took := allocated(func() { _ = readBomb(t, frame, way) }) // which TestCompressedBomb looks at
+		if took > 4<<20 {
 			t.Errorf("%s: %d bytes were allocated, want less than 4 MiB", name, took)
 		}
 	}

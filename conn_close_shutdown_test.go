@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -13,22 +13,24 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // In hixie-75 the end of the connection is all that a peer can answer with.
 func TestShutdownAnsweredByEOF(t *testing.T) {
-	for _, side := range []Side{ServerSide, ClientSide} {
+	for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
 		t.Run(sideName(side), func(t *testing.T) {
-			c, peer := newTCP(t, Hixie75, side)
-			result := later(func() error { return c.Shutdown(t.Context(), StatusNormalClosure, "") })
+			c, peer := newTCP(t, websocket.Hixie75, side, websocket.Config{})
+			result := later(func() error { return c.Shutdown(t.Context(), websocket.StatusNormalClosure, "") })
 			io.Copy(io.Discard, peer)
 			peer.Close()
 			if err := <-result; err != nil {
 				t.Errorf("Shutdown: %v", err)
 			}
 			_, _, err := c.ReadMessage()
-			var ce *CloseError
-			if !errors.As(err, &ce) || ce.Code != StatusNoStatusReceived || !errors.Is(err, net.ErrClosed) {
+			var ce *websocket.CloseError
+			if !errors.As(err, &ce) || ce.Code != websocket.StatusNoStatusReceived || !errors.Is(err, net.ErrClosed) {
 				t.Errorf("read after Shutdown: %v, want the peer's 1005 as the answer, and net.ErrClosed", err)
 			}
 		})
@@ -37,50 +39,50 @@ func TestShutdownAnsweredByEOF(t *testing.T) {
 
 // What a peer makes of our Close, and what Shutdown makes of that.
 func TestShutdown(t *testing.T) {
-	closing := func(v Version) []byte {
-		b, _ := AppendClose(nil, v, ClientSide, 1000, "")
+	closing := func(v websocket.Version) []byte {
+		b, _ := websocket.AppendClose(nil, v, websocket.ClientSide, 1000, "")
 		return b
 	}
 	for _, tt := range []struct {
 		name     string
-		versions []Version
-		peer     func(peer net.Conn, v Version)
+		versions []websocket.Version
+		peer     func(peer net.Conn, v websocket.Version)
 		is       func(error) bool
 		took     time.Duration
 	}{
-		{"answers", hybiVersions, func(peer net.Conn, v Version) { peer.Write(closing(v)); io.Copy(io.Discard, peer) }, nil, 0},
-		{"answers after messages", hybiVersions, func(peer net.Conn, v Version) {
+		{"answers", hybiVersions, func(peer net.Conn, v websocket.Version) { peer.Write(closing(v)); io.Copy(io.Discard, peer) }, nil, 0},
+		{"answers after messages", hybiVersions, func(peer net.Conn, v websocket.Version) {
 			for range 5 {
-				peer.Write(peerFrames(t, v, ServerSide, message{Text, []byte("late")}, message{Ping, nil}))
+				peer.Write(peerFrames(t, v, websocket.ServerSide, message{websocket.Text, []byte("late")}, message{websocket.Ping, nil}))
 			}
 			peer.Write(closing(v))
 			io.Copy(io.Discard, peer)
 		}, nil, 0},
-		{"just ends", hybiVersions, func(peer net.Conn, _ Version) { peer.Close() }, func(err error) bool {
+		{"just ends", hybiVersions, func(peer net.Conn, _ websocket.Version) { peer.Close() }, func(err error) bool {
 			return errors.Is(err, io.ErrUnexpectedEOF) && errors.Is(err, net.ErrClosed)
 		}, 0},
-		{"just ends", []Version{Hybi00}, func(peer net.Conn, _ Version) { peer.Close() }, nil, 0},
-		{"is silent", append([]Version{Hybi00}, hybiVersions...), func(peer net.Conn, _ Version) { io.Copy(io.Discard, peer) }, func(err error) bool {
+		{"just ends", []websocket.Version{websocket.Hybi00}, func(peer net.Conn, _ websocket.Version) { peer.Close() }, nil, 0},
+		{"is silent", append([]websocket.Version{websocket.Hybi00}, hybiVersions...), func(peer net.Conn, _ websocket.Version) { io.Copy(io.Discard, peer) }, func(err error) bool {
 			return errors.Is(err, context.DeadlineExceeded)
-		}, closeTimeout},
-		{"breaks the protocol", hybiVersions, func(peer net.Conn, _ Version) {
+		}, websocket.CloseTimeout},
+		{"breaks the protocol", hybiVersions, func(peer net.Conn, _ websocket.Version) {
 			peer.Write([]byte{0xff, 0xff})
 			io.Copy(io.Discard, peer)
 		}, func(err error) bool {
-			var pe *ProtocolError
+			var pe *websocket.ProtocolError
 			return errors.As(err, &pe)
-		}, closeLinger},
+		}, websocket.CloseLinger},
 	} {
 		for _, v := range tt.versions {
 			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					c, peer := newPipe(t, v, ServerSide, Config{})
+					c, peer := newPipe(t, v, websocket.ServerSide, websocket.Config{})
 					go func() {
 						readFrame(t, peer, v)
 						tt.peer(peer, v)
 					}()
 					start := time.Now()
-					err := c.Shutdown(t.Context(), StatusGoingAway, "")
+					err := c.Shutdown(t.Context(), websocket.StatusGoingAway, "")
 					if tt.is == nil && err != nil || tt.is != nil && !tt.is(err) {
 						t.Errorf("Shutdown: %v", err)
 					}
@@ -88,8 +90,8 @@ func TestShutdown(t *testing.T) {
 						t.Errorf("Shutdown took %v, want %v", took, tt.took)
 					}
 					for _, again := range []func() error{
-						func() error { return c.Shutdown(t.Context(), StatusGoingAway, "") },
-						func() error { return c.Shutdown(t.Context(), StatusNormalClosure, "other") },
+						func() error { return c.Shutdown(t.Context(), websocket.StatusGoingAway, "") },
+						func() error { return c.Shutdown(t.Context(), websocket.StatusNormalClosure, "other") },
 					} {
 						if second := again(); (second == nil) != (err == nil) {
 							t.Errorf("Shutdown again: %v, the first time %v", second, err)
@@ -107,16 +109,16 @@ func TestShutdown(t *testing.T) {
 // "A peer that sends a message a second during Shutdown: the deadline holds."
 func TestShutdownDeadlineHolds(t *testing.T) {
 	for _, v := range allVersions {
-		if v == Hixie75 {
+		if v == websocket.Hixie75 {
 			continue // which ends the connection, see TestShutdownWithoutCloseFrame
 		}
 		t.Run(v.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := newPipe(t, v, ServerSide, Config{})
+				c, peer := newPipe(t, v, websocket.ServerSide, websocket.Config{})
 				go io.Copy(io.Discard, peer)
 				talked := later(func() error {
 					for {
-						if _, err := peer.Write(peerFrames(t, v, ServerSide, message{Text, []byte("tick")})); err != nil {
+						if _, err := peer.Write(peerFrames(t, v, websocket.ServerSide, message{websocket.Text, []byte("tick")})); err != nil {
 							return err
 						}
 						time.Sleep(time.Second)
@@ -126,7 +128,7 @@ func TestShutdownDeadlineHolds(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 				defer cancel()
 				start := time.Now()
-				err := c.Shutdown(ctx, StatusGoingAway, "")
+				err := c.Shutdown(ctx, websocket.StatusGoingAway, "")
 				if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took != 10*time.Second {
 					t.Errorf("Shutdown: %v after %v, want the end of its context after 10s", err, took)
 				}
@@ -142,11 +144,11 @@ func TestShutdownDeadlineHolds(t *testing.T) {
 func TestShutdownBounds(t *testing.T) {
 	for name, tt := range map[string]struct {
 		ctx    func(context.Context) (context.Context, context.CancelFunc)
-		before func(c *Conn)
+		before func(c *websocket.Conn)
 		is     error
 		took   time.Duration
 	}{
-		"no deadline": {nil, nil, context.DeadlineExceeded, closeTimeout},
+		"no deadline": {nil, nil, context.DeadlineExceeded, websocket.CloseTimeout},
 		"deadline": {func(ctx context.Context) (context.Context, context.CancelFunc) {
 			return context.WithTimeout(ctx, time.Minute)
 		}, nil, context.DeadlineExceeded, time.Minute},
@@ -160,19 +162,19 @@ func TestShutdownBounds(t *testing.T) {
 			cancel()
 			return ctx, cancel
 		}, nil, context.Canceled, 0},
-		"deadlines passed before": {nil, func(c *Conn) { c.SetDeadline(time.Now().Add(-time.Second)) }, context.DeadlineExceeded, closeTimeout},
-		"read gave up before": {nil, func(c *Conn) {
+		"deadlines passed before": {nil, func(c *websocket.Conn) { c.SetDeadline(time.Now().Add(-time.Second)) }, context.DeadlineExceeded, websocket.CloseTimeout},
+		"read gave up before": {nil, func(c *websocket.Conn) {
 			c.SetDeadline(time.Now().Add(-time.Second))
 			c.ReadMessage()
-			c.WriteMessage(Text, nil)
-		}, context.DeadlineExceeded, closeTimeout},
-		"deadlines set meanwhile": {nil, func(c *Conn) {
+			c.WriteMessage(websocket.Text, nil)
+		}, context.DeadlineExceeded, websocket.CloseTimeout},
+		"deadlines set meanwhile": {nil, func(c *websocket.Conn) {
 			time.AfterFunc(time.Second, func() { c.SetDeadline(time.Now().Add(-time.Second)) })
-		}, context.DeadlineExceeded, closeTimeout},
+		}, context.DeadlineExceeded, websocket.CloseTimeout},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := newPipe(t, RFC6455, ServerSide, Config{})
+				c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 				if tt.before != nil {
 					tt.before(c)
 				}
@@ -183,7 +185,7 @@ func TestShutdownBounds(t *testing.T) {
 				}
 				defer cancel()
 				start := time.Now()
-				err := c.Shutdown(ctx, StatusGoingAway, "")
+				err := c.Shutdown(ctx, websocket.StatusGoingAway, "")
 				if took := time.Since(start); !errors.Is(err, tt.is) || took != tt.took {
 					t.Errorf("Shutdown: %v after %v, want %v after %v", err, took, tt.is, tt.took)
 				}
@@ -200,14 +202,14 @@ func TestShutdownBounds(t *testing.T) {
 func TestShutdownReadsOnAfterTimeouts(t *testing.T) {
 	for _, v := range hybiVersions {
 		t.Run(v.String(), func(t *testing.T) {
-			wire, err := AppendClose(peerFrames(t, v, ServerSide, message{Text, []byte("late")}), v, ClientSide, 1000, "")
+			wire, err := websocket.AppendClose(peerFrames(t, v, websocket.ServerSide, message{websocket.Text, []byte("late")}), v, websocket.ClientSide, 1000, "")
 			if err != nil {
 				t.Fatal(err)
 			}
 			on := new(atomic.Bool)
 			on.Store(true)
-			c := newConn(&stutter{Conn: &script{in: wire}, on: on}, v, ServerSide, &Config{}, nil)
-			if err := c.Shutdown(t.Context(), StatusNormalClosure, ""); err != nil {
+			c := newConn(&stutter{Conn: &script{in: wire}, on: on}, v, websocket.ServerSide, &websocket.Config{})
+			if err := c.Shutdown(t.Context(), websocket.StatusNormalClosure, ""); err != nil {
 				t.Errorf("Shutdown: %v", err)
 			}
 		})
@@ -226,10 +228,10 @@ func TestShutdownWhilePeerDoesNotRead(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 				defer cancel()
 				start := time.Now()
-				err := server.Shutdown(ctx, StatusGoingAway, "")
+				err := server.Shutdown(ctx, websocket.StatusGoingAway, "")
 				// Or else the write had not begun, and the connection without a
 				// closing frame was ended.
-				if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) && v != Hixie75 || took > closeTimeout-time.Second {
+				if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) && v != websocket.Hixie75 || took > websocket.CloseTimeout-time.Second {
 					t.Errorf("Shutdown: %v after %v, want the end of its context after 50ms", err, took)
 				}
 				if err := <-stuck; !errors.Is(err, net.ErrClosed) {
@@ -256,14 +258,14 @@ func TestShutdownSendsWhatIsQueued(t *testing.T) {
 					if i > 0 && transport == overPipe {
 						break // a pipe takes nothing before it is read
 					}
-					if err := server.BufferMessage(Text, payloadOf(Text, 3000)); err != nil {
+					if err := server.BufferMessage(websocket.Text, payloadOf(websocket.Text, 3000)); err != nil {
 						t.Fatal(err)
 					}
 				}
-				result := later(func() error { return server.Shutdown(t.Context(), StatusNormalClosure, "") })
+				result := later(func() error { return server.Shutdown(t.Context(), websocket.StatusNormalClosure, "") })
 				n := 0
 				for _, err := range client.Messages(t.Context()) {
-					if err != nil && (v != Hixie75 || transport == overTCP) {
+					if err != nil && (v != websocket.Hixie75 || transport == overTCP) {
 						t.Errorf("client: %v", err)
 					}
 					n++
@@ -294,7 +296,7 @@ func TestShutdownWhileReading(t *testing.T) {
 						for {
 							_, p, err := server.ReadMessage()
 							if err != nil {
-								if !errors.Is(err, net.ErrClosed) && !closedNormally(err) {
+								if !errors.Is(err, net.ErrClosed) && !websocket.ClosedNormally(err) {
 									t.Errorf("reader: %v", err)
 								}
 								return
@@ -310,7 +312,7 @@ func TestShutdownWhileReading(t *testing.T) {
 					})
 				}
 				readers.Go(func() {
-					for i := 0; client.WriteMessage(Text, repeatedByte(i, 999)) == nil; i++ {
+					for i := 0; client.WriteMessage(websocket.Text, repeatedByte(i, 999)) == nil; i++ {
 					}
 				})
 				readers.Go(func() {
@@ -322,7 +324,7 @@ func TestShutdownWhileReading(t *testing.T) {
 				var shutdowns sync.WaitGroup
 				for range 3 {
 					shutdowns.Go(func() {
-						if err := server.Shutdown(t.Context(), StatusGoingAway, ""); err != nil {
+						if err := server.Shutdown(t.Context(), websocket.StatusGoingAway, ""); err != nil {
 							t.Errorf("Shutdown: %v", err)
 						}
 					})
@@ -339,7 +341,7 @@ func TestShutdownByBoth(t *testing.T) {
 	for _, v := range allVersions {
 		t.Run(v.String(), stressed(func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				server, client := newPipePair(t, v)
+				server, client := newPair(t, v, overPipe, pairOptions{})
 				results := make(chan error, 2)
 				start := time.Now()
 				go func() { results <- server.Shutdown(t.Context(), 4000, "") }()
@@ -347,7 +349,7 @@ func TestShutdownByBoth(t *testing.T) {
 				if err := errors.Join(<-results, <-results); err != nil {
 					t.Error(err)
 				}
-				if took := time.Since(start); took > closeLinger {
+				if took := time.Since(start); took > websocket.CloseLinger {
 					t.Errorf("took %v", took)
 				}
 			})
@@ -358,30 +360,30 @@ func TestShutdownByBoth(t *testing.T) {
 // After the other ways to end, Shutdown says which it was and does not wait.
 func TestShutdownAfterTheEnd(t *testing.T) {
 	for name, tt := range map[string]struct {
-		end func(c *Conn, peer net.Conn)
+		end func(c *websocket.Conn, peer net.Conn)
 		is  func(error) bool
 	}{
-		"Close": {func(c *Conn, _ net.Conn) { c.Close() }, func(err error) bool { return errors.Is(err, net.ErrClosed) }},
-		"Close of the peer": {func(c *Conn, peer net.Conn) {
-			b, _ := AppendClose(nil, RFC6455, ClientSide, 4000, "")
+		"Close": {func(c *websocket.Conn, _ net.Conn) { c.Close() }, func(err error) bool { return errors.Is(err, net.ErrClosed) }},
+		"Close of the peer": {func(c *websocket.Conn, peer net.Conn) {
+			b, _ := websocket.AppendClose(nil, websocket.RFC6455, websocket.ClientSide, 4000, "")
 			go func() { peer.Write(b); io.Copy(io.Discard, peer) }()
 			c.ReadMessage()
 		}, func(err error) bool { return err == nil }},
-		"end of the peer": {func(c *Conn, peer net.Conn) { peer.Close(); c.ReadMessage() }, func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},
-		"failed write": {func(c *Conn, peer net.Conn) {
+		"end of the peer": {func(c *websocket.Conn, peer net.Conn) { peer.Close(); c.ReadMessage() }, func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},
+		"failed write": {func(c *websocket.Conn, peer net.Conn) {
 			go peer.Read(make([]byte, 3))
 			c.SetWriteDeadline(time.Now().Add(time.Second))
-			if err := c.WriteMessage(Text, []byte("hello")); err == nil {
+			if err := c.WriteMessage(websocket.Text, []byte("hello")); err == nil {
 				panic("no deadline")
 			}
 		}, func(err error) bool { return errors.Is(err, os.ErrDeadlineExceeded) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := newPipe(t, RFC6455, ServerSide, Config{})
+				c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 				tt.end(c, peer)
 				start := time.Now()
-				if err := c.Shutdown(t.Context(), StatusGoingAway, ""); !tt.is(err) {
+				if err := c.Shutdown(t.Context(), websocket.StatusGoingAway, ""); !tt.is(err) {
 					t.Errorf("Shutdown: %v", err)
 				}
 				if took := time.Since(start); took > 0 {
@@ -397,9 +399,9 @@ func TestShutdownAndClose(t *testing.T) { stressed(shutdownAndClose)(t) }
 
 func shutdownAndClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := newPipe(t, RFC6455, ServerSide, Config{})
+		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 		go io.Copy(io.Discard, peer)
-		result := later(func() error { return c.Shutdown(t.Context(), StatusGoingAway, "") })
+		result := later(func() error { return c.Shutdown(t.Context(), websocket.StatusGoingAway, "") })
 		synctest.Wait()
 		start := time.Now()
 		c.Close()
@@ -415,12 +417,12 @@ func shutdownAndClose(t *testing.T) {
 func TestShutdownWithoutCloseFrame(t *testing.T) {
 	for name, answers := range map[string]bool{"peer ends too": true, "peer stays": false} {
 		t.Run(name, func(t *testing.T) {
-			c, peer := newTCP(t, Hixie75, ServerSide)
-			if err := c.BufferMessage(Text, []byte("last")); err != nil {
+			c, peer := newTCP(t, websocket.Hixie75, websocket.ServerSide, websocket.Config{})
+			if err := c.BufferMessage(websocket.Text, []byte("last")); err != nil {
 				t.Fatal(err)
 			}
 			start := time.Now()
-			result := later(func() error { return c.Shutdown(t.Context(), StatusNormalClosure, "") })
+			result := later(func() error { return c.Shutdown(t.Context(), websocket.StatusNormalClosure, "") })
 			got, err := io.ReadAll(peer)
 			if want := []byte("\x00last\xff"); err != nil || !bytes.Equal(got, want) {
 				t.Errorf("peer got %q, %v; want %q and the end", got, err, want)
@@ -431,7 +433,7 @@ func TestShutdownWithoutCloseFrame(t *testing.T) {
 			if err := <-result; err != nil {
 				t.Errorf("Shutdown: %v", err)
 			}
-			if took := time.Since(start); answers != (took < closeLinger) || took > 2*closeLinger {
+			if took := time.Since(start); answers != (took < websocket.CloseLinger) || took > 2*websocket.CloseLinger {
 				t.Errorf("Shutdown took %v", took)
 			}
 		})
@@ -460,16 +462,16 @@ func shutdownEndAll(t *testing.T) {
 	t.Helper()
 	for _, v := range allVersions {
 		for _, transport := range transports {
-			server, client := newPair(t, v, transport, pairOptions{server: Config{PingInterval: time.Hour}})
+			server, client := newPair(t, v, transport, pairOptions{server: websocket.Config{PingInterval: time.Hour}})
 			client.Discard(t.Context())
 			server.Discard(context.Background())
-			if err := server.WriteMessage(Text, nil); err != nil {
+			if err := server.WriteMessage(websocket.Text, nil); err != nil {
 				t.Error(err)
 			}
-			if err := server.Shutdown(t.Context(), StatusGoingAway, ""); err != nil {
+			if err := server.Shutdown(t.Context(), websocket.StatusGoingAway, ""); err != nil {
 				t.Errorf("%v over %s: Shutdown: %v", v, transport, err)
 			}
-			<-client.life.over()
+			<-websocket.Over(client)
 
 			server, client = newPair(t, v, transport, pairOptions{})
 			fillBuffers(t, server)
@@ -477,8 +479,8 @@ func shutdownEndAll(t *testing.T) {
 			server.Close()
 			client.Close()
 			<-stuck
-			<-server.life.over()
-			<-client.life.over()
+			<-websocket.Over(server)
+			<-websocket.Over(client)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // Code and reason arrive as they were sent, and the answer repeats them,
@@ -18,36 +20,36 @@ import (
 func TestCloseCodes(t *testing.T) {
 	long := strings.Repeat("ü", 61) + "!"
 	for _, v := range allVersions {
-		for _, side := range []Side{ServerSide, ClientSide} {
-			for _, want := range []CloseError{
+		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
+			for _, want := range []websocket.CloseError{
 				{1000, ""}, {1000, "done"}, {1001, "x"}, {1002, ""}, {1003, ""}, {1005, ""}, {1007, ""}, {1008, "no"}, {1009, ""},
 				{1010, ""}, {1011, ""}, {1012, ""}, {1013, ""}, {1014, ""}, {3000, ""}, {3999, ""}, {4000, long}, {4999, ""},
 			} {
 				t.Run(fmt.Sprintf("%v/%s/%d", v, sideName(side), want.Code), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						a, b := newPipePair(t, v)
-						if side == ClientSide {
+						a, b := newPair(t, v, overPipe, pairOptions{})
+						if side == websocket.ClientSide {
 							a, b = b, a
 						}
 						start := time.Now()
 						result := later(func() error { return a.Shutdown(t.Context(), want.Code, want.Reason) })
 						want := want
-						if v.hixie() {
-							want = CloseError{Code: StatusNoStatusReceived}
+						if isHixie(v) {
+							want = websocket.CloseError{Code: websocket.StatusNoStatusReceived}
 						}
 						_, _, err := b.ReadMessage()
-						if ce, ok := err.(*CloseError); v != Hixie75 && (!ok || *ce != want) {
+						if ce, ok := err.(*websocket.CloseError); v != websocket.Hixie75 && (!ok || *ce != want) {
 							t.Errorf("side that was closed reads %v, want %v", err, &want)
 						}
 						if err := <-result; err != nil {
 							t.Errorf("Shutdown: %v", err)
 						}
 						_, _, err = a.ReadMessage()
-						var ce *CloseError
-						if v != Hixie75 && (!errors.As(err, &ce) || *ce != want) || !errors.Is(err, net.ErrClosed) {
+						var ce *websocket.CloseError
+						if v != websocket.Hixie75 && (!errors.As(err, &ce) || *ce != want) || !errors.Is(err, net.ErrClosed) {
 							t.Errorf("side that closed reads %v, want %v as the answer, and net.ErrClosed", err, &want)
 						}
-						<-b.life.over()
+						<-websocket.Over(b)
 						if took := time.Since(start); took > 0 {
 							t.Errorf("took %v though nobody had to be waited for", took)
 						}
@@ -62,18 +64,18 @@ func TestCloseCodes(t *testing.T) {
 // is as good as before.
 func TestCloseCodesRefused(t *testing.T) {
 	for _, v := range allVersions {
-		for _, tt := range []CloseError{
+		for _, tt := range []websocket.CloseError{
 			{0, ""}, {999, ""}, {1004, ""}, {1005, "reason"}, {1006, ""}, {1015, ""}, {1016, ""}, {1100, ""}, {2999, ""}, {5000, ""},
 			{1000, strings.Repeat("r", 124)}, {1000, "a\xffb"},
 		} {
-			c, script := newScripted(v, ServerSide, nil)
+			c, script := newScripted(v, websocket.ServerSide, nil)
 			if err := c.Shutdown(t.Context(), tt.Code, tt.Reason); err == nil || errors.Is(err, net.ErrClosed) {
 				t.Errorf("%v: Shutdown with %d and %d bytes of reason: %v, want an error", v, tt.Code, len(tt.Reason), err)
 			}
 			if script.out.Len() > 0 {
 				t.Errorf("%v: Shutdown with %d and %d bytes of reason sent something", v, tt.Code, len(tt.Reason))
 			}
-			if err := c.WriteMessage(Text, nil); err != nil {
+			if err := c.WriteMessage(websocket.Text, nil); err != nil {
 				t.Errorf("%v: WriteMessage after a Shutdown that was refused: %v", v, err)
 			}
 		}
@@ -85,8 +87,8 @@ func TestCloseCodesRefused(t *testing.T) {
 // answer a close with a reset.
 func TestCloseFrameSurvivesUnreadData(t *testing.T) {
 	garbage := make([]byte, 300<<10)
-	closing := func(v Version, side Side) []byte {
-		b, err := AppendClose(nil, v, ClientSide-side, 4000, "bye")
+	closing := func(v websocket.Version, side websocket.Side) []byte {
+		b, err := websocket.AppendClose(nil, v, websocket.ClientSide-side, 4000, "bye")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,31 +96,31 @@ func TestCloseFrameSurvivesUnreadData(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name string
-		wire func(v Version, side Side) []byte
-		end  func(c *Conn)
-		want StatusCode
+		wire func(v websocket.Version, side websocket.Side) []byte
+		end  func(c *websocket.Conn)
+		want websocket.StatusCode
 	}{
-		{"protocol error", func(Version, Side) []byte { return []byte{0xff, 0xff} }, func(c *Conn) { c.ReadMessage() }, StatusProtocolError},
-		{"Close by the peer", closing, func(c *Conn) { c.ReadMessage() }, 4000},
-		{"Close by the peer, and Close", closing, func(c *Conn) { c.ReadMessage(); c.Close() }, 4000},
-		{"protocol error, and Close", func(Version, Side) []byte { return []byte{0xff, 0xff} }, func(c *Conn) { c.ReadMessage(); c.Close() }, StatusProtocolError},
-		{"protocol error during Shutdown", func(Version, Side) []byte { return []byte{0xff, 0xff} },
-			func(c *Conn) { c.Shutdown(context.Background(), StatusGoingAway, "") }, StatusGoingAway},
+		{"protocol error", func(websocket.Version, websocket.Side) []byte { return []byte{0xff, 0xff} }, func(c *websocket.Conn) { c.ReadMessage() }, websocket.StatusProtocolError},
+		{"Close by the peer", closing, func(c *websocket.Conn) { c.ReadMessage() }, 4000},
+		{"Close by the peer, and Close", closing, func(c *websocket.Conn) { c.ReadMessage(); c.Close() }, 4000},
+		{"protocol error, and Close", func(websocket.Version, websocket.Side) []byte { return []byte{0xff, 0xff} }, func(c *websocket.Conn) { c.ReadMessage(); c.Close() }, websocket.StatusProtocolError},
+		{"protocol error during Shutdown", func(websocket.Version, websocket.Side) []byte { return []byte{0xff, 0xff} },
+			func(c *websocket.Conn) { c.Shutdown(context.Background(), websocket.StatusGoingAway, "") }, websocket.StatusGoingAway},
 	} {
 		for _, v := range hybiVersions {
-			for _, side := range []Side{ServerSide, ClientSide} {
+			for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
 				t.Run(tt.name+"/"+v.String()+"/"+sideName(side), func(t *testing.T) {
 					t.Parallel()
-					c, peer := newTCP(t, v, side)
+					c, peer := newTCP(t, v, side, websocket.Config{})
 					if _, err := peer.Write(append(tt.wire(v, side), garbage...)); err != nil {
 						t.Fatal(err)
 					}
 					go tt.end(c)
 					f := readFrame(t, peer, v)
-					if f.Opcode != Close || len(f.Payload) < 2 || StatusCode(f.Payload[0])<<8|StatusCode(f.Payload[1]) != tt.want {
+					if f.Opcode != websocket.Close || len(f.Payload) < 2 || websocket.StatusCode(f.Payload[0])<<8|websocket.StatusCode(f.Payload[1]) != tt.want {
 						t.Errorf("peer got %v %q, want Close with %d", f.Opcode, f.Payload, tt.want)
 					}
-					if side == ServerSide {
+					if side == websocket.ServerSide {
 						if n, err := peer.Read(make([]byte, 1)); err != io.EOF {
 							t.Errorf("peer then reads %d bytes, %v; want the end, and no reset", n, err)
 						}
@@ -132,39 +134,39 @@ func TestCloseFrameSurvivesUnreadData(t *testing.T) {
 // "The server MUST close first", RFC 6455 section 7.1.1.
 func TestCloseServerFirst(t *testing.T) {
 	for _, v := range hybiVersions {
-		closing := func(side Side) []byte {
-			b, err := AppendClose(nil, v, ClientSide-side, 1000, "")
+		closing := func(side websocket.Side) []byte {
+			b, err := websocket.AppendClose(nil, v, websocket.ClientSide-side, 1000, "")
 			if err != nil {
 				t.Fatal(err)
 			}
 			return b
 		}
 		t.Run(v.String()+"/server", func(t *testing.T) {
-			c, peer := newTCP(t, v, ServerSide)
+			c, peer := newTCP(t, v, websocket.ServerSide, websocket.Config{})
 			go c.ReadMessage()
-			peer.Write(closing(ServerSide))
+			peer.Write(closing(websocket.ServerSide))
 			readFrame(t, peer, v)
 			if _, err := peer.Read(make([]byte, 1)); err != io.EOF {
 				t.Errorf("after both Close frames the client reads %v, want the server's end", err)
 			}
 			select {
-			case <-c.life.over():
+			case <-websocket.Over(c):
 				t.Error("server did not wait for the client's end")
 			default:
 			}
 			peer.Close()
-			<-c.life.over()
+			<-websocket.Over(c)
 		})
 		for name, serverEnds := range map[string]bool{"server ends": true, "server does not end": false} {
 			t.Run(v.String()+"/client/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					c, peer := newPipe(t, v, ClientSide, Config{})
+					c, peer := newPipe(t, v, websocket.ClientSide, websocket.Config{})
 					go c.ReadMessage()
-					peer.Write(closing(ClientSide))
+					peer.Write(closing(websocket.ClientSide))
 					readFrame(t, peer, v)
 					synctest.Wait()
 					select {
-					case <-c.life.over():
+					case <-websocket.Over(c):
 						t.Error("client did not wait for the server's end")
 					default:
 					}
@@ -172,8 +174,8 @@ func TestCloseServerFirst(t *testing.T) {
 					if serverEnds {
 						peer.Close()
 					}
-					<-c.life.over()
-					if took := time.Since(start); serverEnds != (took == 0) || took > closeLinger {
+					<-websocket.Over(c)
+					if took := time.Since(start); serverEnds != (took == 0) || took > websocket.CloseLinger {
 						t.Errorf("client ended after %v", took)
 					}
 				})
@@ -198,7 +200,7 @@ func TestCloseWhilePeerDoesNotRead(t *testing.T) {
 				if err := server.Close(); err != nil {
 					t.Errorf("Close: %v", err)
 				}
-				if took := time.Since(start); took > closeTimeout-time.Second { // as long as TLS would wait, or longer
+				if took := time.Since(start); took > websocket.CloseTimeout-time.Second { // as long as TLS would wait, or longer
 					t.Errorf("Close took %v", took)
 				}
 				if err := <-reading; !errors.Is(err, net.ErrClosed) {
@@ -223,11 +225,11 @@ func TestCloseOfIdleConnWhilePeerDoesNotRead(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
 			t.Parallel()
-			server, _ := newPair(t, RFC6455, transport, pairOptions{})
+			server, _ := newPair(t, websocket.RFC6455, transport, pairOptions{})
 			fillBuffers(t, server)
 			start := time.Now()
 			server.Close()
-			if took := time.Since(start); took > closeTimeout-time.Second { // as long as TLS would wait, or longer
+			if took := time.Since(start); took > websocket.CloseTimeout-time.Second { // as long as TLS would wait, or longer
 				t.Errorf("Close took %v", took)
 			}
 		})
@@ -239,8 +241,8 @@ func TestCloseAndNextReader(t *testing.T) {
 	for _, v := range allVersions {
 		t.Run(v.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := newPipe(t, v, ServerSide, Config{})
-				wire := peerFrames(t, v, ServerSide, message{Text, payloadOf(Text, 1000)})
+				c, peer := newPipe(t, v, websocket.ServerSide, websocket.Config{})
+				wire := peerFrames(t, v, websocket.ServerSide, message{websocket.Text, payloadOf(websocket.Text, 1000)})
 				go peer.Write(wire[:500])
 				_, r, err := c.NextReader()
 				if err != nil {
@@ -267,48 +269,48 @@ func TestCloseAndNextReader(t *testing.T) {
 // The Close frame is the last that is sent, also behind a Pong that had to
 // wait.
 func TestCloseFrameIsLast(t *testing.T) {
-	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
-		g.in = peerFrames(t, RFC6455, ServerSide, message{Ping, []byte("ping")})
-		g.in, _ = AppendClose(g.in, RFC6455, ClientSide, 4000, "")
+	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
+		g.in = peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Ping, []byte("ping")})
+		g.in, _ = websocket.AppendClose(g.in, websocket.RFC6455, websocket.ClientSide, 4000, "")
 		first := later(writeText(c, "first"))
 		got := <-g.writes
-		if err := c.BufferMessage(Text, []byte("buffered")); err != nil {
+		if err := c.BufferMessage(websocket.Text, []byte("buffered")); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := sharedPings(&c.rcv.pings).send(&c.send, false); err != nil {
+		if _, err := c.Ping(cancelled(t)); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
 		if _, _, err := c.ReadMessage(); !isClose(err, 4000) {
 			t.Fatalf("ReadMessage: %v", err)
 		}
 		g.results <- gateResult{n: -1}
-		wantTexts(t, "first write", RFC6455, got, "first")
+		wantTexts(t, "first write", websocket.RFC6455, got, "first")
 		g.expect(t, "second write", "buffered", "ping", "\x00\x00\x00\x00\x00\x00\x00\x01", "\x0f\xa0")
 		if err := <-first; err != nil {
 			t.Error(err)
 		}
-		<-c.life.over()
+		<-websocket.Over(c)
 	})
 }
 
-func isClose(err error, code StatusCode) bool {
-	var ce *CloseError
+func isClose(err error, code websocket.StatusCode) bool {
+	var ce *websocket.CloseError
 	return errors.As(err, &ce) && ce.Code == code
 }
 
 // Once the peer's Close is answered, a pong or a ping is no longer sent.
 func TestCloseEndsControlFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := newPipe(t, RFC6455, ServerSide, Config{})
+		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 		result := later(func() error { return c.Shutdown(t.Context(), 4001, "") })
-		if f := readFrame(t, peer, RFC6455); f.Opcode != Close {
+		if f := readFrame(t, peer, websocket.RFC6455); f.Opcode != websocket.Close {
 			t.Errorf("peer got %v, want Close", f.Opcode)
 		}
 		if _, err := c.Ping(t.Context()); !errors.Is(err, net.ErrClosed) {
 			t.Errorf("Ping: %v, want net.ErrClosed", err)
 		}
-		wire := peerFrames(t, RFC6455, ServerSide, message{Ping, []byte("late")})
-		wire, _ = AppendClose(wire, RFC6455, ClientSide, 4001, "")
+		wire := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Ping, []byte("late")})
+		wire, _ = websocket.AppendClose(wire, websocket.RFC6455, websocket.ClientSide, 4001, "")
 		go peer.Write(wire)
 		rest, err := io.ReadAll(peer)
 		if len(rest) > 0 || err != nil {
@@ -325,31 +327,31 @@ func TestCloseTrace(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		wire []byte
-		end  func(c *Conn)
+		end  func(c *websocket.Conn)
 		is   func(error) bool
 	}{
-		{"Close", nil, func(c *Conn) { c.Close() }, func(err error) bool { return errors.Is(err, net.ErrClosed) }},
-		{"Close twice", nil, func(c *Conn) { c.Close(); c.Close() }, func(err error) bool { return errors.Is(err, net.ErrClosed) }},
-		{"peer", []byte{0x88, 0x80, 0, 0, 0, 0}, func(c *Conn) { c.ReadMessage(); c.Close() }, func(err error) bool { return isClose(err, 1005) }},
-		{"peer's fault", []byte{0xff, 0xff}, func(c *Conn) { c.ReadMessage() }, func(err error) bool {
-			var pe *ProtocolError
+		{"Close", nil, func(c *websocket.Conn) { c.Close() }, func(err error) bool { return errors.Is(err, net.ErrClosed) }},
+		{"Close twice", nil, func(c *websocket.Conn) { c.Close(); c.Close() }, func(err error) bool { return errors.Is(err, net.ErrClosed) }},
+		{"peer", []byte{0x88, 0x80, 0, 0, 0, 0}, func(c *websocket.Conn) { c.ReadMessage(); c.Close() }, func(err error) bool { return isClose(err, 1005) }},
+		{"peer's fault", []byte{0xff, 0xff}, func(c *websocket.Conn) { c.ReadMessage() }, func(err error) bool {
+			var pe *websocket.ProtocolError
 			return errors.As(err, &pe)
 		}},
-		{"network", nil, func(c *Conn) { c.ReadMessage() }, func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},
+		{"network", nil, func(c *websocket.Conn) { c.ReadMessage() }, func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			told := make(chan error, 10)
-			cfg := &Config{Trace: &Trace{Closed: func(_ *Conn, err error) { told <- err }}}
-			c := newConn(&script{in: bytes.Clone(tt.wire)}, RFC6455, ServerSide, cfg, nil)
+			cfg := &websocket.Config{Trace: &websocket.Trace{Closed: func(_ *websocket.Conn, err error) { told <- err }}}
+			c := newConn(&script{in: bytes.Clone(tt.wire)}, websocket.RFC6455, websocket.ServerSide, cfg)
 			ended := make(chan bool, 10)
-			c.life.onEnd(func() { ended <- true })
+			websocket.OnEnd(c, func() { ended <- true })
 			tt.end(c)
 			if err := <-told; !tt.is(err) {
 				t.Errorf("told %v", err)
 			}
 			<-ended
 			late := false
-			c.life.onEnd(func() { late = true })
+			websocket.OnEnd(c, func() { late = true })
 			if !late || len(told) > 0 || len(ended) > 0 {
 				t.Errorf("onEnd after the end was called: %v; told %d times too often", late, len(told)+len(ended))
 			}

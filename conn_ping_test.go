@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bufio"
@@ -11,22 +11,23 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // A keepalive Ping leaves though the program's write deadline has passed.
 func TestKeepaliveAfterPassedWriteDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := newPipe(t, RFC6455, ServerSide, Config{PingInterval: time.Minute})
-		c.start(nil)
+		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{PingInterval: time.Minute})
 		c.SetWriteDeadline(time.Now().Add(time.Second))
 		ended := c.Discard(t.Context())
 		in := bufio.NewReader(peer)
 		for range 3 {
-			f := make([]byte, 2+pingPayload)
+			f := make([]byte, 2+websocket.PingPayload)
 			if _, err := io.ReadFull(in, f); err != nil {
 				t.Fatalf("waiting for a Ping: %v", err)
 			}
-			pong, _ := AppendMessage(nil, RFC6455, ClientSide, Pong, f[2:])
+			pong, _ := websocket.AppendMessage(nil, websocket.RFC6455, websocket.ClientSide, websocket.Pong, f[2:])
 			if _, err := peer.Write(pong); err != nil {
 				t.Fatal(err)
 			}
@@ -49,17 +50,14 @@ type pingPeer struct {
 }
 
 // pingServer returns a connection and its peer, in a bubble.
-func pingServer(t *testing.T, v Version, cfg *Config, answer func(p []byte) []byte) (*Conn, *pingPeer) {
-	sn, cn := net.Pipe()
-	c := newConn(sn, v, ServerSide, cfg, nil)
-	peer := &pingPeer{Conn: cn, t: t, answer: answer}
+func pingServer(t *testing.T, v websocket.Version, cfg *websocket.Config, answer func(p []byte) []byte) (*websocket.Conn, *pingPeer) {
+	c, nc := newPipe(t, v, websocket.ServerSide, *cfg)
+	peer := &pingPeer{Conn: nc, t: t, answer: answer}
 	go peer.run(v, time.Now())
-	c.start(cfg.Trace)
-	t.Cleanup(func() { c.Close(); cn.Close() })
 	return c, peer
 }
 
-func (peer *pingPeer) run(v Version, start time.Time) {
+func (peer *pingPeer) run(v websocket.Version, start time.Time) {
 	var buf []byte
 	in := make([]byte, 1000)
 	for {
@@ -69,19 +67,19 @@ func (peer *pingPeer) run(v Version, start time.Time) {
 		}
 		buf = append(buf, in[:n]...)
 		for {
-			f, n, err := ParseFrame(buf, v)
+			f, n, err := websocket.ParseFrame(buf, v)
 			if err != nil {
 				break
 			}
 			buf = buf[n:]
-			if f.Opcode == Ping {
+			if f.Opcode == websocket.Ping {
 				peer.ping(v, f.Payload, start)
 			}
 		}
 	}
 }
 
-func (peer *pingPeer) ping(v Version, p []byte, start time.Time) {
+func (peer *pingPeer) ping(v websocket.Version, p []byte, start time.Time) {
 	peer.mu.Lock()
 	defer peer.mu.Unlock()
 	peer.pings = append(peer.pings, time.Since(start))
@@ -89,7 +87,7 @@ func (peer *pingPeer) ping(v Version, p []byte, start time.Time) {
 		return
 	}
 	if pong := peer.answer(p); pong != nil {
-		peer.Write(peerFrames(peer.t, v, ServerSide, message{Pong, pong}))
+		peer.Write(peerFrames(peer.t, v, websocket.ServerSide, message{websocket.Pong, pong}))
 	}
 }
 
@@ -99,8 +97,8 @@ func (peer *pingPeer) got() []time.Duration {
 	return peer.pings
 }
 
-func (peer *pingPeer) say(v Version) {
-	peer.Write(peerFrames(peer.t, v, ServerSide, message{Text, nil}))
+func (peer *pingPeer) say(v websocket.Version) {
+	peer.Write(peerFrames(peer.t, v, websocket.ServerSide, message{websocket.Text, nil}))
 }
 
 func pingEcho(p []byte) []byte { return p }
@@ -109,7 +107,7 @@ func TestPing(t *testing.T) {
 	for _, v := range hybiVersions {
 		t.Run(v.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, _ := pingServer(t, v, &Config{}, func(p []byte) []byte {
+				c, _ := pingServer(t, v, &websocket.Config{}, func(p []byte) []byte {
 					time.Sleep(70 * time.Millisecond) // of the bubble's time
 					return p
 				})
@@ -127,7 +125,7 @@ func TestPing(t *testing.T) {
 func TestPingAnsweredByLaterPong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var last []byte
-		c, peer := pingServer(t, RFC6455, &Config{}, func(p []byte) []byte { last = p; return nil })
+		c, peer := pingServer(t, websocket.RFC6455, &websocket.Config{}, func(p []byte) []byte { last = p; return nil })
 		c.Discard(t.Context())
 		results := make(chan error, 3)
 		ping := func() { _, err := c.Ping(t.Context()); results <- err }
@@ -138,12 +136,12 @@ func TestPingAnsweredByLaterPong(t *testing.T) {
 		answer := last
 		go ping()
 		synctest.Wait()
-		peer.Write(peerFrames(t, RFC6455, ServerSide, message{Pong, answer}))
+		peer.Write(peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Pong, answer}))
 		synctest.Wait()
 		if n := len(results); n != 2 {
 			t.Errorf("the Pong to the second of three Pings answered %d, want 2", n)
 		}
-		peer.Write(peerFrames(t, RFC6455, ServerSide, message{Pong, last}))
+		peer.Write(peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Pong, last}))
 		synctest.Wait()
 		if n := len(results); n != 3 {
 			t.Errorf("the Pong to the third Ping made it %d that are answered, want 3", n)
@@ -153,7 +151,7 @@ func TestPingAnsweredByLaterPong(t *testing.T) {
 
 func TestPingContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := pingServer(t, RFC6455, &Config{}, func(p []byte) []byte {
+		c, peer := pingServer(t, websocket.RFC6455, &websocket.Config{}, func(p []byte) []byte {
 			return []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff} // to no Ping of ours
 		})
 		c.Discard(t.Context())
@@ -163,7 +161,7 @@ func TestPingContext(t *testing.T) {
 		if _, err := c.Ping(ctx); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Second {
 			t.Errorf("Ping: %v after %v, want the end of its context after 1s", err, time.Since(start))
 		}
-		if len(c.rcv.pings.Load().waiting) > 0 {
+		if websocket.PendingPings(c) > 0 {
 			t.Error("a Ping that nobody waits for is remembered")
 		}
 		peer.mu.Lock()
@@ -177,19 +175,19 @@ func TestPingContext(t *testing.T) {
 
 func TestPingAndTheEnd(t *testing.T) {
 	for name, tt := range map[string]struct {
-		end func(c *Conn, peer *pingPeer)
+		end func(c *websocket.Conn, peer *pingPeer)
 		is  func(error) bool
 	}{
-		"Close":           {func(c *Conn, _ *pingPeer) { c.Close() }, func(err error) bool { return errors.Is(err, net.ErrClosed) }},
-		"end of the peer": {func(_ *Conn, peer *pingPeer) { peer.Close() }, func(err error) bool { return err != nil }},
-		"Close of the peer": {func(_ *Conn, peer *pingPeer) {
-			b, _ := AppendClose(nil, RFC6455, ClientSide, 4000, "")
+		"Close":           {func(c *websocket.Conn, _ *pingPeer) { c.Close() }, func(err error) bool { return errors.Is(err, net.ErrClosed) }},
+		"end of the peer": {func(_ *websocket.Conn, peer *pingPeer) { peer.Close() }, func(err error) bool { return err != nil }},
+		"Close of the peer": {func(_ *websocket.Conn, peer *pingPeer) {
+			b, _ := websocket.AppendClose(nil, websocket.RFC6455, websocket.ClientSide, 4000, "")
 			peer.Write(b)
-		}, func(err error) bool { var ce *CloseError; return errors.As(err, &ce) && ce.Code == 4000 }},
+		}, func(err error) bool { var ce *websocket.CloseError; return errors.As(err, &ce) && ce.Code == 4000 }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := pingServer(t, RFC6455, &Config{}, nil)
+				c, peer := pingServer(t, websocket.RFC6455, &websocket.Config{}, nil)
 				c.Discard(t.Context())
 				result := make(chan error, 1)
 				go func() { _, err := c.Ping(t.Context()); result <- err }()
@@ -198,7 +196,7 @@ func TestPingAndTheEnd(t *testing.T) {
 				if err := <-result; !tt.is(err) {
 					t.Errorf("waiting Ping: %v", err)
 				}
-				<-c.life.over()
+				<-websocket.Over(c)
 				if _, err := c.Ping(t.Context()); !errors.Is(err, net.ErrClosed) {
 					t.Errorf("Ping after it: %v, want net.ErrClosed", err)
 				}
@@ -211,13 +209,13 @@ func TestPingAndTheEnd(t *testing.T) {
 func TestKeepaliveOfSilentPeer(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
-		cfg      Config
-		read     func(c *Conn) error
+		cfg      websocket.Config
+		read     func(c *websocket.Conn) error
 		ping, at time.Duration
 	}{
-		{"waiting", Config{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}, keepRead, 30 * time.Second, 40 * time.Second},
-		{"timeout as long as the interval", Config{PingInterval: 30 * time.Second}, keepRead, 30 * time.Second, 60 * time.Second},
-		{"polling with short deadlines", Config{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}, func(c *Conn) error {
+		{"waiting", websocket.Config{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}, keepRead, 30 * time.Second, 40 * time.Second},
+		{"timeout as long as the interval", websocket.Config{PingInterval: 30 * time.Second}, keepRead, 30 * time.Second, 60 * time.Second},
+		{"polling with short deadlines", websocket.Config{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}, func(c *websocket.Conn) error {
 			for {
 				c.SetReadDeadline(time.Now().Add(time.Second))
 				if err := keepRead(c); !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -225,11 +223,11 @@ func TestKeepaliveOfSilentPeer(t *testing.T) {
 				}
 			}
 		}, 30 * time.Second, 40 * time.Second},
-		{"not reading until the Ping was sent", Config{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}, func(c *Conn) error {
+		{"not reading until the Ping was sent", websocket.Config{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}, func(c *websocket.Conn) error {
 			time.Sleep(24*time.Hour + time.Second)
 			return keepRead(c)
 		}, 30 * time.Second, 24*time.Hour + 11*time.Second},
-		{"reading now and then", Config{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}, func(c *Conn) error {
+		{"reading now and then", websocket.Config{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}, func(c *websocket.Conn) error {
 			for {
 				c.SetReadDeadline(time.Now().Add(time.Second))
 				if err := keepRead(c); !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -243,21 +241,21 @@ func TestKeepaliveOfSilentPeer(t *testing.T) {
 			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					told := make(chan error, 1)
-					tt.cfg.Trace = &Trace{Closed: func(_ *Conn, err error) { told <- err }}
+					tt.cfg.Trace = &websocket.Trace{Closed: func(_ *websocket.Conn, err error) { told <- err }}
 					c, peer := pingServer(t, v, &tt.cfg, nil)
 					start := time.Now()
 					err := tt.read(c)
 					took := time.Since(start)
 					// A read may notice only at its next beginning.
 					closed := <-told
-					if err != ErrPingTimeout || closed != ErrPingTimeout || took < tt.at-time.Second || took > tt.at+time.Second {
-						t.Errorf("read: %v after %v, and Closed was told %v; want %v after %v", err, took, closed, ErrPingTimeout, tt.at)
+					if err != websocket.ErrPingTimeout || closed != websocket.ErrPingTimeout || took < tt.at-time.Second || took > tt.at+time.Second {
+						t.Errorf("read: %v after %v, and Closed was told %v; want %v after %v", err, took, closed, websocket.ErrPingTimeout, tt.at)
 					}
 					if got := peer.got(); len(got) != 1 || got[0] != tt.ping {
 						t.Errorf("Pings came at %v, want one at %v", got, tt.ping)
 					}
-					if err := c.WriteMessage(Text, nil); !errors.Is(err, ErrPingTimeout) {
-						t.Errorf("WriteMessage: %v, want %v", err, ErrPingTimeout)
+					if err := c.WriteMessage(websocket.Text, nil); !errors.Is(err, websocket.ErrPingTimeout) {
+						t.Errorf("WriteMessage: %v, want %v", err, websocket.ErrPingTimeout)
 					}
 				})
 			})
@@ -265,7 +263,7 @@ func TestKeepaliveOfSilentPeer(t *testing.T) {
 	}
 }
 
-func keepRead(c *Conn) error {
+func keepRead(c *websocket.Conn) error {
 	_, _, err := c.ReadMessage()
 	return err
 }
@@ -274,12 +272,12 @@ func keepRead(c *Conn) error {
 // it has answered meanwhile is found.
 func TestKeepaliveWhileNobodyReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := pingServer(t, RFC6455, &Config{PingInterval: time.Second}, nil)
+		c, peer := pingServer(t, websocket.RFC6455, &websocket.Config{PingInterval: time.Second}, nil)
 		time.Sleep(time.Hour)
 		if got := peer.got(); len(got) != 1 {
 			t.Errorf("%d Pings in an hour in which nobody read an answer, want one", len(got))
 		}
-		go peer.Write(peerFrames(t, RFC6455, ServerSide, message{Pong, nil}, message{Text, []byte("alive")}))
+		go peer.Write(peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Pong, nil}, message{websocket.Text, []byte("alive")}))
 		if _, p, err := c.ReadMessage(); err != nil || string(p) != "alive" {
 			t.Errorf("ReadMessage: %q, %v; want what came meanwhile", p, err)
 		}
@@ -288,10 +286,10 @@ func TestKeepaliveWhileNobodyReads(t *testing.T) {
 
 // Whatever a peer says shows that it is there.
 func TestKeepaliveOfLivePeer(t *testing.T) {
-	cfg := Config{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}
+	cfg := websocket.Config{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}
 	t.Run("answers", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			c, peer := pingServer(t, RFC6455, &cfg, func(p []byte) []byte {
+			c, peer := pingServer(t, websocket.RFC6455, &cfg, func(p []byte) []byte {
 				time.Sleep(9 * time.Second)
 				return p
 			})
@@ -307,11 +305,11 @@ func TestKeepaliveOfLivePeer(t *testing.T) {
 	})
 	t.Run("speaks", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			c, peer := pingServer(t, RFC6455, &cfg, nil)
+			c, peer := pingServer(t, websocket.RFC6455, &cfg, nil)
 			ctx := c.Discard(t.Context())
 			for range 20 {
 				time.Sleep(29 * time.Second)
-				peer.say(RFC6455)
+				peer.say(websocket.RFC6455)
 			}
 			if ctx.Err() != nil || len(peer.got()) > 0 {
 				t.Errorf("reading ended with %v after Pings at %v, want neither", context.Cause(ctx), peer.got())
@@ -320,11 +318,11 @@ func TestKeepaliveOfLivePeer(t *testing.T) {
 	})
 	t.Run("speaks after the Ping", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			c, peer := pingServer(t, RFC6455, &cfg, nil)
+			c, peer := pingServer(t, websocket.RFC6455, &cfg, nil)
 			ctx := c.Discard(t.Context())
 			for range 20 {
 				time.Sleep(39 * time.Second)
-				peer.say(RFC6455)
+				peer.say(websocket.RFC6455)
 			}
 			if ctx.Err() != nil || len(peer.got()) != 20 {
 				t.Errorf("reading ended with %v after %d Pings, want 20 and no end", context.Cause(ctx), len(peer.got()))
@@ -337,12 +335,12 @@ func TestKeepaliveOfLivePeer(t *testing.T) {
 // closing handshake, which has a bound of its own.
 func TestKeepaliveHasNoEffect(t *testing.T) {
 	for name, tt := range map[string]struct {
-		v   Version
-		cfg Config
+		v   websocket.Version
+		cfg websocket.Config
 	}{
-		"hixie-75": {Hixie75, Config{PingInterval: time.Second, PingTimeout: time.Second}},
-		"hybi-00":  {Hybi00, Config{PingInterval: time.Second, PingTimeout: time.Second}},
-		"off":      {RFC6455, Config{PingTimeout: time.Second}},
+		"hixie-75": {websocket.Hixie75, websocket.Config{PingInterval: time.Second, PingTimeout: time.Second}},
+		"hybi-00":  {websocket.Hybi00, websocket.Config{PingInterval: time.Second, PingTimeout: time.Second}},
+		"off":      {websocket.RFC6455, websocket.Config{PingTimeout: time.Second}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -357,11 +355,11 @@ func TestKeepaliveHasNoEffect(t *testing.T) {
 	}
 	t.Run("closing", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			c, _ := pingServer(t, RFC6455, &Config{PingInterval: time.Second}, nil)
+			c, _ := pingServer(t, websocket.RFC6455, &websocket.Config{PingInterval: time.Second}, nil)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 			defer cancel()
 			start := time.Now()
-			if err := c.Shutdown(ctx, StatusGoingAway, ""); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Hour {
+			if err := c.Shutdown(ctx, websocket.StatusGoingAway, ""); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Hour {
 				t.Errorf("Shutdown: %v after %v, want the end of its context", err, time.Since(start))
 			}
 		})
@@ -372,15 +370,13 @@ func TestKeepaliveHasNoEffect(t *testing.T) {
 func TestKeepaliveAndClose(t *testing.T) {
 	for range stressRounds(20) {
 		synctest.Test(t, func(t *testing.T) {
-			c, _ := pingServer(t, RFC6455, &Config{PingInterval: time.Second}, pingEcho)
+			c, _ := pingServer(t, websocket.RFC6455, &websocket.Config{PingInterval: time.Second}, pingEcho)
 			ctx := c.Discard(t.Context())
 			time.Sleep(5 * time.Second) // when a tick is due
 			c.Close()
 			<-ctx.Done()
 			time.Sleep(time.Hour)
-			c.rcv.keep.mu.Lock()
-			defer c.rcv.keep.mu.Unlock()
-			if c.rcv.keep.timer.Stop() {
+			if websocket.StopKeepalive(c) {
 				t.Error("the timer is still running")
 			}
 		})

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -12,25 +12,27 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // "Deadline after every byte offset of a multi-frame message, then resume:
 // nothing lost, in every version."
 func TestDeadlineAtEveryByte(t *testing.T) {
 	for _, v := range allVersions {
-		for _, side := range []Side{ServerSide, ClientSide} {
+		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
 			wire, want := readSession(t, v, side)
 			for name, way := range readWays {
 				t.Run(fmt.Sprintf("%v/%v/%s", v, sideName(side), name), func(t *testing.T) {
 					on := new(atomic.Bool)
 					on.Store(true)
 					script := &script{in: wire}
-					c := newConn(&stutter{Conn: script, on: on}, v, side, &Config{}, nil)
+					c := newConn(&stutter{Conn: script, on: on}, v, side, &websocket.Config{})
 					expired := readAll(t, way(c), want)
 					if expired < stutterBytes {
 						t.Errorf("gave up %d times, want at least once for each of %d bytes", expired, stutterBytes)
 					}
-					<-c.life.over()
+					<-websocket.Over(c)
 					readLookAtAnswers(t, v, side, script.out.Bytes())
 				})
 			}
@@ -40,24 +42,24 @@ func TestDeadlineAtEveryByte(t *testing.T) {
 
 // readLookAtAnswers looks that a Close, and Pongs before it, are all that was
 // sent.
-func readLookAtAnswers(t *testing.T, v Version, side Side, out []byte) {
+func readLookAtAnswers(t *testing.T, v websocket.Version, side websocket.Side, out []byte) {
 	t.Helper()
-	if v == Hixie75 {
+	if v == websocket.Hixie75 {
 		if len(out) > 0 {
 			t.Errorf("sent % x, want nothing", out)
 		}
 		return
 	}
-	p, err := NewParser(v, ClientSide-side, Config{})
+	p, err := websocket.NewParser(v, websocket.ClientSide-side, websocket.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Append(out)
 	m, err := p.Next()
-	for err == nil && m.Type == Pong {
+	for err == nil && m.Type == websocket.Pong {
 		m, err = p.Next()
 	}
-	if _, after := p.Next(); err != nil || m.Type != Close || after != io.EOF {
+	if _, after := p.Next(); err != nil || m.Type != websocket.Close || after != io.EOF {
 		t.Errorf("sent %v (%v), then %v; want Pongs, and then Close as the last", m.Type, err, after)
 	}
 }
@@ -70,14 +72,14 @@ func TestDeadlineAtEveryByteOverTLS(t *testing.T) {
 				wrapServer: func(nc net.Conn) net.Conn { return &stutter{Conn: nc, on: on} },
 			})
 			on.Store(true)
-			if _, ok := server.send.nc.(*tls.Conn); !ok {
-				t.Fatalf("server's connection is %T, want TLS", server.send.nc)
+			if _, ok := server.NetConn().(*tls.Conn); !ok {
+				t.Fatalf("server's connection is %T, want TLS", server.NetConn())
 			}
-			want := []message{{Text, payloadOf(Text, 10)}, {Text, payloadOf(Text, 3000)}}
+			want := []message{{websocket.Text, payloadOf(websocket.Text, 10)}, {websocket.Text, payloadOf(websocket.Text, 3000)}}
 			done := make(chan error, 1)
 			go func() {
-				err := errors.Join(client.WriteMessage(Text, want[0].p), streamInThree(client, Text, want[1].p, false))
-				done <- errors.Join(err, client.Shutdown(context.Background(), StatusNormalClosure, ""))
+				err := errors.Join(client.WriteMessage(websocket.Text, want[0].p), streamInThree(client, websocket.Text, want[1].p, false))
+				done <- errors.Join(err, client.Shutdown(context.Background(), websocket.StatusNormalClosure, ""))
 			}()
 			readAll(t, server.ReadMessage, want)
 			if err := <-done; err != nil {
@@ -94,10 +96,10 @@ func TestDeadlineAtEveryByteOverTCP(t *testing.T) {
 			t.Run(v.String()+"/"+transport, func(t *testing.T) {
 				t.Parallel()
 				server, client := newPair(t, v, transport, pairOptions{})
-				want := payloadOf(Text, 20)
-				wire := peerFrames(t, v, ServerSide, message{Text, want})
+				want := payloadOf(websocket.Text, 20)
+				wire := peerFrames(t, v, websocket.ServerSide, message{websocket.Text, want})
 				for i := range wire {
-					if _, err := client.send.nc.Write(wire[i : i+1]); err != nil {
+					if _, err := client.NetConn().Write(wire[i : i+1]); err != nil {
 						t.Fatal(err)
 					}
 					if i == len(wire)-1 {
@@ -121,8 +123,8 @@ func TestDeadlineAtEveryByteOverTCP(t *testing.T) {
 // beginning of the next one.
 func TestDeadlineWhileSkipping(t *testing.T) {
 	for _, v := range allVersions {
-		for name, begin := range map[string]func(c *Conn) error{
-			"NextReader": func(c *Conn) error {
+		for name, begin := range map[string]func(c *websocket.Conn) error{
+			"NextReader": func(c *websocket.Conn) error {
 				_, r, err := c.NextReader()
 				for errors.Is(err, os.ErrDeadlineExceeded) {
 					_, r, err = c.NextReader()
@@ -133,21 +135,21 @@ func TestDeadlineWhileSkipping(t *testing.T) {
 				}
 				return err
 			},
-			"Discard": func(c *Conn) error {
+			"Discard": func(c *websocket.Conn) error {
 				for range 10 {
-					if err := c.rcv.discard(); !errors.Is(err, os.ErrDeadlineExceeded) {
+					if err := websocket.DiscardMessage(c); !errors.Is(err, os.ErrDeadlineExceeded) {
 						return fmt.Errorf("discardMessage: %w, want the deadline", err)
 					}
 				}
 				return nil
 			},
-			"ReadMessage and Discard": func(c *Conn) error {
+			"ReadMessage and Discard": func(c *websocket.Conn) error {
 				for range 10 {
 					if _, _, err := c.ReadMessage(); !errors.Is(err, os.ErrDeadlineExceeded) {
 						return fmt.Errorf("ReadMessage: %w, want the deadline", err)
 					}
 				}
-				if err := c.rcv.discard(); !errors.Is(err, os.ErrDeadlineExceeded) {
+				if err := websocket.DiscardMessage(c); !errors.Is(err, os.ErrDeadlineExceeded) {
 					return fmt.Errorf("discardMessage: %w, want the deadline", err)
 				}
 				return nil
@@ -156,9 +158,9 @@ func TestDeadlineWhileSkipping(t *testing.T) {
 			t.Run(v.String()+"/"+name, func(t *testing.T) {
 				on := new(atomic.Bool)
 				on.Store(true)
-				want := message{Text, []byte("second")}
-				wire := peerFrames(t, v, ServerSide, message{Text, []byte("first, which is skipped")}, want)
-				c := newConn(&stutter{Conn: &script{in: wire}, on: on}, v, ServerSide, &Config{}, nil)
+				want := message{websocket.Text, []byte("second")}
+				wire := peerFrames(t, v, websocket.ServerSide, message{websocket.Text, []byte("first, which is skipped")}, want)
+				c := newConn(&stutter{Conn: &script{in: wire}, on: on}, v, websocket.ServerSide, &websocket.Config{})
 				if err := begin(c); err != nil {
 					t.Fatal(err)
 				}

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"context"
@@ -9,10 +9,12 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 func TestDiscard(t *testing.T) {
-	for _, v := range []Version{RFC6455, Hybi10, Hybi07} {
+	for _, v := range []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07} {
 		t.Run(v.String(), func(t *testing.T) {
 			server, client := newPair(t, v, overTCP, pairOptions{})
 			ctx := server.Discard(t.Context())
@@ -21,7 +23,7 @@ func TestDiscard(t *testing.T) {
 				}
 			}()
 			for range 3 {
-				if err := client.WriteMessage(Text, payloadOf(Text, 20000)); err != nil {
+				if err := client.WriteMessage(websocket.Text, payloadOf(websocket.Text, 20000)); err != nil {
 					t.Fatal(err)
 				}
 				if _, err := client.Ping(t.Context()); err != nil {
@@ -32,7 +34,7 @@ func TestDiscard(t *testing.T) {
 				t.Error(err)
 			}
 			<-ctx.Done()
-			var ce *CloseError
+			var ce *websocket.CloseError
 			if err := context.Cause(ctx); !errors.As(err, &ce) || ce.Code != 4001 {
 				t.Errorf("cause is %v, want the peer's Close with 4001", err)
 			}
@@ -44,11 +46,8 @@ func TestDiscardEndsWithItsContext(t *testing.T) {
 	for _, v := range allVersions {
 		t.Run(v.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				sn, cn := net.Pipe()
-				defer cn.Close()
-				c := newConn(sn, v, ServerSide, &Config{}, nil)
-				defer c.Close()
-				wire := peerFrames(t, v, ServerSide, message{Text, []byte("discarded")}, message{Text, []byte("read")})
+				c, cn := newPipe(t, v, websocket.ServerSide, websocket.Config{})
+				wire := peerFrames(t, v, websocket.ServerSide, message{websocket.Text, []byte("discarded")}, message{websocket.Text, []byte("read")})
 				ctx, cancel := context.WithCancel(t.Context())
 				discarding := c.Discard(ctx)
 				cn.Write(wire[:8]) // within the first
@@ -80,9 +79,9 @@ func TestDiscardHoldsNothingWhileItWaits(t *testing.T) {
 	}
 	before := heap()
 	for range conns {
-		c, peer := newPipe(t, RFC6455, ServerSide, Config{})
+		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 		c.Discard(t.Context())
-		ping, err := AppendMessage(nil, RFC6455, ClientSide, Ping, nil)
+		ping, err := websocket.AppendMessage(nil, websocket.RFC6455, websocket.ClientSide, websocket.Ping, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +90,7 @@ func TestDiscardHoldsNothingWhileItWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if each := (heap() - before) / conns; each > chunkSize/2 {
+	if each := (heap() - before) / conns; each > websocket.ChunkSize/2 {
 		t.Errorf("a connection on which Discard waits has %d bytes of heap", each)
 	}
 }
@@ -101,7 +100,7 @@ func TestDiscardHoldsNothingWhileItWaits(t *testing.T) {
 func TestDiscardIsOverWhenItIsOver(t *testing.T) {
 	for range stressRounds(50) {
 		synctest.Test(t, func(t *testing.T) {
-			c, peer := newPipe(t, RFC6455, ServerSide, Config{})
+			c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 			ctx, cancel := context.WithCancel(t.Context())
 			over := c.Discard(ctx)
 			synctest.Wait()
@@ -110,7 +109,7 @@ func TestDiscardIsOverWhenItIsOver(t *testing.T) {
 			if cause := context.Cause(over); !errors.Is(cause, context.Canceled) {
 				t.Errorf("cause %v, want that of the context", cause)
 			}
-			m, err := AppendMessage(nil, RFC6455, ClientSide, Text, []byte("kept"))
+			m, err := websocket.AppendMessage(nil, websocket.RFC6455, websocket.ClientSide, websocket.Text, []byte("kept"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,7 +141,7 @@ func TestDiscardIsNotOverTooSoon(t *testing.T) {
 		nc, peer := net.Pipe()
 		defer peer.Close()
 		slow := &discardSlow{nc, make(chan struct{})}
-		c := newConn(slow, RFC6455, ServerSide, &Config{}, nil)
+		c := newConn(slow, websocket.RFC6455, websocket.ServerSide, &websocket.Config{})
 		ctx, cancel := context.WithCancel(t.Context())
 		over := c.Discard(ctx)
 		synctest.Wait()

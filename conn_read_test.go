@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -10,14 +10,18 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // How a connection ends tells what reads return, and keep returning.
 func TestReadError(t *testing.T) {
-	hello := func(v Version) []byte { return peerFrames(t, v, ServerSide, message{Text, []byte("hello")}) }
-	closing := func(code StatusCode, reason string) func(Version) []byte {
-		return func(v Version) []byte {
-			b, err := AppendClose(hello(v), v, ClientSide, code, reason)
+	hello := func(v websocket.Version) []byte {
+		return peerFrames(t, v, websocket.ServerSide, message{websocket.Text, []byte("hello")})
+	}
+	closing := func(code websocket.StatusCode, reason string) func(websocket.Version) []byte {
+		return func(v websocket.Version) []byte {
+			b, err := websocket.AppendClose(hello(v), v, websocket.ClientSide, code, reason)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -26,34 +30,34 @@ func TestReadError(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name     string
-		versions []Version
-		wire     func(Version) []byte
-		is       error       // that the error wraps
-		closed   *CloseError // that the error is
-		code     StatusCode  // of the Close frame that is sent, 0 for none
+		versions []websocket.Version
+		wire     func(websocket.Version) []byte
+		is       error                 // that the error wraps
+		closed   *websocket.CloseError // that the error is
+		code     websocket.StatusCode  // of the Close frame that is sent, 0 for none
 	}{
-		{"end after a message", []Version{RFC6455, Hybi10, Hybi07}, hello, io.ErrUnexpectedEOF, nil, 0},
-		{"end after a message", []Version{Hybi00, Hixie75}, hello, nil, &CloseError{Code: 1005}, 0},
-		{"end within a message", allVersions, func(v Version) []byte { return append(hello(v), hello(v)[:3]...) }, io.ErrUnexpectedEOF, nil, 0},
-		{"end within the frame of a Close", []Version{Hybi00, Hixie75}, func(v Version) []byte { return append(hello(v), 0xff) }, io.ErrUnexpectedEOF, nil, 0},
-		{"end within a length", []Version{Hybi00, Hixie75}, func(v Version) []byte { return append(hello(v), 0x80, 0x81) }, io.ErrUnexpectedEOF, nil, 0},
-		{"Close with code and reason", []Version{RFC6455, Hybi10, Hybi07}, closing(4000, "why"), nil, &CloseError{4000, "why"}, 4000},
-		{"Close without code", []Version{RFC6455, Hybi10, Hybi07, Hybi00}, closing(1005, ""), nil, &CloseError{Code: 1005}, 1005},
-		{"invalid UTF-8", []Version{RFC6455, Hybi10, Hybi07}, func(v Version) []byte {
-			return append(hello(v), peerFrames(t, v, ServerSide, message{Text, []byte("a\xc0\x80")})...)
-		}, nil, nil, StatusInvalidPayloadData},
-		{"too big", []Version{RFC6455, Hybi10, Hybi07}, func(v Version) []byte {
-			return append(hello(v), peerFrames(t, v, ServerSide, message{Binary, make([]byte, 1<<20+1)})...)
-		}, ErrMessageTooBig, nil, StatusMessageTooBig},
-		{"too big", []Version{Hixie75}, func(v Version) []byte {
-			return append(hello(v), peerFrames(t, v, ServerSide, message{Text, make([]byte, 1<<20+1)})...)
-		}, ErrMessageTooBig, nil, 0},
-		{"reserved opcode", []Version{RFC6455, Hybi10, Hybi07}, func(v Version) []byte { return append(hello(v), 0x83, 0x80, 1, 2, 3, 4) }, nil, nil, StatusProtocolError},
-		{"Close with one byte", []Version{RFC6455, Hybi10, Hybi07}, func(v Version) []byte { return append(hello(v), 0x88, 0x81, 1, 2, 3, 4, 5) }, nil, nil, StatusProtocolError},
+		{"end after a message", []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07}, hello, io.ErrUnexpectedEOF, nil, 0},
+		{"end after a message", []websocket.Version{websocket.Hybi00, websocket.Hixie75}, hello, nil, &websocket.CloseError{Code: 1005}, 0},
+		{"end within a message", allVersions, func(v websocket.Version) []byte { return append(hello(v), hello(v)[:3]...) }, io.ErrUnexpectedEOF, nil, 0},
+		{"end within the frame of a Close", []websocket.Version{websocket.Hybi00, websocket.Hixie75}, func(v websocket.Version) []byte { return append(hello(v), 0xff) }, io.ErrUnexpectedEOF, nil, 0},
+		{"end within a length", []websocket.Version{websocket.Hybi00, websocket.Hixie75}, func(v websocket.Version) []byte { return append(hello(v), 0x80, 0x81) }, io.ErrUnexpectedEOF, nil, 0},
+		{"Close with code and reason", []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07}, closing(4000, "why"), nil, &websocket.CloseError{4000, "why"}, 4000},
+		{"Close without code", []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07, websocket.Hybi00}, closing(1005, ""), nil, &websocket.CloseError{Code: 1005}, 1005},
+		{"invalid UTF-8", []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07}, func(v websocket.Version) []byte {
+			return append(hello(v), peerFrames(t, v, websocket.ServerSide, message{websocket.Text, []byte("a\xc0\x80")})...)
+		}, nil, nil, websocket.StatusInvalidPayloadData},
+		{"too big", []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07}, func(v websocket.Version) []byte {
+			return append(hello(v), peerFrames(t, v, websocket.ServerSide, message{websocket.Binary, make([]byte, 1<<20+1)})...)
+		}, websocket.ErrMessageTooBig, nil, websocket.StatusMessageTooBig},
+		{"too big", []websocket.Version{websocket.Hixie75}, func(v websocket.Version) []byte {
+			return append(hello(v), peerFrames(t, v, websocket.ServerSide, message{websocket.Text, make([]byte, 1<<20+1)})...)
+		}, websocket.ErrMessageTooBig, nil, 0},
+		{"reserved opcode", []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07}, func(v websocket.Version) []byte { return append(hello(v), 0x83, 0x80, 1, 2, 3, 4) }, nil, nil, websocket.StatusProtocolError},
+		{"Close with one byte", []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07}, func(v websocket.Version) []byte { return append(hello(v), 0x88, 0x81, 1, 2, 3, 4, 5) }, nil, nil, websocket.StatusProtocolError},
 	} {
 		for _, v := range tt.versions {
 			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
-				c, script := newScripted(v, ServerSide, tt.wire(v))
+				c, script := newScripted(v, websocket.ServerSide, tt.wire(v))
 				if _, p, err := c.ReadMessage(); err != nil || string(p) != "hello" {
 					t.Fatalf("message before: %q, %v", p, err)
 				}
@@ -65,15 +69,15 @@ func TestReadError(t *testing.T) {
 				if _, _, again := c.NextReader(); again != err {
 					t.Errorf("NextReader: %v, want the same error as before, %v", again, err)
 				}
-				<-c.life.over()
-				want, _ := AppendClose(nil, v, ServerSide, max(tt.code, 1), "")
+				<-websocket.Over(c)
+				want, _ := websocket.AppendClose(nil, v, websocket.ServerSide, max(tt.code, 1), "")
 				if tt.closed != nil && tt.code != 0 {
-					want, _ = AppendClose(nil, v, ServerSide, tt.closed.Code, tt.closed.Reason)
+					want, _ = websocket.AppendClose(nil, v, websocket.ServerSide, tt.closed.Code, tt.closed.Reason)
 				}
 				if got := script.out.Bytes(); !bytes.Equal(got, want) {
 					t.Errorf("sent % x, want % x", got, want)
 				}
-				if err := c.WriteMessage(Text, nil); !errors.Is(err, net.ErrClosed) {
+				if err := c.WriteMessage(websocket.Text, nil); !errors.Is(err, net.ErrClosed) {
 					t.Errorf("WriteMessage: %v, want net.ErrClosed", err)
 				}
 			})
@@ -81,10 +85,10 @@ func TestReadError(t *testing.T) {
 	}
 }
 
-func readExpectError(t *testing.T, err, is error, closed *CloseError, code StatusCode) {
+func readExpectError(t *testing.T, err, is error, closed *websocket.CloseError, code websocket.StatusCode) {
 	t.Helper()
-	var gotClosed *CloseError
-	var gotProtocol *ProtocolError
+	var gotClosed *websocket.CloseError
+	var gotProtocol *websocket.ProtocolError
 	switch {
 	case is != nil && !errors.Is(err, is):
 		t.Errorf("error is %v, want one that wraps %v", err, is)
@@ -101,13 +105,10 @@ func readExpectError(t *testing.T, err, is error, closed *CloseError, code Statu
 // nothing is lost by it.
 func TestContextEndsReading(t *testing.T) {
 	for _, v := range allVersions {
-		wire := peerFrames(t, v, ServerSide, message{Text, []byte("hello")}, message{Text, []byte("again")})
+		wire := peerFrames(t, v, websocket.ServerSide, message{websocket.Text, []byte("hello")}, message{websocket.Text, []byte("again")})
 		for arrived := range len(wire) - 1 {
 			synctest.Test(t, func(t *testing.T) {
-				sn, cn := net.Pipe()
-				defer cn.Close()
-				c := newConn(sn, v, ServerSide, &Config{}, nil)
-				defer c.Close()
+				c, cn := newPipe(t, v, websocket.ServerSide, websocket.Config{})
 				c.SetReadDeadline(time.Now().Add(time.Hour))
 				go cn.Write(wire[:arrived])
 				ctx, cancel := context.WithCancel(t.Context())
@@ -140,12 +141,9 @@ func TestContextEndsReading(t *testing.T) {
 // gives up all the same, and then the deadline holds.
 func TestInterruptsOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		sn, cn := net.Pipe()
-		defer cn.Close()
-		c := newConn(sn, RFC6455, ServerSide, &Config{}, nil)
-		defer c.Close()
+		c, _ := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 		ctx, cancel := context.WithCancel(t.Context())
-		first, second := c.rcv.interruptAt(ctx), c.rcv.interruptAt(ctx)
+		first, second := websocket.InterruptAt(c, ctx), websocket.InterruptAt(c, ctx)
 		cancel()
 		synctest.Wait()
 		c.SetReadDeadline(time.Now().Add(time.Hour))
@@ -172,7 +170,7 @@ func TestHalfClosed(t *testing.T) {
 			const count = 50
 			var wire []byte
 			for range count {
-				wire = append(wire, peerFrames(t, v, ServerSide, message{Text, payloadOf(Text, 100)})...)
+				wire = append(wire, peerFrames(t, v, websocket.ServerSide, message{websocket.Text, payloadOf(websocket.Text, 100)})...)
 			}
 			echo := readEcho(t, v)
 			if _, err := echo.Write(wire); err != nil {
@@ -183,7 +181,7 @@ func TestHalfClosed(t *testing.T) {
 			if err != nil {
 				t.Errorf("reading the answers: %v", err)
 			}
-			want := peerFrames(t, v, ClientSide, message{Text, payloadOf(Text, 100)})
+			want := peerFrames(t, v, websocket.ClientSide, message{websocket.Text, payloadOf(websocket.Text, 100)})
 			if n := bytes.Count(got, want); n != count {
 				t.Errorf("%d of %d answers came", n, count)
 			}
@@ -192,11 +190,9 @@ func TestHalfClosed(t *testing.T) {
 }
 
 // readEcho returns the client's end of a connection to an echo.
-func readEcho(t *testing.T, v Version) *net.TCPConn {
+func readEcho(t *testing.T, v websocket.Version) *net.TCPConn {
 	t.Helper()
-	sn, cn := newWire(t, overTCP)
-	c := newConn(sn, v, ServerSide, &Config{}, nil)
-	t.Cleanup(func() { c.Close(); cn.Close() })
+	c, cn := newTCP(t, v, websocket.ServerSide, websocket.Config{})
 	go func() {
 		var buf []byte
 		for {
@@ -209,23 +205,20 @@ func readEcho(t *testing.T, v Version) *net.TCPConn {
 			}
 		}
 	}()
-	return cn.(*net.TCPConn)
+	return cn
 }
 
 // A Pong does not wait for a program that takes its time with a message.
 func TestPongLeavesBeforeProgramGoesOn(t *testing.T) {
-	wire := peerFrames(t, RFC6455, ServerSide, message{Ping, []byte("p")})
-	pong := peerFrames(t, RFC6455, ClientSide, message{Pong, []byte("p")})
-	whole := peerFrames(t, RFC6455, ServerSide, message{Text, payloadOf(Text, 20)})
-	for name, read := range map[string]func(c *Conn) error{
-		"ReadMessage": func(c *Conn) error { _, _, err := c.ReadMessage(); return err },
-		"NextReader":  func(c *Conn) error { _, _, err := c.NextReader(); return err },
+	wire := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Ping, []byte("p")})
+	pong := peerFrames(t, websocket.RFC6455, websocket.ClientSide, message{websocket.Pong, []byte("p")})
+	whole := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Text, payloadOf(websocket.Text, 20)})
+	for name, read := range map[string]func(c *websocket.Conn) error{
+		"ReadMessage": func(c *websocket.Conn) error { _, _, err := c.ReadMessage(); return err },
+		"NextReader":  func(c *websocket.Conn) error { _, _, err := c.NextReader(); return err },
 	} {
 		t.Run(name, func(t *testing.T) {
-			sn, cn := net.Pipe()
-			defer cn.Close()
-			c := newConn(sn, RFC6455, ServerSide, &Config{}, nil)
-			defer c.Close()
+			c, cn := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 			go cn.Write(append(bytes.Clone(wire), whole...))
 			if err := read(c); err != nil {
 				t.Fatal(err)
@@ -237,15 +230,12 @@ func TestPongLeavesBeforeProgramGoesOn(t *testing.T) {
 		})
 	}
 	t.Run("Read of a reader", func(t *testing.T) {
-		sn, cn := net.Pipe()
-		defer cn.Close()
-		c := newConn(sn, RFC6455, ServerSide, &Config{}, nil)
-		defer c.Close()
-		begin, err := AppendFrame(nil, RFC6455, Frame{Opcode: Text, Masked: true})
+		c, cn := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
+		begin, err := websocket.AppendFrame(nil, websocket.RFC6455, websocket.Frame{Opcode: websocket.Text, Masked: true})
 		if err != nil {
 			t.Fatal(err)
 		}
-		more, err := AppendFrame(nil, RFC6455, Frame{Opcode: Continuation, Masked: true, Payload: []byte("more")})
+		more, err := websocket.AppendFrame(nil, websocket.RFC6455, websocket.Frame{Opcode: websocket.Continuation, Masked: true, Payload: []byte("more")})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -269,10 +259,10 @@ func TestPongLeavesBeforeProgramGoesOn(t *testing.T) {
 // under 128 KiB."
 func TestDeclaredLengthCostsNothing(t *testing.T) {
 	wire := []byte{0x82, 0xff, 0, 0, 1, 0, 0, 0, 0, 0, 1, 2, 3, 4}
-	for name, read := range map[string]func(c *Conn) error{
-		"ReadMessage": func(c *Conn) error { _, _, err := c.ReadMessage(); return err },
-		"ReadAppend":  func(c *Conn) error { _, _, err := c.ReadAppend(nil); return err },
-		"NextReader": func(c *Conn) error {
+	for name, read := range map[string]func(c *websocket.Conn) error{
+		"ReadMessage": func(c *websocket.Conn) error { _, _, err := c.ReadMessage(); return err },
+		"ReadAppend":  func(c *websocket.Conn) error { _, _, err := c.ReadAppend(nil); return err },
+		"NextReader": func(c *websocket.Conn) error {
 			_, r, err := c.NextReader()
 			if err == nil {
 				_, err = io.ReadAll(r)
@@ -281,12 +271,13 @@ func TestDeclaredLengthCostsNothing(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newConn(&script{in: append(wire, make([]byte, 10000)...)}, RFC6455, ServerSide, &Config{MaxMessageSize: -1}, nil)
-			before := readAllocated()
-			if err := read(c); !errors.Is(err, io.ErrUnexpectedEOF) {
-				t.Errorf("error is %v, want io.ErrUnexpectedEOF", err)
-			}
-			if n := readAllocated() - before; n > 128<<10 {
+			c := newConn(&script{in: append(wire, make([]byte, 10000)...)}, websocket.RFC6455, websocket.ServerSide, &websocket.Config{MaxMessageSize: -1})
+			n := allocated(func() {
+				if err := read(c); !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Errorf("error is %v, want io.ErrUnexpectedEOF", err)
+				}
+			})
+			if n > 128<<10 {
 				t.Errorf("%d bytes were allocated for a message of which 10000 came", n)
 			}
 		})

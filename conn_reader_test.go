@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"errors"
@@ -7,13 +7,15 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // A reader that another read has moved past must not go on in the middle.
 func TestDeadlineWhileSkippingMakesReaderStale(t *testing.T) {
 	on := new(atomic.Bool)
-	wire := peerFrames(t, RFC6455, ServerSide, message{Text, payloadOf(Text, 100)}, message{Text, nil})
-	c := newConn(&stutter{Conn: &script{in: wire}, on: on}, RFC6455, ServerSide, &Config{}, nil)
+	wire := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Text, payloadOf(websocket.Text, 100)}, message{websocket.Text, nil})
+	c := newConn(&stutter{Conn: &script{in: wire}, on: on}, websocket.RFC6455, websocket.ServerSide, &websocket.Config{})
 	_, r, err := c.NextReader() // has the first few bytes only, like all first reads
 	if err != nil {
 		t.Fatal(err)
@@ -29,18 +31,18 @@ func TestDeadlineWhileSkippingMakesReaderStale(t *testing.T) {
 
 func TestNextReader(t *testing.T) {
 	for _, v := range allVersions {
-		wire := peerFrames(t, v, ServerSide,
-			message{Text, []byte("é€😀")}, message{Text, nil}, message{Text, payloadOf(Text, 100)}, message{Text, []byte("last")})
+		wire := peerFrames(t, v, websocket.ServerSide,
+			message{websocket.Text, []byte("é€😀")}, message{websocket.Text, nil}, message{websocket.Text, payloadOf(websocket.Text, 100)}, message{websocket.Text, []byte("last")})
 		for name, chunk := range map[string]func(io.Reader) io.Reader{
 			"whole":        func(r io.Reader) io.Reader { return r },
 			"byte by byte": iotest.OneByteReader,
 			"halves":       iotest.HalfReader,
 		} {
 			t.Run(v.String()+"/"+name, func(t *testing.T) {
-				c, _ := newScripted(v, ServerSide, wire)
+				c, _ := newScripted(v, websocket.ServerSide, wire)
 				for _, want := range []string{"é€😀", "", "", "last"} {
 					typ, r, err := c.NextReader()
-					if err != nil || typ != Text {
+					if err != nil || typ != websocket.Text {
 						t.Fatalf("NextReader: %v, %v", typ, err)
 					}
 					if want == "" { // not read to its end: to be skipped
@@ -65,7 +67,7 @@ func TestNextReader(t *testing.T) {
 func TestNextReaderAfterAnotherRead(t *testing.T) {
 	for _, v := range allVersions {
 		t.Run(v.String(), func(t *testing.T) {
-			c, _ := newScripted(v, ServerSide, peerFrames(t, v, ServerSide, message{Text, []byte("first")}, message{Text, []byte("second")}))
+			c, _ := newScripted(v, websocket.ServerSide, peerFrames(t, v, websocket.ServerSide, message{websocket.Text, []byte("first")}, message{websocket.Text, []byte("second")}))
 			_, r, err := c.NextReader()
 			if err != nil {
 				t.Fatal(err)
@@ -73,8 +75,8 @@ func TestNextReaderAfterAnotherRead(t *testing.T) {
 			if _, p, err := c.ReadMessage(); err != nil || string(p) != "second" {
 				t.Errorf("ReadMessage: %q, %v; want the second message", p, err)
 			}
-			if n, err := r.Read(make([]byte, 10)); n != 0 || err != errStale {
-				t.Errorf("reader of the first message gave %d bytes, error %v; want %v", n, err, errStale)
+			if n, err := r.Read(make([]byte, 10)); n != 0 || err != websocket.ErrStale {
+				t.Errorf("reader of the first message gave %d bytes, error %v; want %v", n, err, websocket.ErrStale)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bufio"
@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 func (g *writeLateGate) SetWriteDeadline(t time.Time) error {
@@ -33,14 +35,14 @@ func (g *writeLateGate) Write(p []byte) (int, error) {
 // A deadline for what the program writes, once passed, must not hold back or
 // break what is sent without it, nor let Pongs pile up.
 func TestPassedWriteDeadlineSparesPongs(t *testing.T) {
-	for _, side := range []Side{ServerSide, ClientSide} {
+	for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
 		t.Run(fmt.Sprint(side), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := newPipe(t, RFC6455, side, Config{})
+				c, peer := newPipe(t, websocket.RFC6455, side, websocket.Config{})
 				c.SetWriteDeadline(time.Now().Add(time.Second))
 				time.Sleep(2 * time.Second)
 				c.Discard(t.Context())
-				ping, err := AppendMessage(nil, RFC6455, 1-side, Ping, []byte("still there?"))
+				ping, err := websocket.AppendMessage(nil, websocket.RFC6455, 1-side, websocket.Ping, []byte("still there?"))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -51,13 +53,13 @@ func TestPassedWriteDeadlineSparesPongs(t *testing.T) {
 					}
 					b := make([]byte, len(ping)) // of the other side: shorter or longer by the mask
 					n, err := in.Read(b)
-					if err != nil || MessageType(b[0]&0x0f) != Pong {
+					if err != nil || websocket.MessageType(b[0]&0x0f) != websocket.Pong {
 						t.Fatalf("got % x, error %v; want a Pong", b[:n], err)
 					}
 					in.Discard(in.Buffered())
 				}
 				c.SetWriteDeadline(time.Now().Add(time.Second))
-				wrote := later(func() error { return c.WriteMessage(Text, []byte("x")) })
+				wrote := later(func() error { return c.WriteMessage(websocket.Text, []byte("x")) })
 				if _, err := io.ReadFull(in, make([]byte, 3)); err != nil {
 					t.Fatal(err)
 				}
@@ -75,25 +77,20 @@ func TestPassedWriteDeadlineSparesPongs(t *testing.T) {
 // passed, cost one parked Pong.
 func TestPassedWriteDeadlineBoundsPongs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := newPipe(t, RFC6455, ServerSide, Config{})
+		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 		c.SetWriteDeadline(time.Now().Add(time.Second))
 		time.Sleep(2 * time.Second)
 		c.Discard(t.Context())
-		ping, _ := AppendMessage(nil, RFC6455, ClientSide, Ping, make([]byte, maxControlPayload))
+		ping, _ := websocket.AppendMessage(nil, websocket.RFC6455, websocket.ClientSide, websocket.Ping, make([]byte, websocket.MaxControlPayload))
 		for range 2000 {
 			if _, err := peer.Write(ping); err != nil {
 				t.Fatal(err)
 			}
 		}
 		synctest.Wait()
-		c.send.lock()
-		queued := 0
-		if c.send.queue != nil {
-			queued = len(c.send.queue.b)
-		}
-		c.send.unlock()
-		if queued > maxQueue {
-			t.Errorf("%d bytes of Pongs are queued; want at most %d", queued, maxQueue)
+		queued := websocket.Queued(c)
+		if queued > websocket.MaxQueue {
+			t.Errorf("%d bytes of Pongs are queued; want at most %d", queued, websocket.MaxQueue)
 		}
 		c.Close()
 	})
@@ -104,13 +101,13 @@ func TestPassedWriteDeadlineBoundsPongs(t *testing.T) {
 func TestWriteDeadlineIsNotForReaders(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
-			server, client := newPair(t, RFC6455, transport, pairOptions{})
+			server, client := newPair(t, websocket.RFC6455, transport, pairOptions{})
 			client.Discard(t.Context())
 			server.SetWriteDeadline(time.Now().Add(time.Hour))
-			if err := server.WriteMessage(Text, nil); err != nil {
+			if err := server.WriteMessage(websocket.Text, nil); err != nil {
 				t.Fatal(err)
 			}
-			if err := server.BufferMessage(Text, nil); err != nil {
+			if err := server.BufferMessage(websocket.Text, nil); err != nil {
 				t.Fatal(err)
 			}
 			server.SetWriteDeadline(time.Now())
@@ -121,11 +118,11 @@ func TestWriteDeadlineIsNotForReaders(t *testing.T) {
 			if _, err := server.Ping(t.Context()); err != nil {
 				t.Errorf("Ping: %v", err)
 			}
-			if err := server.WriteMessage(Text, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
+			if err := server.WriteMessage(websocket.Text, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("WriteMessage: %v, want the deadline", err)
 			}
 			server.SetWriteDeadline(time.Now().Add(time.Hour))
-			if err := server.WriteMessage(Text, nil); err != nil {
+			if err := server.WriteMessage(websocket.Text, nil); err != nil {
 				t.Errorf("WriteMessage with another deadline: %v", err)
 			}
 		})
@@ -142,7 +139,7 @@ func TestWriteDeadline(t *testing.T) {
 				server.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
 				var err error
 				for err == nil {
-					err = server.WriteMessage(Text, payloadOf(Text, 50_000))
+					err = server.WriteMessage(websocket.Text, payloadOf(websocket.Text, 50_000))
 				}
 				if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.HasPrefix(err.Error(), "websocket: ") {
 					t.Errorf("error is %v, want the deadline", err)
@@ -152,7 +149,7 @@ func TestWriteDeadline(t *testing.T) {
 				server.SetWriteDeadline(time.Now().Add(10 * time.Second))
 				last := later(func() error {
 					defer server.Close()
-					return server.WriteMessage(Text, []byte("last"))
+					return server.WriteMessage(websocket.Text, []byte("last"))
 				})
 				came := false
 				for {
@@ -185,11 +182,11 @@ type writeLateGate struct {
 func TestWriteDeadlineIsNotForTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &writeLateGate{gate: gate{writes: make(chan []byte), results: make(chan gateResult)}}
-		c := newConn(g, RFC6455, ServerSide, &Config{}, nil)
+		c := newConn(g, websocket.RFC6455, websocket.ServerSide, &websocket.Config{})
 		c.SetWriteDeadline(time.Now().Add(time.Second))
 		first := later(writeText(c, "first"))
 		<-g.writes
-		if err := c.WriteMessage(Text, []byte("second")); err != nil {
+		if err := c.WriteMessage(websocket.Text, []byte("second")); err != nil {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
@@ -219,7 +216,7 @@ func TestWriteDeadlineIsNotForTheQueue(t *testing.T) {
 // with him.
 func TestWriteDeadlineLeavesWithItsWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := newPipe(t, RFC6455, ServerSide, Config{})
+		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 		c.SetWriteDeadline(time.Now().Add(time.Second))
 		peer.SetReadDeadline(time.Now().Add(time.Minute))
 		expect := func() {
@@ -231,9 +228,9 @@ func TestWriteDeadlineLeavesWithItsWriter(t *testing.T) {
 			synctest.Wait()
 		}
 		first := later(writeText(c, "x"))
-		for range 1 + maxRounds {
+		for range 1 + websocket.MaxRounds {
 			synctest.Wait()
-			if err := c.WriteMessage(Text, []byte("x")); err != nil {
+			if err := c.WriteMessage(websocket.Text, []byte("x")); err != nil {
 				t.Fatal(err)
 			}
 			expect()
@@ -244,7 +241,7 @@ func TestWriteDeadlineLeavesWithItsWriter(t *testing.T) {
 				t.Error(err)
 			}
 		default:
-			t.Fatalf("the writer has not returned after %d messages of others", maxRounds)
+			t.Fatalf("the writer has not returned after %d messages of others", websocket.MaxRounds)
 		}
 		time.Sleep(2 * time.Second)
 		expect()

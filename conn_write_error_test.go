@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"errors"
@@ -8,16 +8,21 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
-var writeErrorWays = map[string]func(c *Conn) error{
-	"WriteMessage":             func(c *Conn) error { return c.WriteMessage(Text, []byte("lost")) },
-	"large WriteMessage":       func(c *Conn) error { return c.WriteMessage(Text, make([]byte, 100<<10)) },
-	"WritePrepared":            func(c *Conn) error { m, _ := Prepare(Text, []byte("lost")); return c.WritePrepared(m) },
-	"Flush":                    func(c *Conn) error { return c.Flush() },
-	"BufferMessage that flows": func(c *Conn) error { return c.BufferMessage(Text, make([]byte, 70<<10)) },
-	"NextWriter": func(c *Conn) error {
-		w, err := c.NextWriter(Text)
+var writeErrorWays = map[string]func(c *websocket.Conn) error{
+	"WriteMessage":       func(c *websocket.Conn) error { return c.WriteMessage(websocket.Text, []byte("lost")) },
+	"large WriteMessage": func(c *websocket.Conn) error { return c.WriteMessage(websocket.Text, make([]byte, 100<<10)) },
+	"WritePrepared": func(c *websocket.Conn) error {
+		m, _ := websocket.Prepare(websocket.Text, []byte("lost"))
+		return c.WritePrepared(m)
+	},
+	"Flush":                    func(c *websocket.Conn) error { return c.Flush() },
+	"BufferMessage that flows": func(c *websocket.Conn) error { return c.BufferMessage(websocket.Text, make([]byte, 70<<10)) },
+	"NextWriter": func(c *websocket.Conn) error {
+		w, err := c.NextWriter(websocket.Text)
 		if err != nil {
 			return err
 		}
@@ -38,13 +43,13 @@ func TestWriteErrorIsFinal(t *testing.T) {
 	} {
 		for name, write := range writeErrorWays {
 			t.Run(tt.name+"/"+name, func(t *testing.T) {
-				withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
-					if err := c.BufferMessage(Text, []byte("before")); err != nil {
+				withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
+					if err := c.BufferMessage(websocket.Text, []byte("before")); err != nil {
 						t.Fatal(err)
 					}
 					first := later(func() error { return write(c) })
 					<-g.writes
-					waiting := later(func() error { return c.WriteMessage(Text, make([]byte, 100<<10)) })
+					waiting := later(func() error { return c.WriteMessage(websocket.Text, make([]byte, 100<<10)) })
 					synctest.Wait()
 					g.results <- tt.result
 					err := <-first
@@ -69,8 +74,8 @@ func TestWriteErrorIsFinal(t *testing.T) {
 func TestWriteAfterDeadlineDoesNoHarm(t *testing.T) {
 	for name, write := range writeErrorWays {
 		t.Run(name, func(t *testing.T) {
-			c, script := newScripted(RFC6455, ServerSide, nil)
-			if err := c.BufferMessage(Text, []byte("before")); err != nil {
+			c, script := newScripted(websocket.RFC6455, websocket.ServerSide, nil)
+			if err := c.BufferMessage(websocket.Text, []byte("before")); err != nil {
 				t.Fatal(err)
 			}
 			c.SetWriteDeadline(time.Now())
@@ -81,10 +86,10 @@ func TestWriteAfterDeadlineDoesNoHarm(t *testing.T) {
 				t.Errorf("% x was sent", script.out.Bytes())
 			}
 			c.SetWriteDeadline(time.Time{})
-			if err := c.WriteMessage(Text, []byte("after")); err != nil {
+			if err := c.WriteMessage(websocket.Text, []byte("after")); err != nil {
 				t.Errorf("WriteMessage with the deadline taken away: %v", err)
 			}
-			wantTexts(t, "after it", RFC6455, script.out.Bytes(), "before", "after")
+			wantTexts(t, "after it", websocket.RFC6455, script.out.Bytes(), "before", "after")
 		})
 	}
 }

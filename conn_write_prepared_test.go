@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -8,16 +8,17 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/protocol-websocket/websocket"
 	"github.com/protocol-websocket/websocket/internal/permessage"
 )
 
 func TestWritePrepared(t *testing.T) {
 	for _, v := range allVersions {
-		for _, side := range []Side{ServerSide, ClientSide} {
+		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
 			for _, typ := range messageTypes(v) {
 				for _, n := range []int{0, 125, 126, 70_000} {
 					p := payloadOf(typ, n)
-					m, err := Prepare(typ, p)
+					m, err := websocket.Prepare(typ, p)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -29,8 +30,8 @@ func TestWritePrepared(t *testing.T) {
 					}
 					out := script.out.Bytes()
 					for i := range 2 {
-						f, k, err := ParseFrame(out, v)
-						if err != nil || !f.Fin || f.Opcode != typ || !bytes.Equal(f.Payload, want) || f.Masked != (side == ClientSide && !v.hixie()) {
+						f, k, err := websocket.ParseFrame(out, v)
+						if err != nil || !f.Fin || f.Opcode != typ || !bytes.Equal(f.Payload, want) || f.Masked != (side == websocket.ClientSide && !isHixie(v)) {
 							t.Fatalf("%v %s: %v of %d bytes, time %d: not one frame of it: %v", v, sideName(side), typ, n, i+1, err)
 						}
 						out = out[k:]
@@ -46,14 +47,14 @@ func TestWritePrepared(t *testing.T) {
 
 // Many goroutines may send the same message on connections of all kinds.
 func TestWritePreparedFromManyGoroutines(t *testing.T) {
-	m, err := Prepare(Text, []byte("to all"))
+	m, err := websocket.Prepare(websocket.Text, []byte("to all"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	each := stressRounds(50)
 	var senders sync.WaitGroup
 	for _, v := range allVersions {
-		for _, side := range []Side{ServerSide, ClientSide} {
+		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
 			for range 4 {
 				senders.Go(func() {
 					c, script := newScripted(v, side, nil)
@@ -73,23 +74,23 @@ func TestWritePreparedFromManyGoroutines(t *testing.T) {
 // While another is writing, a prepared message is queued like any other, in
 // its place.
 func TestWritePreparedKeepsOrder(t *testing.T) {
-	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
-		m, err := Prepare(Text, []byte("prepared"))
+	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
+		m, err := websocket.Prepare(websocket.Text, []byte("prepared"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.BufferMessage(Text, []byte("buffered")); err != nil {
+		if err := c.BufferMessage(websocket.Text, []byte("buffered")); err != nil {
 			t.Fatal(err)
 		}
 		first := later(func() error { return c.WritePrepared(m) })
 		got := <-g.writes
-		for _, err := range []error{c.WriteMessage(Text, []byte("a")), c.WritePrepared(m), c.WriteMessage(Text, []byte("b"))} {
+		for _, err := range []error{c.WriteMessage(websocket.Text, []byte("a")), c.WritePrepared(m), c.WriteMessage(websocket.Text, []byte("b"))} {
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
 		g.results <- gateResult{n: -1}
-		wantTexts(t, "first write", RFC6455, got, "buffered", "prepared")
+		wantTexts(t, "first write", websocket.RFC6455, got, "buffered", "prepared")
 		g.expect(t, "second write", "a", "prepared", "b")
 		if err := <-first; err != nil {
 			t.Error(err)
@@ -101,9 +102,9 @@ func TestWritePreparedKeepsOrder(t *testing.T) {
 func TestMasksNeverRepeat(t *testing.T) {
 	for _, v := range hybiVersions {
 		t.Run(v.String(), func(t *testing.T) {
-			script := &script{in: peerFrames(t, v, ClientSide, message{Ping, nil}, message{Text, nil})}
-			c := newConn(script, v, ClientSide, &Config{}, nil)
-			m, err := Prepare(Binary, []byte("prepared"))
+			script := &script{in: peerFrames(t, v, websocket.ClientSide, message{websocket.Ping, nil}, message{websocket.Text, nil})}
+			c := newConn(script, v, websocket.ClientSide, &websocket.Config{})
+			m, err := websocket.Prepare(websocket.Binary, []byte("prepared"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -115,7 +116,7 @@ func TestMasksNeverRepeat(t *testing.T) {
 			for range 250 {
 				c.Ping(cancelled)
 				err := errors.Join(
-					c.WriteMessage(Binary, []byte("message")), c.BufferMessage(Binary, nil), c.WritePrepared(m),
+					c.WriteMessage(websocket.Binary, []byte("message")), c.BufferMessage(websocket.Binary, nil), c.WritePrepared(m),
 					streamInPieces(c, []byte("streamed")), c.Flush(),
 				)
 				if err != nil {
@@ -124,7 +125,7 @@ func TestMasksNeverRepeat(t *testing.T) {
 			}
 			masks, frames := map[[4]byte]int{}, 0
 			for out := script.out.Bytes(); len(out) > 0; frames++ {
-				f, n, err := ParseFrame(out, v)
+				f, n, err := websocket.ParseFrame(out, v)
 				if err != nil || !f.Masked {
 					t.Fatalf("frame %d: %v, masked %v", frames, err, f.Masked)
 				}
@@ -143,16 +144,16 @@ func TestMasksNeverRepeat(t *testing.T) {
 // Connections whose windows differ are each sent what they can inflate.
 func TestWritePreparedCompressedForEachWindow(t *testing.T) {
 	want := bytes.Repeat(randomBytes(newRand(13), 20<<10), 2)
-	m, err := Prepare(Binary, want)
+	m, err := websocket.Prepare(websocket.Binary, want)
 	if err != nil {
 		t.Fatal(err)
 	}
 	small := 0
-	for bits := permessage.MaxWindowBits; bits >= minPeerWindowBits; bits-- {
-		z := &Compression{NoContextTakeover: true, WindowBits: bits}
-		var frame FrameInfo
-		trace := &Trace{FrameRead: func(_ *Conn, f FrameInfo) { frame = f }}
-		server, client := compressedPair(t, &Config{Compression: z}, &Config{Compression: z, Trace: trace})
+	for bits := permessage.MaxWindowBits; bits >= websocket.MinPeerWindowBits; bits-- {
+		z := &websocket.Compression{NoContextTakeover: true, WindowBits: bits}
+		var frame websocket.FrameInfo
+		trace := &websocket.Trace{FrameRead: func(_ *websocket.Conn, f websocket.FrameInfo) { frame = f }}
+		server, client := compressedPair(t, &websocket.Config{Compression: z}, &websocket.Config{Compression: z, Trace: trace})
 		wrote := later(func() error { return server.WritePrepared(m) })
 		if _, got, err := client.ReadMessage(); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("%d bits: %d bytes of %d, %v", bits, len(got), len(want), err)
@@ -161,7 +162,7 @@ func TestWritePreparedCompressedForEachWindow(t *testing.T) {
 		if err := <-wrote; err != nil {
 			t.Errorf("%d bits: %v", bits, err)
 		}
-		if frame.RSV != rsvCompressed {
+		if frame.RSV != websocket.RSVCompressed {
 			t.Errorf("%d bits: frame %+v is not compressed", bits, frame)
 		}
 		if frame.Length < int64(len(want))*3/4 {

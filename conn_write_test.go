@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -9,14 +9,16 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // "Hixie writers refuse bytes that are not UTF-8", and what their version
 // lacks: nothing is sent, and the connection is as good as before.
 func TestHixieWritersRefuse(t *testing.T) {
 	bad := []byte("a\xffb")
-	stream := func(typ MessageType, writes ...string) func(c *Conn) error {
-		return func(c *Conn) error {
+	stream := func(typ websocket.MessageType, writes ...string) func(c *websocket.Conn) error {
+		return func(c *websocket.Conn) error {
 			w, err := c.NextWriter(typ)
 			if err != nil {
 				return err
@@ -33,37 +35,37 @@ func TestHixieWritersRefuse(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name        string
-		write       func(c *Conn) error
+		write       func(c *websocket.Conn) error
 		unsupported bool
 		sent        []string
 	}{
-		{"WriteMessage of bad text", func(c *Conn) error { return c.WriteMessage(Text, bad) }, false, nil},
-		{"BufferMessage of bad text", func(c *Conn) error { return c.BufferMessage(Text, bad) }, false, nil},
-		{"WriteMessage of half a character", func(c *Conn) error { return c.WriteMessage(Text, []byte("\xc3")) }, false, nil},
-		{"WritePrepared of bad text", func(c *Conn) error {
-			m, err := Prepare(Text, bad)
+		{"WriteMessage of bad text", func(c *websocket.Conn) error { return c.WriteMessage(websocket.Text, bad) }, false, nil},
+		{"BufferMessage of bad text", func(c *websocket.Conn) error { return c.BufferMessage(websocket.Text, bad) }, false, nil},
+		{"WriteMessage of half a character", func(c *websocket.Conn) error { return c.WriteMessage(websocket.Text, []byte("\xc3")) }, false, nil},
+		{"WritePrepared of bad text", func(c *websocket.Conn) error {
+			m, err := websocket.Prepare(websocket.Text, bad)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return c.WritePrepared(m)
 		}, false, nil},
-		{"NextWriter of bad text", stream(Text, "good ", "\xff", "text"), false, []string{"good text"}},
-		{"NextWriter of characters in pieces", stream(Text, "\xe2", "\x82\xff", "\x82", "\xac"), false, []string{"€"}},
-		{"NextWriter that ends within a character", stream(Text, "a\xe2\x82"), false, nil},
-		{"WriteMessage of Binary", func(c *Conn) error { return c.WriteMessage(Binary, []byte("a")) }, true, nil},
-		{"BufferMessage of Binary", func(c *Conn) error { return c.BufferMessage(Binary, []byte("a")) }, true, nil},
-		{"NextWriter of Binary", stream(Binary, "a"), true, nil},
-		{"WritePrepared of Binary", func(c *Conn) error {
-			m, err := Prepare(Binary, []byte("a"))
+		{"NextWriter of bad text", stream(websocket.Text, "good ", "\xff", "text"), false, []string{"good text"}},
+		{"NextWriter of characters in pieces", stream(websocket.Text, "\xe2", "\x82\xff", "\x82", "\xac"), false, []string{"€"}},
+		{"NextWriter that ends within a character", stream(websocket.Text, "a\xe2\x82"), false, nil},
+		{"WriteMessage of Binary", func(c *websocket.Conn) error { return c.WriteMessage(websocket.Binary, []byte("a")) }, true, nil},
+		{"BufferMessage of Binary", func(c *websocket.Conn) error { return c.BufferMessage(websocket.Binary, []byte("a")) }, true, nil},
+		{"NextWriter of Binary", stream(websocket.Binary, "a"), true, nil},
+		{"WritePrepared of Binary", func(c *websocket.Conn) error {
+			m, err := websocket.Prepare(websocket.Binary, []byte("a"))
 			if err != nil {
 				t.Fatal(err)
 			}
 			return c.WritePrepared(m)
 		}, true, nil},
-		{"Ping", func(c *Conn) error { _, err := c.Ping(context.Background()); return err }, true, nil},
+		{"Ping", func(c *websocket.Conn) error { _, err := c.Ping(context.Background()); return err }, true, nil},
 	} {
-		for _, v := range []Version{Hybi00, Hixie75} {
-			for _, side := range []Side{ServerSide, ClientSide} {
+		for _, v := range []websocket.Version{websocket.Hybi00, websocket.Hixie75} {
+			for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
 				t.Run(tt.name+"/"+v.String()+"/"+sideName(side), func(t *testing.T) {
 					c, script := newScripted(v, side, nil)
 					err := tt.write(c)
@@ -75,7 +77,7 @@ func TestHixieWritersRefuse(t *testing.T) {
 					}
 					wantTexts(t, "refused", v, script.out.Bytes(), tt.sent...)
 					script.out.Reset()
-					if err := c.WriteMessage(Text, []byte("after")); err != nil {
+					if err := c.WriteMessage(websocket.Text, []byte("after")); err != nil {
 						t.Errorf("WriteMessage after it: %v", err)
 					}
 					wantTexts(t, "after", v, script.out.Bytes(), "after")
@@ -87,10 +89,10 @@ func TestHixieWritersRefuse(t *testing.T) {
 
 func TestWriteOfWrongType(t *testing.T) {
 	for _, v := range allVersions {
-		for _, typ := range []MessageType{Continuation, Close, Ping, Pong, 3, 11, 255} {
-			c, script := newScripted(v, ServerSide, nil)
+		for _, typ := range []websocket.MessageType{websocket.Continuation, websocket.Close, websocket.Ping, websocket.Pong, 3, 11, 255} {
+			c, script := newScripted(v, websocket.ServerSide, nil)
 			_, err := c.NextWriter(typ)
-			_, perr := Prepare(typ, nil)
+			_, perr := websocket.Prepare(typ, nil)
 			for name, err := range map[string]error{
 				"WriteMessage": c.WriteMessage(typ, nil), "BufferMessage": c.BufferMessage(typ, nil), "NextWriter": err, "Prepare": perr,
 			} {
@@ -107,8 +109,8 @@ func TestWriteOfWrongType(t *testing.T) {
 
 // Writers are told why, once the connection is over.
 func TestWriteAfterTheEnd(t *testing.T) {
-	closed := func(code StatusCode) []byte {
-		b, err := AppendClose(nil, RFC6455, ClientSide, code, "")
+	closed := func(code websocket.StatusCode) []byte {
+		b, err := websocket.AppendClose(nil, websocket.RFC6455, websocket.ClientSide, code, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -117,39 +119,39 @@ func TestWriteAfterTheEnd(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		in   []byte
-		end  func(c *Conn)
+		end  func(c *websocket.Conn)
 		is   func(err error) bool
 	}{
-		{"Close by us", nil, func(c *Conn) { c.Close() }, nil},
-		{"Close by the peer", closed(4000), func(c *Conn) { c.ReadMessage() }, func(err error) bool {
-			var ce *CloseError
+		{"Close by us", nil, func(c *websocket.Conn) { c.Close() }, nil},
+		{"Close by the peer", closed(4000), func(c *websocket.Conn) { c.ReadMessage() }, func(err error) bool {
+			var ce *websocket.CloseError
 			return errors.As(err, &ce) && ce.Code == 4000
 		}},
-		{"network", nil, func(c *Conn) { c.ReadMessage() }, func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},
-		{"protocol error", []byte{0xff, 0xff}, func(c *Conn) { c.ReadMessage() }, func(err error) bool {
-			var pe *ProtocolError
+		{"network", nil, func(c *websocket.Conn) { c.ReadMessage() }, func(err error) bool { return errors.Is(err, io.ErrUnexpectedEOF) }},
+		{"protocol error", []byte{0xff, 0xff}, func(c *websocket.Conn) { c.ReadMessage() }, func(err error) bool {
+			var pe *websocket.ProtocolError
 			return errors.As(err, &pe)
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			c, _ := newScripted(RFC6455, ServerSide, bytes.Clone(tt.in))
-			w, err := c.NextWriter(Binary)
+			c, _ := newScripted(websocket.RFC6455, websocket.ServerSide, bytes.Clone(tt.in))
+			w, err := c.NextWriter(websocket.Binary)
 			if err != nil {
 				t.Fatal(err)
 			}
 			tt.end(c)
 			for range 2 { // at once, and when all is done
-				_, nextErr := c.NextWriter(Text)
+				_, nextErr := c.NextWriter(websocket.Text)
 				_, pingErr := c.Ping(t.Context())
 				_, writeErr := w.Write(make([]byte, 100<<10))
 				for name, err := range map[string]error{
-					"WriteMessage": c.WriteMessage(Text, nil), "NextWriter": nextErr, "Write": writeErr, "Ping": pingErr,
+					"WriteMessage": c.WriteMessage(websocket.Text, nil), "NextWriter": nextErr, "Write": writeErr, "Ping": pingErr,
 				} {
 					if !errors.Is(err, net.ErrClosed) || tt.is != nil && !tt.is(err) || !strings.HasPrefix(err.Error(), "websocket: ") {
 						t.Errorf("%s: %v, want an error that wraps net.ErrClosed and says why", name, err)
 					}
 				}
-				<-c.life.over()
+				<-websocket.Over(c)
 			}
 		})
 	}
@@ -168,21 +170,21 @@ func (w *writeCounter) Write(p []byte) (int, error) {
 
 func TestWriteMessageIsOneFrameAndOneWrite(t *testing.T) {
 	for _, v := range allVersions {
-		for _, side := range []Side{ServerSide, ClientSide} {
+		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
 			for _, typ := range messageTypes(v) {
 				for _, n := range []int{0, 1, 125, 126, 65535, 65536, 65537, 200_000} {
 					w := &writeCounter{}
-					c := newConn(w, v, side, &Config{}, nil)
+					c := newConn(w, v, side, &websocket.Config{})
 					p := payloadOf(typ, n)
 					kept := bytes.Clone(p)
 					if err := c.WriteMessage(typ, p); err != nil {
 						t.Fatal(err)
 					}
-					f, k, err := ParseFrame(w.out.Bytes(), v)
+					f, k, err := websocket.ParseFrame(w.out.Bytes(), v)
 					if err != nil || k != w.out.Len() || !f.Fin || f.Opcode != typ || !bytes.Equal(f.Payload, kept) {
 						t.Errorf("%v %s: %v of %d bytes is not one frame: %v", v, sideName(side), typ, n, err)
 					}
-					if f.Masked != (side == ClientSide && !v.hixie()) {
+					if f.Masked != (side == websocket.ClientSide && !isHixie(v)) {
 						t.Errorf("%v %s: frame is masked: %v", v, sideName(side), f.Masked)
 					}
 					if !bytes.Equal(p, kept) {
@@ -201,14 +203,14 @@ func TestWriteMessageIsOneFrameAndOneWrite(t *testing.T) {
 // other: a message that has left must not wait for the read after it.
 func TestWriteOfLargeMessageEndsWithIt(t *testing.T) {
 	for _, v := range allVersions {
-		for _, side := range []Side{ServerSide, ClientSide} {
+		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
 			t.Run(v.String()+"/"+sideName(side), func(t *testing.T) {
-				an, bn := net.Pipe()
-				a, b := newConn(an, v, side, &Config{}, nil), newConn(bn, v, ClientSide-side, &Config{}, nil)
-				defer a.Close()
-				defer b.Close()
-				p := payloadOf(Text, 200_000)
-				wrote := later(func() error { return a.WriteMessage(Text, p) })
+				a, b := newPair(t, v, overPipe, pairOptions{})
+				if side == websocket.ClientSide {
+					a, b = b, a
+				}
+				p := payloadOf(websocket.Text, 200_000)
+				wrote := later(func() error { return a.WriteMessage(websocket.Text, p) })
 				if _, got, err := b.ReadMessage(); err != nil || len(got) != len(p) {
 					t.Fatalf("%d bytes, %v", len(got), err)
 				}
@@ -222,7 +224,7 @@ func TestWriteOfLargeMessageEndsWithIt(t *testing.T) {
 
 func TestBufferMessage(t *testing.T) {
 	w := &writeCounter{}
-	c := newConn(w, RFC6455, ServerSide, &Config{}, nil)
+	c := newConn(w, websocket.RFC6455, websocket.ServerSide, &websocket.Config{})
 	step := func(what string, err error, wantWrites int, want ...string) {
 		t.Helper()
 		if err != nil {
@@ -231,21 +233,21 @@ func TestBufferMessage(t *testing.T) {
 		if w.writes != wantWrites {
 			t.Fatalf("%s: %d writes so far, want %d", what, w.writes, wantWrites)
 		}
-		wantTexts(t, what, RFC6455, w.out.Bytes(), want...)
+		wantTexts(t, what, websocket.RFC6455, w.out.Bytes(), want...)
 		w.out.Reset()
 	}
 	step("Flush of nothing", c.Flush(), 0)
-	step("first", c.BufferMessage(Text, []byte("a")), 0)
-	step("second", c.BufferMessage(Text, []byte("b")), 0)
+	step("first", c.BufferMessage(websocket.Text, []byte("a")), 0)
+	step("second", c.BufferMessage(websocket.Text, []byte("b")), 0)
 	step("Flush", c.Flush(), 1, "a", "b")
-	step("third", c.BufferMessage(Text, []byte("c")), 1)
-	step("WriteMessage", c.WriteMessage(Text, []byte("d")), 2, "c", "d")
+	step("third", c.BufferMessage(websocket.Text, []byte("c")), 1)
+	step("WriteMessage", c.WriteMessage(websocket.Text, []byte("d")), 2, "c", "d")
 	half := strings.Repeat("x", 32<<10)
-	step("32 KiB", c.BufferMessage(Text, []byte(half)), 2)
-	step("64 KiB", c.BufferMessage(Text, []byte(half)), 3, half, half)
+	step("32 KiB", c.BufferMessage(websocket.Text, []byte(half)), 2)
+	step("64 KiB", c.BufferMessage(websocket.Text, []byte(half)), 3, half, half)
 	large := strings.Repeat("y", 100<<10)
-	step("small", c.BufferMessage(Text, []byte("e")), 3)
-	step("100 KiB", c.BufferMessage(Text, []byte(large)), 4+1, "e", large) // header and payload, by writev where there is one
+	step("small", c.BufferMessage(websocket.Text, []byte("e")), 3)
+	step("100 KiB", c.BufferMessage(websocket.Text, []byte(large)), 4+1, "e", large) // header and payload, by writev where there is one
 }
 
 // What is buffered leaves before a read waits, however it waits, and not
@@ -253,19 +255,19 @@ func TestBufferMessage(t *testing.T) {
 func TestBufferMessageLeavesBeforeReadWaits(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
-			server, client := newPair(t, RFC6455, transport, pairOptions{})
+			server, client := newPair(t, websocket.RFC6455, transport, pairOptions{})
 			sent := later(func() error {
-				err := client.BufferMessage(Text, []byte("1"))
-				return errors.Join(err, client.WriteMessage(Text, []byte("2")))
+				err := client.BufferMessage(websocket.Text, []byte("1"))
+				return errors.Join(err, client.WriteMessage(websocket.Text, []byte("2")))
 			})
 			for _, want := range []string{"1", "2"} {
 				if _, p, err := server.ReadMessage(); err != nil || string(p) != want {
 					t.Fatalf("%q, %v", p, err)
 				}
-				if server.send.busy || server.send.taken > 0 {
+				if websocket.HasSent(server) {
 					t.Errorf("the answers left before %q was read, which was there", want)
 				}
-				if err := server.BufferMessage(Text, []byte("answer to "+want)); err != nil {
+				if err := server.BufferMessage(websocket.Text, []byte("answer to "+want)); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -284,15 +286,15 @@ func TestBufferMessageLeavesBeforeReadWaits(t *testing.T) {
 
 // Flush waits for what was there before, not for what comes after.
 func TestFlush(t *testing.T) {
-	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		first := later(writeText(c, "first"))
 		<-g.writes
-		c.BufferMessage(Text, []byte("second"))
+		c.BufferMessage(websocket.Text, []byte("second"))
 		flushed := later(c.Flush)
 		synctest.Wait()
 		g.results <- gateResult{n: -1}
 		got := <-g.writes
-		c.BufferMessage(Text, []byte("third"))
+		c.BufferMessage(websocket.Text, []byte("third"))
 		synctest.Wait()
 		select {
 		case err := <-flushed:
@@ -300,7 +302,7 @@ func TestFlush(t *testing.T) {
 		default:
 		}
 		g.results <- gateResult{n: -1}
-		wantTexts(t, "second write", RFC6455, got, "second")
+		wantTexts(t, "second write", websocket.RFC6455, got, "second")
 		got = <-g.writes
 		synctest.Wait()
 		select {
@@ -312,7 +314,7 @@ func TestFlush(t *testing.T) {
 			t.Error("Flush waits for a message that was queued after it")
 		}
 		g.results <- gateResult{n: -1}
-		wantTexts(t, "third write", RFC6455, got, "third")
+		wantTexts(t, "third write", websocket.RFC6455, got, "third")
 		if err := <-first; err != nil {
 			t.Error(err)
 		}
@@ -327,8 +329,8 @@ func TestFlush(t *testing.T) {
 // read: "net.Pipe as the connection (no buffering at all): Pong and Close while
 // the peer writes do not deadlock".
 func TestPipePongAndCloseWhilePeerWrites(t *testing.T) {
-	for _, v := range []Version{RFC6455, Hybi10, Hybi07} {
-		for _, side := range []Side{ServerSide, ClientSide} {
+	for _, v := range []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07} {
+		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
 			t.Run(v.String()+"/"+sideName(side), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { writePongsIntoPipe(t, v, side) })
 			})
@@ -336,15 +338,13 @@ func TestPipePongAndCloseWhilePeerWrites(t *testing.T) {
 	}
 }
 
-func writePongsIntoPipe(t *testing.T, v Version, side Side) {
-	an, bn := net.Pipe()
-	defer bn.Close()
-	c := newConn(an, v, side, &Config{}, nil)
+func writePongsIntoPipe(t *testing.T, v websocket.Version, side websocket.Side) {
+	c, bn := newPipe(t, v, side, websocket.Config{})
 	var wire []byte
 	for range 1000 {
-		wire = append(wire, peerFrames(t, v, side, message{Ping, payloadOf(Binary, 100)}, message{Text, []byte("m")})...)
+		wire = append(wire, peerFrames(t, v, side, message{websocket.Ping, payloadOf(websocket.Binary, 100)}, message{websocket.Text, []byte("m")})...)
 	}
-	wire, err := AppendClose(wire, v, ClientSide-side, 4000, "")
+	wire, err := websocket.AppendClose(wire, v, websocket.ClientSide-side, 4000, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -357,7 +357,7 @@ func writePongsIntoPipe(t *testing.T, v Version, side Side) {
 		}
 		n++
 	}
-	var ce *CloseError
+	var ce *websocket.CloseError
 	if !errors.As(err, &ce) || ce.Code != 4000 || n != 1000 {
 		t.Fatalf("%d messages, then %v; want 1000 and the Close", n, err)
 	}
@@ -365,16 +365,16 @@ func writePongsIntoPipe(t *testing.T, v Version, side Side) {
 		t.Fatal(err)
 	}
 	answer, _ := io.ReadAll(bn)
-	p, err := NewParser(v, ClientSide-side, Config{})
+	p, err := websocket.NewParser(v, websocket.ClientSide-side, websocket.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Append(answer)
-	var last Message
+	var last websocket.Message
 	for m, err := p.Next(); err == nil; m, err = p.Next() {
 		last = m
 	}
-	if last.Type != Close {
+	if last.Type != websocket.Close {
 		t.Errorf("the last that came is %v, want the answer to Close", last.Type)
 	}
 }

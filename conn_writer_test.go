@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -15,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 func TestNextWriter(t *testing.T) {
@@ -33,10 +35,10 @@ func TestNextWriter(t *testing.T) {
 		{"many writes", []int{7000, 7000, 7000, 7000, 7000}, []int{14000, 14000, 7000}},
 	} {
 		for _, v := range allVersions {
-			for _, side := range []Side{ServerSide, ClientSide} {
+			for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
 				t.Run(tt.name+"/"+v.String()+"/"+sideName(side), func(t *testing.T) {
 					c, script := newScripted(v, side, nil)
-					w, err := c.NextWriter(Text)
+					w, err := c.NextWriter(websocket.Text)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -44,7 +46,7 @@ func TestNextWriter(t *testing.T) {
 					for _, n := range tt.writes {
 						total += n
 					}
-					p := payloadOf(Text, total)
+					p := payloadOf(websocket.Text, total)
 					rest := p
 					for _, n := range tt.writes {
 						if k, err := w.Write(rest[:n]); k != n || err != nil {
@@ -55,11 +57,11 @@ func TestNextWriter(t *testing.T) {
 					if err := w.Close(); err != nil {
 						t.Fatal(err)
 					}
-					if !bytes.Equal(p, payloadOf(Text, total)) {
+					if !bytes.Equal(p, payloadOf(websocket.Text, total)) {
 						t.Error("Write changed its argument")
 					}
 					want := tt.frames
-					if v.hixie() {
+					if isHixie(v) {
 						want = []int{total}
 					}
 					writerExpectFrames(t, v, script.out.Bytes(), p, want)
@@ -77,17 +79,17 @@ func TestNextWriter(t *testing.T) {
 
 // writerExpectFrames looks that b is one message with payload p, in frames of
 // the lengths in want.
-func writerExpectFrames(t *testing.T, v Version, b, p []byte, want []int) {
+func writerExpectFrames(t *testing.T, v websocket.Version, b, p []byte, want []int) {
 	t.Helper()
 	var got []byte
 	for i, n := range want {
-		f, k, err := ParseFrame(b, v)
+		f, k, err := websocket.ParseFrame(b, v)
 		if err != nil {
 			t.Fatalf("frame %d: %v", i, err)
 		}
-		op := Continuation
+		op := websocket.Continuation
 		if i == 0 {
-			op = Text
+			op = websocket.Text
 		}
 		if f.Opcode != op || f.Fin != (i == len(want)-1) || len(f.Payload) != n {
 			t.Errorf("frame %d is %v, Fin %v, %d bytes; want %v, %v, %d", i, f.Opcode, f.Fin, len(f.Payload), op, i == len(want)-1, n)
@@ -106,30 +108,30 @@ func TestWriterThatNeverFinishes(t *testing.T) {
 		for _, begun := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%v/begun %v", v, begun), func(t *testing.T) {
 				server, client := newPair(t, v, overTCP, pairOptions{})
-				w, err := server.NextWriter(Text)
+				w, err := server.NextWriter(websocket.Text)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if begun {
-					if _, err := w.Write(payloadOf(Text, 20_000)); err != nil {
+					if _, err := w.Write(payloadOf(websocket.Text, 20_000)); err != nil {
 						t.Fatal(err)
 					}
 				}
 				echoed := make(chan error, 1)
 				go func() { _, _, err := server.ReadMessage(); echoed <- err }()
 				server.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
-				if err := server.WriteMessage(Text, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
+				if err := server.WriteMessage(websocket.Text, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("WriteMessage of another: %v, want the deadline", err)
 				}
-				if err := server.BufferMessage(Text, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
+				if err := server.BufferMessage(websocket.Text, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("BufferMessage of another: %v, want the deadline", err)
 				}
-				if _, err := server.NextWriter(Text); !errors.Is(err, os.ErrDeadlineExceeded) {
+				if _, err := server.NextWriter(websocket.Text); !errors.Is(err, os.ErrDeadlineExceeded) {
 					t.Errorf("NextWriter of another: %v, want the deadline", err)
 				}
 				server.SetWriteDeadline(time.Time{})
 				closed := client.Discard(t.Context())
-				if v.traits().ping {
+				if !isHixie(v) {
 					if _, err := server.Ping(t.Context()); err != nil {
 						t.Errorf("Ping: %v", err)
 					}
@@ -138,8 +140,8 @@ func TestWriterThatNeverFinishes(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 				defer cancel()
 				start := time.Now()
-				err = server.Shutdown(ctx, StatusGoingAway, "")
-				if v.traits().ping && err != nil || time.Since(start) > 2*time.Second {
+				err = server.Shutdown(ctx, websocket.StatusGoingAway, "")
+				if !isHixie(v) && err != nil || time.Since(start) > 2*time.Second {
 					t.Errorf("Shutdown: %v after %v", err, time.Since(start))
 				}
 				if err := <-waiting; !errors.Is(err, net.ErrClosed) {
@@ -150,13 +152,13 @@ func TestWriterThatNeverFinishes(t *testing.T) {
 				}
 				<-echoed
 				<-closed.Done()
-				want := StatusGoingAway
-				if v.hixie() {
-					want = StatusNoStatusReceived
+				want := websocket.StatusGoingAway
+				if isHixie(v) {
+					want = websocket.StatusNoStatusReceived
 				}
-				var ce *CloseError
+				var ce *websocket.CloseError
 				got := errors.As(context.Cause(closed), &ce) && ce.Code == want
-				if hixieBegun := v.hixie() && begun; got == hixieBegun {
+				if hixieBegun := isHixie(v) && begun; got == hixieBegun {
 					t.Errorf("peer got %v", context.Cause(closed))
 				}
 			})
@@ -166,9 +168,9 @@ func TestWriterThatNeverFinishes(t *testing.T) {
 
 // At the deadline a writer keeps what it has, and may try again.
 func TestWriterDeadline(t *testing.T) {
-	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		part := strings.Repeat("a", 10<<10)
-		w, err := c.NextWriter(Text)
+		w, err := c.NextWriter(websocket.Text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -204,8 +206,8 @@ func TestWriterDeadline(t *testing.T) {
 
 // On hixie, what was refused at a deadline is no part of the text.
 func TestWriterDeadlineWithinCharacter(t *testing.T) {
-	c, script := newScripted(Hixie75, ServerSide, nil)
-	w, err := c.NextWriter(Text)
+	c, script := newScripted(websocket.Hixie75, websocket.ServerSide, nil)
+	w, err := c.NextWriter(websocket.Text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,19 +253,19 @@ func TestHundredWriters(t *testing.T) {
 						t.Fatalf("message of %d bytes is not as it was written: %.40q", len(p), p)
 					}
 					if got == 400 {
-						go server.Shutdown(t.Context(), StatusGoingAway, "enough")
+						go server.Shutdown(t.Context(), websocket.StatusGoingAway, "enough")
 						go func() { // reads the Pongs, and the Close if Shutdown does not
 							for range server.Messages(context.Background()) {
 							}
 						}()
 					}
 				}
-				var ce *CloseError
-				if !errors.As(last, &ce) && !(v.hixie() && errors.Is(last, io.ErrUnexpectedEOF)) {
+				var ce *websocket.CloseError
+				if !errors.As(last, &ce) && !(isHixie(v) && errors.Is(last, io.ErrUnexpectedEOF)) {
 					t.Errorf("reading ended with %v, want the Close", last)
 				}
 				writers.Wait()
-				if v.traits().ping && int64(got) != told.Load() {
+				if !isHixie(v) && int64(got) != told.Load() {
 					t.Errorf("%d messages came, %d were said to have been sent", got, told.Load())
 				}
 			}))
@@ -273,23 +275,23 @@ func TestHundredWriters(t *testing.T) {
 
 // writerHammer writes in one of several ways until it fails, and returns how
 // many messages it wrote.
-func writerHammer(t *testing.T, c *Conn, i int) (told int64) {
-	prepared, err := Prepare(Text, repeatedByte(i, 300))
+func writerHammer(t *testing.T, c *websocket.Conn, i int) (told int64) {
+	prepared, err := websocket.Prepare(websocket.Text, repeatedByte(i, 300))
 	if err != nil {
 		t.Error(err)
 	}
 	for {
 		switch i % 5 {
 		case 0:
-			err = c.WriteMessage(Text, repeatedByte(i, 10+i*20))
+			err = c.WriteMessage(websocket.Text, repeatedByte(i, 10+i*20))
 		case 1:
-			err = c.BufferMessage(Text, repeatedByte(i, 10+i*20))
+			err = c.BufferMessage(websocket.Text, repeatedByte(i, 10+i*20))
 		case 2:
 			err = streamInPieces(c, repeatedByte(i, 50_000))
 		case 3:
 			err = c.WritePrepared(prepared)
 		case 4:
-			if c.Version().hixie() {
+			if isHixie(c.Version()) {
 				return told
 			}
 			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
@@ -335,19 +337,19 @@ func TestNextWriterThreshold(t *testing.T) {
 		{"nothing", 1, nil, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var first FrameInfo
+			var first websocket.FrameInfo
 			frames := 0
-			trace := &Trace{FrameWritten: func(_ *Conn, f FrameInfo) {
+			trace := &websocket.Trace{FrameWritten: func(_ *websocket.Conn, f websocket.FrameInfo) {
 				if frames++; frames == 1 {
 					first = f
 				}
 			}}
 			server, client := compressedPair(t,
-				&Config{Compression: &Compression{Threshold: tt.threshold}, Trace: trace},
-				&Config{Compression: &Compression{}, MaxMessageSize: -1})
+				&websocket.Config{Compression: &websocket.Compression{Threshold: tt.threshold}, Trace: trace},
+				&websocket.Config{Compression: &websocket.Compression{}, MaxMessageSize: -1})
 			var want []byte
 			wrote := later(func() error {
-				w, err := server.NextWriter(Binary)
+				w, err := server.NextWriter(websocket.Binary)
 				for _, n := range tt.writes {
 					if err == nil {
 						_, err = w.Write(make([]byte, n))
@@ -364,7 +366,7 @@ func TestNextWriterThreshold(t *testing.T) {
 			if err := <-wrote; err != nil {
 				t.Fatal(err)
 			}
-			if got := first.RSV == rsvCompressed; got != tt.want {
+			if got := first.RSV == websocket.RSVCompressed; got != tt.want {
 				t.Errorf("compressed: %t in %d frames, first %+v; want %t", got, frames, first, tt.want)
 			}
 		})
@@ -380,14 +382,14 @@ func TestNextWriterForgetsWhatItRefused(t *testing.T) {
 	}{
 		{"", "hello", 0},
 		{"he", "llo", 0},
-		{"", strings.Repeat("hello ", 100), rsvCompressed},
-		{strings.Repeat("hello ", 50), strings.Repeat("hello ", 50), rsvCompressed},
-		{"", strings.Repeat("hello ", 4000), rsvCompressed},
+		{"", strings.Repeat("hello ", 100), websocket.RSVCompressed},
+		{strings.Repeat("hello ", 50), strings.Repeat("hello ", 50), websocket.RSVCompressed},
+		{"", strings.Repeat("hello ", 4000), websocket.RSVCompressed},
 	} {
-		var frames []FrameInfo
-		trace := &Trace{FrameRead: func(_ *Conn, f FrameInfo) { frames = append(frames, f) }}
-		server, client := compressedPair(t, &Config{Compression: &Compression{}}, &Config{Compression: &Compression{}, Trace: trace})
-		w, err := server.NextWriter(Text)
+		var frames []websocket.FrameInfo
+		trace := &websocket.Trace{FrameRead: func(_ *websocket.Conn, f websocket.FrameInfo) { frames = append(frames, f) }}
+		server, client := compressedPair(t, &websocket.Config{Compression: &websocket.Compression{}}, &websocket.Config{Compression: &websocket.Compression{}, Trace: trace})
+		w, err := server.NextWriter(websocket.Text)
 		if err := errors.Join(err, writeString(w, tt.before), server.SetWriteDeadline(time.Now())); err != nil {
 			t.Fatal(err)
 		}

@@ -44,7 +44,7 @@ func TestDecodeEvents(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDecoder(tt.v, ClientSide, &Config{})
-			wire := unhex(t, tt.wire)
+			wire := fromHex(t, tt.wire)
 			for i, want := range tt.stops {
 				out, n, ev, err := d.decode(make([]byte, 0, tt.room), wire)
 				if err != nil {
@@ -63,11 +63,14 @@ func TestDecodeEvents(t *testing.T) {
 func TestDecodeAppends(t *testing.T) {
 	for _, v := range allVersions {
 		room := []byte("before---------after")
-		wire := peerText(t, v, ServerSide, "Hello")
+		wire, err := AppendMessage(nil, v, ClientSide, Text, []byte("Hello"))
+		if err != nil {
+			t.Fatal(err)
+		}
 		d := newDecoder(v, ServerSide, &Config{})
-		out, n, ev, err := d.decode(room[:6:15], wire)
-		if string(out) != "beforeHello" || n != len(wire) || ev != gotMessage || err != nil {
-			t.Errorf("%v: %q, n %d of %d, event %d, error %v", v, out, n, len(wire), ev, err)
+		out, n, ev, perr := d.decode(room[:6:15], wire)
+		if string(out) != "beforeHello" || n != len(wire) || ev != gotMessage || perr != nil {
+			t.Errorf("%v: %q, n %d of %d, event %d, error %v", v, out, n, len(wire), ev, perr)
 		}
 		if string(room[15:]) != "after" {
 			t.Errorf("%v: wrote behind the room: %q", v, room)
@@ -80,8 +83,11 @@ func TestDecodeAppends(t *testing.T) {
 func TestDirectRead(t *testing.T) {
 	text := strings.Repeat("aß€😀 ", 40)
 	for _, v := range hybiVersions {
-		for _, side := range sides {
-			wire := rawFrames(side, rawFrame{b0: finText, payload: text})
+		for _, side := range []Side{ServerSide, ClientSide} {
+			wire, err := AppendMessage(nil, v, ClientSide-side, Text, []byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
 			header := len(wire) - len(text)
 			for buffered := 0; buffered < len(text); buffered += 7 {
 				d := newDecoder(v, side, &Config{})
@@ -109,8 +115,7 @@ func TestDirectRead(t *testing.T) {
 func TestDirectReadChecksText(t *testing.T) {
 	for _, v := range hybiVersions {
 		d := newDecoder(v, ClientSide, &Config{})
-		wire := rawFrames(ClientSide, rawFrame{b0: finText, form: 16, length: 1000, payload: "ok"})
-		if _, _, _, err := d.decode(make([]byte, 0, 1000), wire); err != nil {
+		if _, _, _, err := d.decode(make([]byte, 0, 1000), fromHex(t, "817e 03e8 6f6b")); err != nil {
 			t.Fatal(err)
 		}
 		if err := d.directRead([]byte("still ok\xc0")); err == nil || err.Code != StatusInvalidPayloadData {
@@ -126,7 +131,7 @@ func TestDirectReadIsForPayloadOnly(t *testing.T) {
 		wire string
 	}{{RFC6455, ""}, {RFC6455, "8101 61"}, {RFC6455, "8905 61"}, {Hybi00, "8005 61"}, {Hybi00, "00 61"}, {Hixie75, "01 61"}} {
 		d := newDecoder(tt.v, ClientSide, &Config{})
-		if _, _, _, err := d.decode(make([]byte, 0, 9), unhex(t, tt.wire)); err != nil {
+		if _, _, _, err := d.decode(make([]byte, 0, 9), fromHex(t, tt.wire)); err != nil {
 			t.Fatal(err)
 		}
 		if got := d.direct(); got != 0 {

@@ -1,8 +1,10 @@
-package websocket
+package websocket_test
 
 import (
 	"slices"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // Room for the message means as little as cuts in the input do.
@@ -10,9 +12,9 @@ func TestDecodeWithLittleRoom(t *testing.T) {
 	const text = "aß€😀 and some more, so that it does not fit"
 	for _, v := range allVersions {
 		for room := utf8RoomMin(v); room < len(text)+5; room++ {
-			wire := peerText(t, v, ClientSide, text)
-			if got := decodeInSteps(t, v, wire, room); got != text {
-				t.Errorf("%v, room for %d: %q, want %q", v, room, got, text)
+			wire := peerText(t, v, websocket.ClientSide, text)
+			if got, err := websocket.DecodeInSteps(v, wire, room); got != text || err != nil {
+				t.Errorf("%v, room for %d: %q, error %v, want %q", v, room, got, err, text)
 			}
 		}
 	}
@@ -20,8 +22,8 @@ func TestDecodeWithLittleRoom(t *testing.T) {
 
 // utf8RoomMin is the least room in which decode gets on: hixie text may have to
 // put a whole character.
-func utf8RoomMin(v Version) int {
-	if v.hixie() {
+func utf8RoomMin(v websocket.Version) int {
+	if isHixie(v) {
 		return 4
 	}
 	return 1
@@ -30,23 +32,23 @@ func utf8RoomMin(v Version) int {
 func TestDecoderTrace(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		v    Version
+		v    websocket.Version
 		wire string
-		want []FrameInfo
+		want []websocket.FrameInfo
 	}{
-		{"hybi", RFC6455, "0101 61 8901 70 8002 6263 8802 03e8", []FrameInfo{
-			{Opcode: Text, Length: 1}, {Opcode: Ping, Fin: true, Length: 1}, {Opcode: Continuation, Fin: true, Length: 2}, {Opcode: Close, Fin: true, Length: 2},
+		{"hybi", websocket.RFC6455, "0101 61 8901 70 8002 6263 8802 03e8", []websocket.FrameInfo{
+			{Opcode: websocket.Text, Length: 1}, {Opcode: websocket.Ping, Fin: true, Length: 1}, {Opcode: websocket.Continuation, Fin: true, Length: 2}, {Opcode: websocket.Close, Fin: true, Length: 2},
 		}},
-		{"hixie", Hybi00, "0061ff 80026162 ff00", []FrameInfo{{Opcode: Text, Fin: true, Length: -1}, {Opcode: Close, Fin: true}}},
+		{"hixie", websocket.Hybi00, "0061ff 80026162 ff00", []websocket.FrameInfo{{Opcode: websocket.Text, Fin: true, Length: -1}, {Opcode: websocket.Close, Fin: true}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, n := range []int{1, 100} {
-				p, _ := NewParser(tt.v, ClientSide, Config{})
-				var got []FrameInfo
-				p.dec.trace = func(f FrameInfo) { got = append(got, f) }
+				p, _ := websocket.NewParser(tt.v, websocket.ClientSide, websocket.Config{})
+				var got []websocket.FrameInfo
+				websocket.TraceParser(p, func(f websocket.FrameInfo) { got = append(got, f) })
 				var r replay
 				for _, chunk := range cut([][]byte{unhex(t, tt.wire)}, n) {
-					r.parse(p, tt.v, ClientSide, chunk)
+					r.parse(p, tt.v, websocket.ClientSide, chunk)
 				}
 				if !slices.Equal(got, tt.want) {
 					t.Errorf("pieces of %d: told of %+v, want %+v", n, got, tt.want)

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"context"
@@ -10,12 +10,14 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // dialVia makes a Dialer that reaches everything through a proxy that serve
 // plays.
-func dialVia(link *pipeLink, proxyURL string) *Dialer {
-	return &Dialer{DialContext: link.dial, Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(proxyURL) }}
+func dialVia(link *pipeLink, proxyURL string) *websocket.Dialer {
+	return &websocket.Dialer{DialContext: link.dial, Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(proxyURL) }}
 }
 
 // What a proxy refuses is told as what a server refuses is.
@@ -26,7 +28,7 @@ func TestDialProxyRefused(t *testing.T) {
 			io.WriteString(c, "HTTP/1.1 407 Nope\r\nX: y\r\nContent-Length: 3\r\n\r\nwho")
 		}}
 		_, err := dialVia(link, "http://user:secret@p.test:3128").Dial(t.Context(), "ws://lab.example/")
-		refused, ok := err.(*HandshakeError)
+		refused, ok := err.(*websocket.HandshakeError)
 		if !ok || refused.Status != 407 || refused.Response.StatusCode != 407 || refused.Response.Header.Get("X") != "y" {
 			t.Fatalf("error %T %v, want a *HandshakeError with the proxy's response", err, err)
 		}
@@ -46,15 +48,15 @@ func TestDialProxyFails(t *testing.T) {
 	failure := errors.New("no route")
 	tests := []struct {
 		name string
-		d    *Dialer
+		d    *websocket.Dialer
 		want string
 	}{
-		{"choosing", &Dialer{Proxy: func(*http.Request) (*url.URL, error) { return nil, failure }}, `websocket: choosing the proxy for "lab.example:80": no route`},
-		{"dialing", &Dialer{
+		{"choosing", &websocket.Dialer{Proxy: func(*http.Request) (*url.URL, error) { return nil, failure }}, `websocket: choosing the proxy for "lab.example:80": no route`},
+		{"dialing", &websocket.Dialer{
 			DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, failure },
 			Proxy:       http.ProxyURL(&url.URL{Scheme: "http", Host: "p.test"}),
 		}, "websocket: cannot reach proxy p.test:80: no route"},
-		{"scheme", &Dialer{Proxy: http.ProxyURL(&url.URL{Scheme: "ftp", Host: "p.test"})}, `websocket: proxy URL has scheme "ftp", want http, https, socks5 or socks5h`},
+		{"scheme", &websocket.Dialer{Proxy: http.ProxyURL(&url.URL{Scheme: "ftp", Host: "p.test"})}, `websocket: proxy URL has scheme "ftp", want http, https, socks5 or socks5h`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

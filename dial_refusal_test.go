@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/protocol-websocket/websocket"
 	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
@@ -54,9 +55,9 @@ func TestDialRefusal(t *testing.T) {
 					}
 				}}
 				start := time.Now()
-				_, err := dialerOver(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
+				_, err := dialerOver(websocket.Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
 				took := time.Since(start)
-				var refused *HandshakeError
+				var refused *websocket.HandshakeError
 				if !errors.As(err, &refused) || refused.Status != 403 || refused.Response == nil || refused.Response.Header.Get("X-Reason") != "why" {
 					t.Fatalf("%v, want a *HandshakeError with status 403 and its headers", err)
 				}
@@ -76,10 +77,10 @@ func TestDialRefusal(t *testing.T) {
 func TestDialHangUpBeforeAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		link := &pipeLink{serve: func(c net.Conn) {
-			_, response, _, _ := serve(nil, readRequest(c, Hybi00))
+			_, response, _, _ := serve(nil, readRequest(c, websocket.Hybi00))
 			io.WriteString(c, response[:len(response)-9])
 		}}
-		_, err := dialerOver(Dialer{Version: Hybi00}, link).Dial(t.Context(), "ws://lab.example/")
+		_, err := dialerOver(websocket.Dialer{Version: websocket.Hybi00}, link).Dial(t.Context(), "ws://lab.example/")
 		if !errors.Is(err, io.ErrUnexpectedEOF) || statusOf(err) != 101 || !strings.Contains(err.Error(), "bytes of the response") {
 			t.Errorf("%v, want io.ErrUnexpectedEOF with the status of the head", err)
 		}
@@ -94,7 +95,7 @@ func TestDialHangUp(t *testing.T) {
 				readHead(c)
 				io.WriteString(c, sent)
 			}}
-			_, err := dialerOver(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
+			_, err := dialerOver(websocket.Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
 			if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), words) || !strings.HasPrefix(err.Error(), "websocket: ") {
 				t.Errorf("%v, want io.ErrUnexpectedEOF %s", err, words)
 			}

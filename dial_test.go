@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"context"
@@ -17,18 +17,19 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/protocol-websocket/websocket"
 	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
 // "A frame in the same segment as the handshake, for client, in every version:
 // delivered."
 func TestDialFrameInSameSegment(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		for _, size := range []int{1, 3, 100, 1 << 20} {
 			synctest.Test(t, func(t *testing.T) {
-				more := strings.Repeat(helloOf(v, ServerSide), 500) // more than one read takes
+				more := strings.Repeat(helloOf(v, websocket.ServerSide), 500) // more than one read takes
 				link := &pipeLink{serve: answerWith(v, more, size)}
-				c, err := dialerOver(Dialer{Version: v}, link).Dial(t.Context(), "ws://lab.example/")
+				c, err := dialerOver(websocket.Dialer{Version: v}, link).Dial(t.Context(), "ws://lab.example/")
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -47,12 +48,12 @@ func TestDialFrameInSameSegment(t *testing.T) {
 }
 
 func TestDialLeavesNoDeadline(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		synctest.Test(t, func(t *testing.T) {
 			link := &pipeLink{serve: answerWith(v, "", 1<<20)}
 			nc, _ := link.dial(t.Context(), "", "")
 			watched := &deadlineLog{Conn: nc}
-			c, err := (&Dialer{Version: v}).Handshake(t.Context(), watched, "ws://lab.example/")
+			c, err := (&websocket.Dialer{Version: v}).Handshake(t.Context(), watched, "ws://lab.example/")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,26 +66,26 @@ func TestDialLeavesNoDeadline(t *testing.T) {
 // dialStages are what a server may do, and then no more.
 var dialStages = []struct {
 	name   string
-	v      Version
+	v      websocket.Version
 	server func(net.Conn)
 	status int // of the refusal that arrives before, if one does
 }{
-	{"does not read the request", RFC6455, func(net.Conn) {}, 0},
-	{"does not answer", RFC6455, func(c net.Conn) { readHead(c) }, 0},
-	{"sends half a response", RFC6455, func(c net.Conn) {
+	{"does not read the request", websocket.RFC6455, func(net.Conn) {}, 0},
+	{"does not answer", websocket.RFC6455, func(c net.Conn) { readHead(c) }, 0},
+	{"sends half a response", websocket.RFC6455, func(c net.Conn) {
 		readHead(c)
 		io.WriteString(c, "HTTP/1.1 101 x\r\n")
 	}, 0},
-	{"sends interim responses", RFC6455, func(c net.Conn) {
+	{"sends interim responses", websocket.RFC6455, func(c net.Conn) {
 		readHead(c)
 		io.WriteString(c, "HTTP/1.1 100 Continue\r\n\r\n")
 	}, 0},
-	{"does not read key3", Hybi00, func(c net.Conn) { readHead(c) }, 0},
-	{"sends half the answer to key3", Hybi00, func(c net.Conn) {
-		_, response, _, _ := serve(nil, readRequest(c, Hybi00))
+	{"does not read key3", websocket.Hybi00, func(c net.Conn) { readHead(c) }, 0},
+	{"sends half the answer to key3", websocket.Hybi00, func(c net.Conn) {
+		_, response, _, _ := serve(nil, readRequest(c, websocket.Hybi00))
 		io.WriteString(c, response[:len(response)-8])
 	}, 0},
-	{"sends half a refusal's body", RFC6455, func(c net.Conn) {
+	{"sends half a refusal's body", websocket.RFC6455, func(c net.Conn) {
 		readHead(c)
 		io.WriteString(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\nbecau")
 	}, 403},
@@ -94,20 +95,20 @@ var dialStages = []struct {
 // goroutine is left: a bubble does not end while one waits.
 func TestDialInterrupted(t *testing.T) {
 	const after = httphead.BodyWait / 2
-	cancelled := func(ctx context.Context, _ *Dialer) (context.Context, context.CancelFunc) {
+	cancelled := func(ctx context.Context, _ *websocket.Dialer) (context.Context, context.CancelFunc) {
 		ctx, cancel := context.WithCancel(ctx)
 		time.AfterFunc(after, cancel)
 		return ctx, cancel
 	}
 	ends := map[string]struct {
-		begin func(context.Context, *Dialer) (context.Context, context.CancelFunc)
+		begin func(context.Context, *websocket.Dialer) (context.Context, context.CancelFunc)
 		want  error
 	}{
 		"cancel": {cancelled, context.Canceled},
-		"deadline": {func(ctx context.Context, _ *Dialer) (context.Context, context.CancelFunc) {
+		"deadline": {func(ctx context.Context, _ *websocket.Dialer) (context.Context, context.CancelFunc) {
 			return context.WithTimeout(ctx, after)
 		}, context.DeadlineExceeded},
-		"timeout": {func(ctx context.Context, d *Dialer) (context.Context, context.CancelFunc) {
+		"timeout": {func(ctx context.Context, d *websocket.Dialer) (context.Context, context.CancelFunc) {
 			d.HandshakeTimeout = after
 			return ctx, func() {}
 		}, context.DeadlineExceeded},
@@ -119,7 +120,7 @@ func TestDialInterrupted(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						over := make(chan struct{})
 						link := &pipeLink{serve: func(c net.Conn) { stage.server(c); <-over }}
-						d := dialerOver(Dialer{Version: stage.v}, link)
+						d := dialerOver(websocket.Dialer{Version: stage.v}, link)
 						if crude {
 							d.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
 								nc, err := link.dial(ctx, network, addr)
@@ -149,7 +150,7 @@ func TestDialInterrupted(t *testing.T) {
 func TestDialTimeoutCoversDialing(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{0: 10 * time.Second, time.Second: time.Second} {
 		synctest.Test(t, func(t *testing.T) {
-			d := &Dialer{Config: Config{HandshakeTimeout: timeout}, Proxy: noProxy}
+			d := &websocket.Dialer{Config: websocket.Config{HandshakeTimeout: timeout}, Proxy: noProxy}
 			d.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
 				<-ctx.Done()
 				return nil, ctx.Err()
@@ -177,7 +178,7 @@ func TestDialTimeoutIsNotExtended(t *testing.T) {
 			}
 		}}
 		start := time.Now()
-		_, err := dialerOver(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
+		_, err := dialerOver(websocket.Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
 		if took := time.Since(start); took != 10*time.Second || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v after %v; want context.DeadlineExceeded after 10s", err, took)
 		}
@@ -199,7 +200,7 @@ func TestDialEndlessHeader(t *testing.T) {
 				}
 			}
 		}}
-		_, err := dialerOver(Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
+		_, err := dialerOver(websocket.Dialer{}, link).Dial(t.Context(), "ws://lab.example/")
 		if err == nil || !strings.Contains(err.Error(), "65536 bytes") {
 			t.Errorf("%v, want an error that names the limit", err)
 		}
@@ -213,7 +214,7 @@ func TestDialEndlessHeader(t *testing.T) {
 
 func TestDialFails(t *testing.T) {
 	failure := errors.New("no route")
-	d := &Dialer{Proxy: noProxy, DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, failure }}
+	d := &websocket.Dialer{Proxy: noProxy, DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, failure }}
 	if _, err := d.Dial(t.Context(), "ws://lab.example/"); !errors.Is(err, failure) || !strings.HasPrefix(err.Error(), "websocket: ") {
 		t.Errorf("%v, want an error of this package that wraps %v", err, failure)
 	}
@@ -225,7 +226,7 @@ func TestDialFails(t *testing.T) {
 
 // What cannot be sent is found before anything is connected.
 func TestDialChecksFirst(t *testing.T) {
-	for name, d := range map[string]*Dialer{
+	for name, d := range map[string]*websocket.Dialer{
 		"header":      {Header: http.Header{"X": {"a\r\nb"}}},
 		"subprotocol": {Subprotocols: []string{"a b"}},
 		"version":     {Version: 99},
@@ -235,7 +236,7 @@ func TestDialChecksFirst(t *testing.T) {
 			return nil, io.EOF
 		}
 		told := 0
-		d.Trace = &Trace{HandshakeFailed: func(*http.Request, error) { told++ }}
+		d.Trace = &websocket.Trace{HandshakeFailed: func(*http.Request, error) { told++ }}
 		if _, err := d.Dial(t.Context(), "ws://lab.example/"); err == nil {
 			t.Errorf("%s: no error", name)
 		}
@@ -253,11 +254,11 @@ func TestDialChecksFirst(t *testing.T) {
 func TestDialTrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told []string
-		d := Dialer{Config: Config{Trace: &Trace{
+		d := websocket.Dialer{Config: websocket.Config{Trace: &websocket.Trace{
 			HandshakeFailed: func(_ *http.Request, err error) { told = append(told, fmt.Sprint(statusOf(err))) },
-			Opened:          func(c *Conn) { told = append(told, c.Version().String()) },
+			Opened:          func(c *websocket.Conn) { told = append(told, c.Version().String()) },
 		}}}
-		c, err := dialerOver(d, &pipeLink{serve: answerWith(RFC6455, "", 1<<20)}).Dial(t.Context(), "ws://lab.example/")
+		c, err := dialerOver(d, &pipeLink{serve: answerWith(websocket.RFC6455, "", 1<<20)}).Dial(t.Context(), "ws://lab.example/")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -276,7 +277,7 @@ func TestDialTrace(t *testing.T) {
 // net/http and back.
 func TestDialOptionsArrive(t *testing.T) {
 	requests := make(chan *http.Request, 1)
-	up := &Upgrader{CheckOrigin: func(*http.Request, string) error { return nil }}
+	up := &websocket.Upgrader{CheckOrigin: func(*http.Request, string) error { return nil }}
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		requests <- r
 		w.Header().Set("Set-Cookie", "session=1")
@@ -285,12 +286,12 @@ func TestDialOptionsArrive(t *testing.T) {
 		}
 	}))
 	defer srv.Close()
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		jar, err := cookiejar.New(nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := &Dialer{Version: v, Jar: jar, Header: http.Header{"Host": {"virtual.example"}, "Origin": {"http://page.example"}}}
+		d := &websocket.Dialer{Version: v, Jar: jar, Header: http.Header{"Host": {"virtual.example"}, "Origin": {"http://page.example"}}}
 		for _, cookie := range []string{"", "1"} { // set by the first response
 			c, err := d.Dial(t.Context(), "ws://Aladdin:open%20sesame@"+srv.Listener.Addr().String()+"/%2Fa?b=c")
 			if err != nil {
@@ -302,8 +303,8 @@ func TestDialOptionsArrive(t *testing.T) {
 			if user != "Aladdin" || password != "open sesame" || r.Host != "virtual.example" || r.RequestURI != "/%2Fa?b=c" {
 				t.Errorf("request for %s on %s by %s:%s", r.RequestURI, r.Host, user, password)
 			}
-			if origin := r.Header[v.traits().originHeader]; len(origin) != 1 || origin[0] != "http://page.example" {
-				t.Errorf("origin %q in %s, headers %v", origin, v.traits().originHeader, r.Header)
+			if origin := r.Header.Values(originHeader(v)); len(origin) != 1 || origin[0] != "http://page.example" {
+				t.Errorf("origin %q in %s, headers %v", origin, originHeader(v), r.Header)
 			}
 			if got, _ := r.Cookie("session"); (got != nil) != (cookie != "") || got != nil && got.Value != cookie {
 				t.Errorf("cookie %v, want %q", got, cookie)
@@ -317,18 +318,18 @@ func TestDialUnixSocket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewUnstartedServer(echoOnceHandler(&Upgrader{}, nil))
+	srv := httptest.NewUnstartedServer(echoOnceHandler(&websocket.Upgrader{}, nil))
 	srv.Listener.Close()
 	srv.Listener = l
 	srv.Start()
 	defer srv.Close()
-	d := &Dialer{Proxy: noProxy, DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
+	d := &websocket.Dialer{Proxy: noProxy, DialContext: func(ctx context.Context, _, addr string) (net.Conn, error) {
 		if addr != "lab.example:80" {
 			t.Errorf("asked to dial %q", addr)
 		}
 		return new(net.Dialer).DialContext(ctx, "unix", l.Addr().String())
 	}}
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		d.Version = v
 		c, err := d.Dial(t.Context(), "ws://lab.example/")
 		if err != nil {
@@ -341,12 +342,12 @@ func TestDialUnixSocket(t *testing.T) {
 
 // The context is about the handshake alone.
 func TestDialOutlivesContext(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		synctest.Test(t, func(t *testing.T) {
 			client, server := net.Pipe()
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			go func() {
-				c, err := new(Upgrader).Accept(ctx, server)
+				c, err := new(websocket.Upgrader).Accept(ctx, server)
 				if err != nil {
 					t.Error(err)
 					return
@@ -354,7 +355,7 @@ func TestDialOutlivesContext(t *testing.T) {
 				echoOnce(c)
 				c.Close()
 			}()
-			c, err := (&Dialer{Version: v}).Handshake(ctx, client, "ws://lab.example/")
+			c, err := (&websocket.Dialer{Version: v}).Handshake(ctx, client, "ws://lab.example/")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -369,10 +370,10 @@ func TestDialOutlivesContext(t *testing.T) {
 
 // A server that is asked for a version it does not take says which it does.
 func TestDialVersionNotTaken(t *testing.T) {
-	srv := httptest.NewServer(echoOnceHandler(&Upgrader{Versions: []Version{RFC6455, Hybi07}}, nil))
+	srv := httptest.NewServer(echoOnceHandler(&websocket.Upgrader{Versions: []websocket.Version{websocket.RFC6455, websocket.Hybi07}}, nil))
 	defer srv.Close()
-	for _, v := range []Version{Hybi10, Hybi00, Hixie75} {
-		_, err := (&Dialer{Version: v}).Dial(t.Context(), strings.Replace(srv.URL, "http", "ws", 1))
+	for _, v := range []websocket.Version{websocket.Hybi10, websocket.Hybi00, websocket.Hixie75} {
+		_, err := (&websocket.Dialer{Version: v}).Dial(t.Context(), strings.Replace(srv.URL, "http", "ws", 1))
 		if statusOf(err) != 426 || !strings.Contains(err.Error(), "13, 7") {
 			t.Errorf("%v: %v; want status 426 and the versions 13, 7", v, err)
 		}

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"context"
@@ -18,16 +18,17 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/protocol-websocket/websocket"
 	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
 // dialTLSServer echoes over TLS, with a certificate for lab.example and a
 // liking for HTTP/2. Whatever name is dialed leads to it.
-func dialTLSServer(t *testing.T) (d Dialer, addr string) {
+func dialTLSServer(t *testing.T) (d websocket.Dialer, addr string) {
 	t.Helper()
-	serverConfig, clientConfig := newTLSConfigs(t, "lab.example")
+	serverConfig, clientConfig := newTLSConfigs("lab.example")
 	clientConfig.ServerName = ""
-	srv := httptest.NewUnstartedServer(echoOnceHandler(&Upgrader{}, nil))
+	srv := httptest.NewUnstartedServer(echoOnceHandler(&websocket.Upgrader{}, nil))
 	srv.EnableHTTP2 = true
 	srv.TLS = serverConfig
 	srv.TLS.NextProtos = []string{"h2", "http/1.1"}
@@ -115,7 +116,7 @@ func TestDialChecksCertificate(t *testing.T) {
 
 func TestDialOverTLSEveryVersion(t *testing.T) {
 	d, _ := dialTLSServer(t)
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		d.Version = v
 		c, err := d.Dial(t.Context(), "wss://lab.example/")
 		if err != nil {
@@ -129,7 +130,7 @@ func TestDialOverTLSEveryVersion(t *testing.T) {
 // A tls.Conn tells its peer before it closes, and waits 5 seconds if that does
 // not read. An interrupted handshake does not.
 func TestDialTLSInterrupted(t *testing.T) {
-	serverConfig, clientConfig := newTLSConfigs(t, "lab.example")
+	serverConfig, clientConfig := newTLSConfigs("lab.example")
 	overTLS := func(steps ...func(net.Conn)) func(net.Conn) {
 		return func(c net.Conn) {
 			tc := tls.Server(c, serverConfig)
@@ -155,7 +156,7 @@ func TestDialTLSInterrupted(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				over := make(chan struct{})
 				link := &pipeLink{serve: func(c net.Conn) { server(c); <-over }}
-				d := dialerOver(Dialer{TLSConfig: clientConfig}, link)
+				d := dialerOver(websocket.Dialer{TLSConfig: clientConfig}, link)
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(httphead.BodyWait/2, cancel)
 				start := time.Now()
@@ -182,7 +183,7 @@ func TestDialTLSInterrupted(t *testing.T) {
 
 // The same after a proxy that speaks TLS itself: TLS in TLS.
 func TestDialTLSInTLSInterrupted(t *testing.T) {
-	serverConfig, clientConfig := newTLSConfigs(t, "lab.example", "p.test")
+	serverConfig, clientConfig := newTLSConfigs("lab.example", "p.test")
 	synctest.Test(t, func(t *testing.T) {
 		over := make(chan struct{})
 		link := &pipeLink{serve: func(c net.Conn) {
@@ -193,7 +194,7 @@ func TestDialTLSInTLSInterrupted(t *testing.T) {
 			readHead(inner)
 			<-over
 		}}
-		d := dialerOver(Dialer{TLSConfig: clientConfig}, link)
+		d := dialerOver(websocket.Dialer{TLSConfig: clientConfig}, link)
 		d.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse("https://p.test") }
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
@@ -212,7 +213,7 @@ func TestDialTLSInTLSInterrupted(t *testing.T) {
 
 // Every version through an HTTP proxy: a tunnel for ws as well as for wss.
 func TestDialThroughProxy(t *testing.T) {
-	srv := httptest.NewServer(echoOnceHandler(&Upgrader{}, nil))
+	srv := httptest.NewServer(echoOnceHandler(&websocket.Upgrader{}, nil))
 	defer srv.Close()
 	asked := make(chan string, 1)
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -222,8 +223,8 @@ func TestDialThroughProxy(t *testing.T) {
 	}))
 	defer proxy.Close()
 	addr := srv.Listener.Addr().String()
-	eachVersion(t, func(t *testing.T, v Version) {
-		d := &Dialer{Version: v, Proxy: func(r *http.Request) (*url.URL, error) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
+		d := &websocket.Dialer{Version: v, Proxy: func(r *http.Request) (*url.URL, error) {
 			if r.URL.Scheme != "http" || r.URL.Host != addr {
 				t.Errorf("asked for the proxy to %v", r.URL)
 			}
@@ -244,7 +245,7 @@ func TestDialThroughProxy(t *testing.T) {
 func TestDialProxyRefuses(t *testing.T) {
 	proxy := httptest.NewServer(http.NotFoundHandler())
 	defer proxy.Close()
-	d := &Dialer{Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }}
+	d := &websocket.Dialer{Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(proxy.URL) }}
 	_, err := d.Dial(t.Context(), "ws://lab.example/")
 	if statusOf(err) != 404 || !strings.Contains(err.Error(), "proxy") {
 		t.Errorf("%v, want status 404 of the proxy", err)
@@ -255,7 +256,7 @@ func TestDialProxyRefuses(t *testing.T) {
 func TestDialProxyFromEnvironment(t *testing.T) {
 	const child = "WEBSOCKET_TEST_DIAL"
 	if target := os.Getenv(child); target != "" {
-		Dial(t.Context(), target)
+		websocket.Dial(t.Context(), target)
 		return
 	}
 	for target, want := range map[string]string{"ws://a.test/": "CONNECT a.test:80 ", "wss://a.test/": "CONNECT a.test:443 "} {
@@ -297,7 +298,7 @@ func TestDialWithoutTLS(t *testing.T) {
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)
 	s.StartTLS()
 	defer s.Close()
-	_, err := (&Dialer{Proxy: noProxy}).Dial(t.Context(), "ws://"+s.Listener.Addr().String())
+	_, err := (&websocket.Dialer{Proxy: noProxy}).Dial(t.Context(), "ws://"+s.Listener.Addr().String())
 	if err == nil || !strings.Contains(err.Error(), "HTTPS server") {
 		t.Errorf("Dial: %v, want what the server says", err)
 	}

@@ -1,16 +1,18 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
 	"errors"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // Before a handshake is done it is not known what follows it.
 func TestParserAndEncoderAreThereWhenDone(t *testing.T) {
-	server := NewServerHandshake(nil)
-	client, err := NewClientHandshake(nil, "ws://a.example/")
+	server := websocket.NewServerHandshake(nil)
+	client, err := websocket.NewClientHandshake(nil, "ws://a.example/")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -24,18 +26,18 @@ func TestParserAndEncoderAreThereWhenDone(t *testing.T) {
 func TestEncodersAndParsersMeet(t *testing.T) {
 	for _, tt := range compressionOptions {
 		t.Run(tt.name, func(t *testing.T) {
-			server, client := handshakes(t, &Upgrader{Config: Config{Compression: tt.server}}, &Dialer{Config: Config{Compression: tt.client}})
+			server, client := handshakes(t, &websocket.Upgrader{Config: websocket.Config{Compression: tt.server}}, &websocket.Dialer{Config: websocket.Config{Compression: tt.client}})
 			for i, want := range mixedMessages(24) {
-				wire, err := client.Encoder().AppendMessage(nil, Binary, want)
+				wire, err := client.Encoder().AppendMessage(nil, websocket.Binary, want)
 				if err != nil {
 					t.Fatal(err)
 				}
 				server.Parser().Append(wire)
 				m, err := server.Parser().Next()
-				if err != nil || m.Type != Binary || !bytes.Equal(m.Data, want) {
+				if err != nil || m.Type != websocket.Binary || !bytes.Equal(m.Data, want) {
 					t.Fatalf("server, message %d: %d bytes of %d, %v", i, len(m.Data), len(want), err)
 				}
-				wire, err = server.Encoder().AppendMessage(wire[:0], Binary, m.Data)
+				wire, err = server.Encoder().AppendMessage(wire[:0], websocket.Binary, m.Data)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -43,7 +45,7 @@ func TestEncodersAndParsersMeet(t *testing.T) {
 				if m, err = client.Parser().Next(); err != nil || !bytes.Equal(m.Data, want) {
 					t.Fatalf("client, message %d: %d bytes of %d, %v", i, len(m.Data), len(want), err)
 				}
-				if _, err = client.Parser().Next(); !errors.Is(err, ErrIncomplete) {
+				if _, err = client.Parser().Next(); !errors.Is(err, websocket.ErrIncomplete) {
 					t.Fatalf("client, after message %d: %v", i, err)
 				}
 			}
@@ -54,12 +56,12 @@ func TestEncodersAndParsersMeet(t *testing.T) {
 // A Compressor compresses what is as long as Threshold, and refuses, without
 // forgetting anything, what the function AppendMessage refuses.
 func TestEncoderThresholdAndRefusals(t *testing.T) {
-	z := &Compression{Threshold: 100}
-	server, client := handshakes(t, &Upgrader{Config: Config{Compression: z}}, &Dialer{Config: Config{Compression: z}})
+	z := &websocket.Compression{Threshold: 100}
+	server, client := handshakes(t, &websocket.Upgrader{Config: websocket.Config{Compression: z}}, &websocket.Dialer{Config: websocket.Config{Compression: z}})
 	p := []byte(strings.Repeat("text ", 20))
-	for n, rsv := range map[int]byte{99: 0, 100: rsvCompressed} {
-		wire, err := server.Encoder().AppendMessage([]byte("before"), Text, p[:n])
-		f, length, parseErr := ParseFrame(bytes.TrimPrefix(wire, []byte("before")), RFC6455)
+	for n, rsv := range map[int]byte{99: 0, 100: websocket.RSVCompressed} {
+		wire, err := server.Encoder().AppendMessage([]byte("before"), websocket.Text, p[:n])
+		f, length, parseErr := websocket.ParseFrame(bytes.TrimPrefix(wire, []byte("before")), websocket.RFC6455)
 		if err != nil || parseErr != nil || f.RSV != rsv || length+len("before") != len(wire) {
 			t.Errorf("%d bytes: frame %+v, %v, %v; want RSV %d", n, f, err, parseErr, rsv)
 		}
@@ -68,11 +70,11 @@ func TestEncoderThresholdAndRefusals(t *testing.T) {
 			t.Errorf("%d bytes: read %q, %v", n, m.Data, err)
 		}
 	}
-	var zero Encoder
-	if wire, err := zero.AppendMessage(nil, Text, p); err != nil || wire[0] != 0x81 {
+	var zero websocket.Encoder
+	if wire, err := zero.AppendMessage(nil, websocket.Text, p); err != nil || wire[0] != 0x81 {
 		t.Errorf("the zero Encoder sends % x, %v, want a frame that is not compressed", wire[:2], err)
 	}
-	for _, typ := range []MessageType{Continuation, Close, 3, 11} {
+	for _, typ := range []websocket.MessageType{websocket.Continuation, websocket.Close, 3, 11} {
 		if wire, err := server.Encoder().AppendMessage([]byte("x"), typ, p); err == nil || string(wire) != "x" {
 			t.Errorf("%v: %x, %v, want an error and nothing appended", typ, wire, err)
 		}
@@ -82,12 +84,12 @@ func TestEncoderThresholdAndRefusals(t *testing.T) {
 // Control frames are never compressed, RFC 7692 section 6, however small Threshold
 // is.
 func TestEncoderLeavesControlFrames(t *testing.T) {
-	z := &Compression{Threshold: 1}
-	server, client := handshakes(t, &Upgrader{Config: Config{Compression: z}}, &Dialer{Config: Config{Compression: z}})
+	z := &websocket.Compression{Threshold: 1}
+	server, client := handshakes(t, &websocket.Upgrader{Config: websocket.Config{Compression: z}}, &websocket.Dialer{Config: websocket.Config{Compression: z}})
 	p := []byte(strings.Repeat("control ", 15))
-	for _, typ := range []MessageType{Ping, Pong} {
+	for _, typ := range []websocket.MessageType{websocket.Ping, websocket.Pong} {
 		wire, err := server.Encoder().AppendMessage(nil, typ, p)
-		if f, _, parseErr := ParseFrame(wire, RFC6455); err != nil || parseErr != nil || f.RSV != 0 || !bytes.Equal(f.Payload, p) {
+		if f, _, parseErr := websocket.ParseFrame(wire, websocket.RFC6455); err != nil || parseErr != nil || f.RSV != 0 || !bytes.Equal(f.Payload, p) {
 			t.Errorf("%v: frame %+v, %v, %v; want it as it is", typ, f, err, parseErr)
 		}
 		client.Parser().Append(wire)

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // What draft-hixie-75 and draft-ietf-hybi-00 section 4.2 make of bytes on which
@@ -16,7 +18,7 @@ func TestHixieFraming(t *testing.T) {
 	for _, tt := range []struct {
 		name, sent string
 		heard      []string
-		code       StatusCode
+		code       websocket.StatusCode
 	}{
 		{"frame with a length is skipped", "80 05 6162636465 00 41 ff", []string{`Text "A"`}, 0},
 		{"length of two bytes", "81 8100" + strings.Repeat("78", 128) + "00 42 ff", []string{`Text "B"`}, 0},
@@ -29,7 +31,7 @@ func TestHixieFraming(t *testing.T) {
 		{"Close", "ff 00", []string{closedWithoutCode}, 0},
 		{"Close with a zero before the length", "ff 80 00", []string{closedWithoutCode}, 0},
 		{"Close with many zeros", "ff 8080808080808080 00", []string{closedWithoutCode}, 0},
-		{"length that never ends", "80 ffffffffffffffffff 7f", nil, StatusMessageTooBig},
+		{"length that never ends", "80 ffffffffffffffffff 7f", nil, websocket.StatusMessageTooBig},
 		{"bytes that are not UTF-8", "00 c328 ff", []string{`Text "�("`}, 0},
 
 		{"empty text", "00 ff", []string{`Text ""`}, 0},
@@ -44,9 +46,9 @@ func TestHixieFraming(t *testing.T) {
 		{"nothing but skipped frames", "80 01 ff 01 ff 80 00", nil, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			eachSide(t, hixieVersions, func(t *testing.T, v Version, side Side) {
+			eachSide(t, hixieVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
 				for _, n := range []int{1, 2, 3, 1 << 20} {
-					got := replayFrames(v, side, Config{}, cut([][]byte{unhex(t, tt.sent)}, n))
+					got := replayFrames(v, side, websocket.Config{}, cut([][]byte{unhex(t, tt.sent)}, n))
 					wantHeard(t, got.heard, tt.heard)
 					wantCode(t, got.err, tt.code, endsClosed(tt.heard))
 				}
@@ -77,45 +79,22 @@ func TestHixieReplacesInvalidUTF8(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			wire := append(append([]byte{0}, tt.sent...), 0xff)
 			want := []string{fmt.Sprintf("Text %q", tt.want)}
-			eachSide(t, hixieVersions, func(t *testing.T, v Version, side Side) {
+			eachSide(t, hixieVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
 				for n := 1; n < 9; n++ {
-					wantHeard(t, replayFrames(v, side, Config{}, cut([][]byte{wire}, n)).heard, want)
+					wantHeard(t, replayFrames(v, side, websocket.Config{}, cut([][]byte{wire}, n)).heard, want)
 				}
-				wantHeard(t, replayFrames(v, side, Config{}, [][]byte{wire}).heard, want)
+				wantHeard(t, replayFrames(v, side, websocket.Config{}, [][]byte{wire}).heard, want)
 			})
 			for room := utf8.UTFMax; room < 12; room++ {
-				if got := decodeInSteps(t, Hybi00, wire, room); got != tt.want {
-					t.Errorf("room for %d at a time: text is %.99q, want %.99q", room, got, tt.want)
+				if got, err := websocket.DecodeInSteps(websocket.Hybi00, wire, room); got != tt.want || err != nil {
+					t.Errorf("room for %d at a time: text is %.99q, error %v, want %.99q", room, got, err, tt.want)
 				}
 			}
-			if f, n, err := ParseFrame(wire, Hybi00); string(f.Payload) != tt.want || n != len(wire) || err != nil {
+			if f, n, err := websocket.ParseFrame(wire, websocket.Hybi00); string(f.Payload) != tt.want || n != len(wire) || err != nil {
 				t.Errorf("ParseFrame: %.99q, n %d of %d, error %v: want %.99q", f.Payload, n, len(wire), err, tt.want)
 			}
 		})
 	}
-}
-
-// decodeInSteps decodes one message with room for so many bytes at a time.
-func decodeInSteps(t *testing.T, v Version, wire []byte, room int) (text string) {
-	t.Helper()
-	d := newDecoder(v, ClientSide, &Config{})
-	for range 10 * len(wire) {
-		out, n, ev, err := d.decode(make([]byte, 0, room), wire)
-		if err != nil {
-			t.Fatalf("room for %d at a time: %v", room, err)
-		}
-		if cap(out) != room {
-			t.Fatalf("decode has moved the message from room for %d to room for %d", room, cap(out))
-		}
-		if text, wire = text+string(out), wire[n:]; ev == gotMessage {
-			return text
-		}
-		if ev == needInput {
-			t.Fatalf("room for %d at a time: decode wants more input before the end", room)
-		}
-	}
-	t.Fatalf("room for %d at a time: decode does not come to an end", room)
-	return ""
 }
 
 // The limit is on the text as the program gets it, with U+FFFD in it.
@@ -123,10 +102,10 @@ func TestHixieLimitCountsReplacedText(t *testing.T) {
 	wire := append(append([]byte{0}, strings.Repeat("\x80", 10)...), 0xff)
 	for _, tt := range []struct {
 		limit int64
-		code  StatusCode
-	}{{30, 0}, {29, StatusMessageTooBig}} {
+		code  websocket.StatusCode
+	}{{30, 0}, {29, websocket.StatusMessageTooBig}} {
 		for _, n := range []int{1, 4, 100} {
-			got := replayFrames(Hybi00, ServerSide, Config{MaxMessageSize: tt.limit}, cut([][]byte{wire}, n))
+			got := replayFrames(websocket.Hybi00, websocket.ServerSide, websocket.Config{MaxMessageSize: tt.limit}, cut([][]byte{wire}, n))
 			wantCode(t, got.err, tt.code, false)
 		}
 	}
@@ -135,10 +114,10 @@ func TestHixieLimitCountsReplacedText(t *testing.T) {
 // A text without end fails at the limit, not after it.
 func TestHixieEndlessText(t *testing.T) {
 	wire := append([]byte{0}, bytes.Repeat([]byte("a"), 5000)...)
-	eachSide(t, hixieVersions, func(t *testing.T, v Version, side Side) {
-		fed, _, err := feed(v, side, Config{MaxMessageSize: 1000}, wire, 1)
-		if codeOf(err) != StatusMessageTooBig || fed != 1002 {
-			t.Errorf("error %v after %d bytes, want %d after 1002", err, fed, StatusMessageTooBig)
+	eachSide(t, hixieVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
+		fed, _, err := feed(v, side, websocket.Config{MaxMessageSize: 1000}, wire, 1)
+		if codeOf(err) != websocket.StatusMessageTooBig || fed != 1002 {
+			t.Errorf("error %v after %d bytes, want %d after 1002", err, fed, websocket.StatusMessageTooBig)
 		}
 	})
 }
@@ -146,20 +125,20 @@ func TestHixieEndlessText(t *testing.T) {
 func TestParseFrameHixie(t *testing.T) {
 	for _, tt := range []struct {
 		name, sent string
-		want       Frame
+		want       websocket.Frame
 		n          int
 	}{
-		{"text", "00 61 ff 00", Frame{Fin: true, Opcode: Text, Payload: []byte("a")}, 3},
-		{"empty text", "00 ff", Frame{Fin: true, Opcode: Text}, 2},
-		{"Close", "ff 00 00", Frame{Fin: true, Opcode: Close}, 2},
-		{"text behind what is skipped", "80 02 ffff 01 62 ff 00 61 ff 00", Frame{Fin: true, Opcode: Text, Payload: []byte("a")}, 10},
-		{"skipped only", "80 02 ffff", Frame{}, 0},
-		{"text without end", "00 61", Frame{}, 0},
-		{"nothing", "", Frame{}, 0},
+		{"text", "00 61 ff 00", websocket.Frame{Fin: true, Opcode: websocket.Text, Payload: []byte("a")}, 3},
+		{"empty text", "00 ff", websocket.Frame{Fin: true, Opcode: websocket.Text}, 2},
+		{"Close", "ff 00 00", websocket.Frame{Fin: true, Opcode: websocket.Close}, 2},
+		{"text behind what is skipped", "80 02 ffff 01 62 ff 00 61 ff 00", websocket.Frame{Fin: true, Opcode: websocket.Text, Payload: []byte("a")}, 10},
+		{"skipped only", "80 02 ffff", websocket.Frame{}, 0},
+		{"text without end", "00 61", websocket.Frame{}, 0},
+		{"nothing", "", websocket.Frame{}, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, v := range hixieVersions {
-				f, n, err := ParseFrame(unhex(t, tt.sent), v)
+				f, n, err := websocket.ParseFrame(unhex(t, tt.sent), v)
 				if tt.n == 0 && err != io.ErrUnexpectedEOF || tt.n > 0 && err != nil {
 					t.Errorf("%v: error %v", v, err)
 				}
@@ -176,7 +155,7 @@ func TestParseFrameHixieMemory(t *testing.T) {
 	wire := bytes.Repeat([]byte("\x00Hello\xff"), 10_000)
 	got := leastAllocated(func() {
 		for rest := wire; len(rest) > 0; {
-			_, n, err := ParseFrame(rest, Hybi00)
+			_, n, err := websocket.ParseFrame(rest, websocket.Hybi00)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -189,9 +168,9 @@ func TestParseFrameHixieMemory(t *testing.T) {
 }
 
 func TestHixieErrorsWrapErrUnsupported(t *testing.T) {
-	for _, typ := range []MessageType{Binary, Ping, Pong} {
+	for _, typ := range []websocket.MessageType{websocket.Binary, websocket.Ping, websocket.Pong} {
 		for _, v := range hixieVersions {
-			if _, err := AppendMessage(nil, v, ClientSide, typ, nil); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), typ.String()) {
+			if _, err := websocket.AppendMessage(nil, v, websocket.ClientSide, typ, nil); !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), typ.String()) {
 				t.Errorf("%v on %v: error is %v, want errors.ErrUnsupported in it, and the type", typ, v, err)
 			}
 		}

@@ -1,17 +1,19 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // frameWants is what the frames of testdata/frames.json mean, by name.
 var frameWants = map[string]struct {
 	heard  []string
-	side   Side // that such frames are sent to
-	length int  // of which the header says this, and the payload is not there
+	side   websocket.Side // that such frames are sent to
+	length int            // of which the header says this, and the payload is not there
 }{
 	"text empty":               {heard: []string{`Text ""`}},
 	"text Hello":               {heard: []string{`Text "Hello"`}},
@@ -27,24 +29,24 @@ var frameWants = map[string]struct {
 	"length with leading zero groups: FF 80 00 equals FF 00": {heard: []string{closedWithoutCode}},
 
 	"text Hello masked":            {heard: []string{`Text "Hello"`}},
-	"text Hello unmasked (server)": {heard: []string{`Text "Hello"`}, side: ClientSide},
+	"text Hello unmasked (server)": {heard: []string{`Text "Hello"`}, side: websocket.ClientSide},
 	"binary 00 01 fe ff":           {heard: []string{`Binary "\x00\x01\xfe\xff"`}},
 	"ping hi":                      {heard: []string{`Ping "hi"`}},
-	"pong hi":                      {heard: []string{`Pong "hi"`}, side: ClientSide},
+	"pong hi":                      {heard: []string{`Pong "hi"`}, side: websocket.ClientSide},
 	"fragments a b c":              {heard: []string{`Text "abc"`}},
 	"close 1000":                   {heard: []string{`Close 1000 ""`}},
 	"close empty":                  {heard: []string{closedWithoutCode}},
-	"header 125":                   {side: ClientSide, length: 125},
-	"header 126":                   {side: ClientSide, length: 126},
-	"header 65535":                 {side: ClientSide, length: 65535},
-	"header 65536":                 {side: ClientSide, length: 65536},
+	"header 125":                   {side: websocket.ClientSide, length: 125},
+	"header 126":                   {side: websocket.ClientSide, length: 126},
+	"header 65535":                 {side: websocket.ClientSide, length: 65535},
+	"header 65536":                 {side: websocket.ClientSide, length: 65536},
 }
 
 func TestFrameVectors(t *testing.T) {
 	families := readJSON[map[string][]struct{ Name, Hex string }](t, "frames.json")
-	for family, versions := range map[string][]Version{
-		"hixie-75/76":   {Hybi00, Hixie75},
-		"hybi-07/10/17": {RFC6455, Hybi10, Hybi07},
+	for family, versions := range map[string][]websocket.Version{
+		"hixie-75/76":   {websocket.Hybi00, websocket.Hixie75},
+		"hybi-07/10/17": {websocket.RFC6455, websocket.Hybi10, websocket.Hybi07},
 	} {
 		if len(families[family]) == 0 {
 			t.Errorf("no frames of %s in testdata/frames.json", family)
@@ -63,8 +65,8 @@ func TestFrameVectors(t *testing.T) {
 						testHeader(t, v, wire, want.length)
 					}
 					testHears(t, v, want.side, wire, want.heard)
-					if v.hixie() { // where sides do not differ
-						testHears(t, v, ClientSide, wire, want.heard)
+					if isHixie(v) { // where sides do not differ
+						testHears(t, v, websocket.ClientSide, wire, want.heard)
 					}
 				})
 			}
@@ -73,23 +75,23 @@ func TestFrameVectors(t *testing.T) {
 }
 
 // testHeader checks that a header says length, and that we write it so.
-func testHeader(t *testing.T, v Version, wire []byte, length int) {
+func testHeader(t *testing.T, v websocket.Version, wire []byte, length int) {
 	t.Helper()
 	header, payload := wire[:len(wire)-length], wire[len(wire)-length:]
-	if _, got, n, err := parseHybiHeader(header); got != int64(length) || n != len(header) || err != nil {
-		t.Errorf("header % x: length %d in %d bytes, error %v: want %d in %d", header, got, n, err, length, len(header))
+	if f, n, err := websocket.ParseFrame(wire, v); len(f.Payload) != length || n != len(wire) || err != nil {
+		t.Errorf("header % x: length %d in %d bytes, error %v: want %d in %d", header, len(f.Payload), n, err, length, len(wire))
 	}
-	if got, err := AppendMessage(nil, v, ServerSide, Text, payload); err != nil || !bytes.Equal(got[:len(header)], header) {
+	if got, err := websocket.AppendMessage(nil, v, websocket.ServerSide, websocket.Text, payload); err != nil || !bytes.Equal(got[:len(header)], header) {
 		t.Errorf("text of %d bytes begins % x, error %v: want % x", length, got[:min(10, len(got))], err, header)
 	}
 }
 
 // testHears feeds wire to a Parser of side, whole and byte by byte, and
 // checks what it hears, and that it could go on unless that was a Close.
-func testHears(t *testing.T, v Version, side Side, wire []byte, want []string) {
+func testHears(t *testing.T, v websocket.Version, side websocket.Side, wire []byte, want []string) {
 	t.Helper()
 	for _, n := range []int{1, 1 << 20} {
-		got := replayFrames(v, side, Config{}, cut([][]byte{wire}, n))
+		got := replayFrames(v, side, websocket.Config{}, cut([][]byte{wire}, n))
 		wantHeard(t, got.heard, want)
 		closed := len(want) > 0 && strings.HasPrefix(want[len(want)-1], "Close")
 		wantCode(t, got.err, 0, closed)
@@ -103,7 +105,7 @@ func TestFrameReplies(t *testing.T) {
 		name, sent string
 		heard      []string
 		reply      string
-		code       StatusCode
+		code       websocket.StatusCode
 	}{
 		{"empty text", "8180 37fa213d", []string{`Text ""`}, "8100", 0},
 		{"Hello", "8185 37fa213d 7f9f4d5158", []string{`Text "Hello"`}, "8105 48656c6c6f", 0},
@@ -119,13 +121,13 @@ func TestFrameReplies(t *testing.T) {
 		},
 		{"close 1000", "8882 37fa213d 3412", []string{`Close 1000 ""`}, "8802 03e8", 0},
 		{"close without code", "8880 37fa213d", []string{closedWithoutCode}, "8800", 0},
-		{"unmasked", "8102 4869", nil, "", StatusProtocolError},
-		{"length 2 in 16 bits", "81fe0002 37fa213d 7f93", nil, "", StatusProtocolError},
+		{"unmasked", "8102 4869", nil, "", websocket.StatusProtocolError},
+		{"length 2 in 16 bits", "81fe0002 37fa213d 7f93", nil, "", websocket.StatusProtocolError},
 	} {
-		for _, v := range []Version{RFC6455, Hybi10, Hybi07} {
+		for _, v := range []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07} {
 			t.Run(fmt.Sprint(v, " ", tt.name), func(t *testing.T) {
 				for _, n := range []int{1, 1 << 20} {
-					got := replayFrames(v, ServerSide, Config{}, cut([][]byte{unhex(t, tt.sent)}, n))
+					got := replayFrames(v, websocket.ServerSide, websocket.Config{}, cut([][]byte{unhex(t, tt.sent)}, n))
 					wantHeard(t, got.heard, tt.heard)
 					wantCode(t, got.err, tt.code, strings.HasPrefix(tt.name, "close"))
 					if want := unhex(t, tt.reply); !bytes.Equal(got.replies, want) {

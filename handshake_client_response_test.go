@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // Responses of other servers, some odd, that must be taken.
@@ -37,7 +39,7 @@ func TestClientAccepts(t *testing.T) {
 		},
 		"origin repeated, as wsnode does": func(m httpMessage) httpMessage { return m.with("Origin", "http://lab.example:8080") },
 	}
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		for name, edit := range edits {
 			h := newClient(t, v, nil)
 			if _, err := h.Feed([]byte(edit(responseOf(v)).String())); err != nil || !h.Done() {
@@ -46,7 +48,7 @@ func TestClientAccepts(t *testing.T) {
 		}
 		h := newClient(t, v, nil)
 		accept := responseOf(v).with("sec-websocket-accept", "X7sdFi1aZDLMcFz+yURsFmFjwvU=")
-		if _, err := h.Feed([]byte(accept.String())); (err == nil) != v.hixie() {
+		if _, err := h.Feed([]byte(accept.String())); (err == nil) != isHixie(v) {
 			t.Errorf("with the Accept that HAProxy adds: %v; want it ignored by hixie alone", err)
 		}
 	})
@@ -55,11 +57,11 @@ func TestClientAccepts(t *testing.T) {
 // "An unrequested subprotocol or extension, a wrong Accept, a wrong 16-byte
 // challenge reply: refused."
 func TestClientRefuses(t *testing.T) {
-	hybi := []Version{RFC6455, Hybi10, Hybi07}
-	old := []Version{Hybi00, Hixie75}
+	hybi := []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07}
+	old := []websocket.Version{websocket.Hybi00, websocket.Hixie75}
 	tests := []struct {
 		name     string
-		versions []Version
+		versions []websocket.Version
 		edit     func(httpMessage) httpMessage
 		words    string
 	}{
@@ -90,10 +92,10 @@ func TestClientRefuses(t *testing.T) {
 		}, "none was offered"},
 		{"subprotocol", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Protocol", "chat") }, "offered were"},
 		{"empty subprotocol", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Protocol", "") }, "offered were"},
-		{"subprotocol of hixie-76", []Version{Hybi00}, func(m httpMessage) httpMessage {
+		{"subprotocol of hixie-76", []websocket.Version{websocket.Hybi00}, func(m httpMessage) httpMessage {
 			return m.with("Sec-WebSocket-Protocol", "chat")
 		}, "offered were"},
-		{"subprotocol of hixie-75", []Version{Hixie75}, func(m httpMessage) httpMessage { return m.with("WebSocket-Protocol", "chat") }, "offered were"},
+		{"subprotocol of hixie-75", []websocket.Version{websocket.Hixie75}, func(m httpMessage) httpMessage { return m.with("WebSocket-Protocol", "chat") }, "offered were"},
 
 		{"origin missing", old, func(m httpMessage) httpMessage { return m.with(m.fields[2][0]) }, "missing"},
 		{"origin of another page", old, func(m httpMessage) httpMessage { return m.with(m.fields[2][0], "http://b.example") }, "origin"},
@@ -101,11 +103,11 @@ func TestClientRefuses(t *testing.T) {
 			return m.with(m.fields[2][0], m.fields[2][1], m.fields[2][1])
 		}, "expected one"},
 		{"location missing", old, func(m httpMessage) httpMessage { return m.with(m.fields[3][0]) }, "missing"},
-		{"wrong 16 bytes", []Version{Hybi00}, func(m httpMessage) httpMessage {
+		{"wrong 16 bytes", []websocket.Version{websocket.Hybi00}, func(m httpMessage) httpMessage {
 			m.body = m.body[:15] + "x"
 			return m
 		}, "challenge"},
-		{"16 zeros", []Version{Hybi00}, func(m httpMessage) httpMessage {
+		{"16 zeros", []websocket.Version{websocket.Hybi00}, func(m httpMessage) httpMessage {
 			m.body = strings.Repeat("\x00", 16)
 			return m
 		}, "challenge"},
@@ -115,7 +117,7 @@ func TestClientRefuses(t *testing.T) {
 			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
 				h := newClient(t, v, nil)
 				_, err := h.Feed([]byte(tt.edit(responseOf(v)).String()))
-				var refused *HandshakeError
+				var refused *websocket.HandshakeError
 				if !errors.As(err, &refused) || !strings.Contains(err.Error(), tt.words) || h.Done() {
 					t.Fatalf("%v, done %t; want a *HandshakeError with the words %q", err, h.Done(), tt.words)
 				}
@@ -128,17 +130,17 @@ func TestClientRefuses(t *testing.T) {
 }
 
 func TestClientTakesSubprotocol(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
-		name := wireName(v.traits().protocolHeader)
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
+		name := protocolHeader(v)
 		for _, tt := range []struct {
 			answer []string
 			want   string
 			ok     bool
 		}{
 			{nil, "", true}, {[]string{"chat"}, "chat", true}, {[]string{"Chat"}, "", false}, {[]string{"other"}, "", false},
-			{[]string{"chat", "chat"}, "", false}, {[]string{""}, "", v.hixie()}, {[]string{"chat, chat"}, "", false},
+			{[]string{"chat", "chat"}, "", false}, {[]string{""}, "", isHixie(v)}, {[]string{"chat, chat"}, "", false},
 		} {
-			h := newClient(t, v, &Dialer{Subprotocols: []string{"chat"}})
+			h := newClient(t, v, &websocket.Dialer{Subprotocols: []string{"chat"}})
 			_, err := h.Feed([]byte(responseOf(v).with(name, tt.answer...).String()))
 			if (err == nil) != tt.ok || h.Subprotocol() != tt.want {
 				t.Errorf("answer %q: %q, %v; want %q, ok %t", tt.answer, h.Subprotocol(), err, tt.want, tt.ok)
@@ -190,10 +192,10 @@ func TestClientLocation(t *testing.T) {
 		{"ws://a/x", "ws://a/x/", false},
 		{"ws://a/", "", false},
 	}
-	for _, v := range []Version{Hybi00, Hixie75} {
+	for _, v := range []websocket.Version{websocket.Hybi00, websocket.Hixie75} {
 		for _, tt := range tests {
 			t.Run(v.String()+"/"+tt.url+" as "+tt.location, func(t *testing.T) {
-				h, err := NewClientHandshake(&Dialer{Version: v, Header: http.Header{"Origin": {"http://lab.example:8080"}}}, tt.url)
+				h, err := websocket.NewClientHandshake(&websocket.Dialer{Version: v, Header: http.Header{"Origin": {"http://lab.example:8080"}}}, tt.url)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -211,8 +213,8 @@ func TestClientLocation(t *testing.T) {
 // The Host that the program gave is the one that the server repeats.
 func TestClientLocationOfHost(t *testing.T) {
 	for host, want := range map[string]bool{"virtual.example": true, "Virtual.example:80": true, "lab.example:8080": false} {
-		h := newClient(t, Hixie75, &Dialer{Header: http.Header{"Host": {"Virtual.example"}, "Origin": {"http://lab.example:8080"}}})
-		_, err := h.Feed([]byte(responseOf(Hixie75).with("WebSocket-Location", "ws://"+host+"/chat?room=1").String()))
+		h := newClient(t, websocket.Hixie75, &websocket.Dialer{Header: http.Header{"Host": {"Virtual.example"}, "Origin": {"http://lab.example:8080"}}})
+		_, err := h.Feed([]byte(responseOf(websocket.Hixie75).with("WebSocket-Location", "ws://"+host+"/chat?room=1").String()))
 		if (err == nil) != want {
 			t.Errorf("server that calls itself %s: %v, want it taken: %t", host, err, want)
 		}

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"errors"
@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/protocol-websocket/websocket"
 	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
@@ -17,19 +18,19 @@ import (
 func TestClientRequestForms(t *testing.T) {
 	const begin = "GET /chat?room=1 HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nHost: lab.example:8080\r\n"
 	hixieBegin := strings.Replace(begin, "websocket", "WebSocket", 1)
-	tests := map[Version]string{
-		RFC6455: begin + "Origin: http://page.example\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
+	tests := map[websocket.Version]string{
+		websocket.RFC6455: begin + "Origin: http://page.example\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
 			"Sec-WebSocket-Protocol: chat\r\nX-A: 1\r\nX-A: 2\r\n\r\n",
-		Hybi10: begin + "Sec-WebSocket-Origin: http://page.example\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: OC0xNzk1MzQ4MjI0NjQ1\r\n" +
+		websocket.Hybi10: begin + "Sec-WebSocket-Origin: http://page.example\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: OC0xNzk1MzQ4MjI0NjQ1\r\n" +
 			"Sec-WebSocket-Protocol: chat\r\nX-A: 1\r\nX-A: 2\r\n\r\n",
-		Hybi07: begin + "Sec-WebSocket-Origin: http://page.example\r\nSec-WebSocket-Version: 7\r\nSec-WebSocket-Key: BCoM17o5VNPvlTlidZCRjw==\r\n" +
+		websocket.Hybi07: begin + "Sec-WebSocket-Origin: http://page.example\r\nSec-WebSocket-Version: 7\r\nSec-WebSocket-Key: BCoM17o5VNPvlTlidZCRjw==\r\n" +
 			"Sec-WebSocket-Protocol: chat\r\nX-A: 1\r\nX-A: 2\r\n\r\n",
-		Hybi00: hixieBegin + "Origin: http://page.example\r\nSec-WebSocket-Key1: " + hixieKey1 + "\r\nSec-WebSocket-Key2: " + hixieKey2 + "\r\n" +
+		websocket.Hybi00: hixieBegin + "Origin: http://page.example\r\nSec-WebSocket-Key1: " + hixieKey1 + "\r\nSec-WebSocket-Key2: " + hixieKey2 + "\r\n" +
 			"Sec-WebSocket-Protocol: chat\r\nX-A: 1\r\nX-A: 2\r\n\r\n" + hixieKey3,
-		Hixie75: hixieBegin + "Origin: http://page.example\r\nWebSocket-Protocol: chat\r\nX-A: 1\r\nX-A: 2\r\n\r\n",
+		websocket.Hixie75: hixieBegin + "Origin: http://page.example\r\nWebSocket-Protocol: chat\r\nX-A: 1\r\nX-A: 2\r\n\r\n",
 	}
-	eachVersion(t, func(t *testing.T, v Version) {
-		h := newClient(t, v, &Dialer{
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
+		h := newClient(t, v, &websocket.Dialer{
 			Subprotocols: []string{"chat"},
 			Header:       http.Header{"X-A": {"1", "2"}, "origin": {" http://page.example "}},
 		})
@@ -40,14 +41,14 @@ func TestClientRequestForms(t *testing.T) {
 }
 
 func TestClientRequestSubprotocolList(t *testing.T) {
-	for _, v := range []Version{RFC6455, Hybi10, Hybi07} {
-		h := newClient(t, v, &Dialer{Subprotocols: []string{"v2", "v1"}})
+	for _, v := range []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07} {
+		h := newClient(t, v, &websocket.Dialer{Subprotocols: []string{"v2", "v1"}})
 		if got := string(h.AppendRequest(nil)); !strings.Contains(got, "\r\nSec-WebSocket-Protocol: v2, v1\r\n") {
 			t.Errorf("%v: request %q lacks the list", v, got)
 		}
 	}
-	for _, v := range []Version{Hybi00, Hixie75} {
-		if _, err := NewClientHandshake(&Dialer{Version: v, Subprotocols: []string{"v2", "v1"}}, "ws://a/"); err == nil {
+	for _, v := range []websocket.Version{websocket.Hybi00, websocket.Hixie75} {
+		if _, err := websocket.NewClientHandshake(&websocket.Dialer{Version: v, Subprotocols: []string{"v2", "v1"}}, "ws://a/"); err == nil {
 			t.Errorf("%v: two subprotocols were taken, its header holds one", v)
 		}
 	}
@@ -55,19 +56,19 @@ func TestClientRequestSubprotocolList(t *testing.T) {
 
 // Whoever gave no origin gives none, but in the versions whose servers insist.
 func TestClientOrigin(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		for rawURL, origin := range map[string]string{
 			"ws://a.example/":       "http://a.example",
 			"wss://a.example/":      "https://a.example",
 			"wss://a.example:8443/": "https://a.example:8443",
 			"ws://[::1]:81/":        "http://[::1]:81",
 		} {
-			h, err := NewClientHandshake(&Dialer{Version: v}, rawURL)
+			h, err := websocket.NewClientHandshake(&websocket.Dialer{Version: v}, rawURL)
 			if err != nil {
 				t.Fatal(err)
 			}
 			request := string(h.AppendRequest(nil))
-			if got := strings.Contains(request, "\r\nOrigin: "+origin+"\r\n"); got != v.hixie() || !v.hixie() && strings.Contains(request, "Origin") {
+			if got := strings.Contains(request, "\r\nOrigin: "+origin+"\r\n"); got != isHixie(v) || !isHixie(v) && strings.Contains(request, "Origin") {
 				t.Errorf("%s: request %q; want the origin %s for hixie, none otherwise", rawURL, request, origin)
 			}
 		}
@@ -75,13 +76,13 @@ func TestClientOrigin(t *testing.T) {
 }
 
 func TestClientHost(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
-		h := newClient(t, v, &Dialer{Header: http.Header{"host": {"virtual.example:81"}}})
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
+		h := newClient(t, v, &websocket.Dialer{Header: http.Header{"host": {"virtual.example:81"}}})
 		request := string(h.AppendRequest(nil))
 		if !strings.Contains(request, "\r\nHost: virtual.example:81\r\n") || strings.Contains(request, "lab.example") {
 			t.Errorf("request %q, want no Host but virtual.example:81", request)
 		}
-		if v.hixie() && !strings.Contains(request, "\r\nOrigin: http://virtual.example:81\r\n") {
+		if isHixie(v) && !strings.Contains(request, "\r\nOrigin: http://virtual.example:81\r\n") {
 			t.Errorf("request %q, want the origin to be that of the Host", request)
 		}
 	})
@@ -90,34 +91,34 @@ func TestClientHost(t *testing.T) {
 // "CR, LF, NUL in every caller-supplied header, value, subprotocol, URL, host,
 // origin: refused." Headers and subprotocols have tests of their own.
 func TestClientRefusesControls(t *testing.T) {
-	check := func(name string, d *Dialer, rawURL string) {
+	check := func(name string, d *websocket.Dialer, rawURL string) {
 		t.Helper()
 		for _, v := range allVersions {
 			d.Version = v
-			if h, err := NewClientHandshake(d, rawURL); err == nil {
+			if h, err := websocket.NewClientHandshake(d, rawURL); err == nil {
 				t.Errorf("%s, %v: would send %q", name, v, h.AppendRequest(nil))
 			}
 		}
 	}
 	for name, value := range controlValues {
-		check(name+" in Host", &Dialer{Header: http.Header{"Host": {value}}}, "ws://a/")
-		check(name+" in Origin", &Dialer{Header: http.Header{"Origin": {"http://" + value}}}, "ws://a/")
-		check(name+" in the path", &Dialer{}, "ws://a/"+value)
-		check(name+" in the query", &Dialer{}, "ws://a/?"+value)
-		check(name+" in the host", &Dialer{}, "ws://"+value+"/")
-		check(name+" in the password", &Dialer{}, "ws://u:"+value+"@a/")
-		check(name+" in the password, escaped", &Dialer{}, "ws://u:"+url.PathEscape(value)+"@a/")
-		check(name+" in the value of a cookie", &Dialer{Jar: fixedJar{{Name: "x", Value: value}}}, "ws://a/")
-		check(name+" in the name of a cookie", &Dialer{Jar: fixedJar{{Name: value, Value: "x"}}}, "ws://a/")
+		check(name+" in Host", &websocket.Dialer{Header: http.Header{"Host": {value}}}, "ws://a/")
+		check(name+" in Origin", &websocket.Dialer{Header: http.Header{"Origin": {"http://" + value}}}, "ws://a/")
+		check(name+" in the path", &websocket.Dialer{}, "ws://a/"+value)
+		check(name+" in the query", &websocket.Dialer{}, "ws://a/?"+value)
+		check(name+" in the host", &websocket.Dialer{}, "ws://"+value+"/")
+		check(name+" in the password", &websocket.Dialer{}, "ws://u:"+value+"@a/")
+		check(name+" in the password, escaped", &websocket.Dialer{}, "ws://u:"+url.PathEscape(value)+"@a/")
+		check(name+" in the value of a cookie", &websocket.Dialer{Jar: fixedJar{{Name: "x", Value: value}}}, "ws://a/")
+		check(name+" in the name of a cookie", &websocket.Dialer{Jar: fixedJar{{Name: value, Value: "x"}}}, "ws://a/")
 	}
-	check("Host with a slash", &Dialer{Header: http.Header{"Host": {"a/b"}}}, "ws://a/")
-	check("Host with a space", &Dialer{Header: http.Header{"Host": {"a b"}}}, "ws://a/")
-	check("empty Host", &Dialer{Header: http.Header{"Host": {""}}}, "ws://a/")
-	check("two Hosts", &Dialer{Header: http.Header{"Host": {"a", "b"}}}, "ws://a/")
-	check("two Hosts, one in lower case", &Dialer{Header: http.Header{"Host": {"a"}, "host": {"b"}}}, "ws://a/")
-	check("two Origins", &Dialer{Header: http.Header{"Origin": {"http://a", "http://b"}}}, "ws://a/")
-	check("another scheme", &Dialer{}, "http://a/")
-	if _, err := NewClientHandshake(&Dialer{Version: 99}, "ws://a/"); err == nil {
+	check("Host with a slash", &websocket.Dialer{Header: http.Header{"Host": {"a/b"}}}, "ws://a/")
+	check("Host with a space", &websocket.Dialer{Header: http.Header{"Host": {"a b"}}}, "ws://a/")
+	check("empty Host", &websocket.Dialer{Header: http.Header{"Host": {""}}}, "ws://a/")
+	check("two Hosts", &websocket.Dialer{Header: http.Header{"Host": {"a", "b"}}}, "ws://a/")
+	check("two Hosts, one in lower case", &websocket.Dialer{Header: http.Header{"Host": {"a"}, "host": {"b"}}}, "ws://a/")
+	check("two Origins", &websocket.Dialer{Header: http.Header{"Origin": {"http://a", "http://b"}}}, "ws://a/")
+	check("another scheme", &websocket.Dialer{}, "http://a/")
+	if _, err := websocket.NewClientHandshake(&websocket.Dialer{Version: 99}, "ws://a/"); err == nil {
 		t.Error("version 99 was taken")
 	}
 }
@@ -149,9 +150,9 @@ func TestClientCookiesAndAuthorization(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			d := &Dialer{Header: tt.header, Jar: tt.jar}
+			d := &websocket.Dialer{Header: tt.header, Jar: tt.jar}
 			before := len(tt.header)
-			h, err := NewClientHandshake(d, tt.url)
+			h, err := websocket.NewClientHandshake(d, tt.url)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -178,9 +179,9 @@ func TestClientKeepsCookies(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		response := responseOf(RFC6455).withLine(line).with("Set-Cookie", "a=1", "b=2; Secure")
-		newClient(t, RFC6455, &Dialer{Jar: jar}).Feed([]byte(response.String()))
-		again := string(newClient(t, RFC6455, &Dialer{Jar: jar}).AppendRequest(nil))
+		response := responseOf(websocket.RFC6455).withLine(line).with("Set-Cookie", "a=1", "b=2; Secure")
+		newClient(t, websocket.RFC6455, &websocket.Dialer{Jar: jar}).Feed([]byte(response.String()))
+		again := string(newClient(t, websocket.RFC6455, &websocket.Dialer{Jar: jar}).AppendRequest(nil))
 		if !strings.Contains(again, "\r\nCookie: a=1\r\n") {
 			t.Errorf("after %q: request %q, want the cookie that is not for TLS alone", line, again)
 		}
@@ -190,11 +191,11 @@ func TestClientKeepsCookies(t *testing.T) {
 // "A frame in the same segment as the handshake: delivered", in whatever pieces
 // both arrive.
 func TestClientHandshakeInAnyPieces(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
-		input := "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + responseOf(v).String() + helloOf(v, ServerSide)
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
+		input := "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + responseOf(v).String() + helloOf(v, websocket.ServerSide)
 		for size := 1; size <= len(input); size++ {
 			h := newClient(t, v, nil)
-			var p *Parser
+			var p *websocket.Parser
 			for piece := range slices.Chunk([]byte(input), size) {
 				n, err := h.Feed(piece)
 				if err != nil {
@@ -210,7 +211,7 @@ func TestClientHandshakeInAnyPieces(t *testing.T) {
 			if h.Response() == nil || h.Response().StatusCode != 101 || h.Version() != v {
 				t.Errorf("pieces of %d bytes: response %v, version %v", size, h.Response(), h.Version())
 			}
-			if m, err := p.Next(); err != nil || m.Type != Text || string(m.Data) != "Hello" {
+			if m, err := p.Next(); err != nil || m.Type != websocket.Text || string(m.Data) != "Hello" {
 				t.Errorf("pieces of %d bytes: first message %v %q, %v; want Hello", size, m.Type, m.Data, err)
 			}
 		}
@@ -220,8 +221,8 @@ func TestClientHandshakeInAnyPieces(t *testing.T) {
 func TestClientInterimResponses(t *testing.T) {
 	const interim = "HTTP/1.1 100 Continue\r\n\r\n"
 	for count, want := range map[int]bool{0: true, 1: true, httphead.MaxInterim: true, httphead.MaxInterim + 1: false, 1000: false} {
-		h := newClient(t, RFC6455, nil)
-		_, err := h.Feed([]byte(strings.Repeat(interim, count) + responseOf(RFC6455).String()))
+		h := newClient(t, websocket.RFC6455, nil)
+		_, err := h.Feed([]byte(strings.Repeat(interim, count) + responseOf(websocket.RFC6455).String()))
 		if (err == nil) != want || h.Done() != want {
 			t.Errorf("%d interim responses: %v, done %t; want %t", count, err, h.Done(), want)
 		}
@@ -230,7 +231,7 @@ func TestClientInterimResponses(t *testing.T) {
 
 // "Endless response headers: the client gives up at the limit."
 func TestClientEndlessHeader(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		h := newClient(t, v, nil)
 		line := []byte("X-Filler: 0123456789\r\n")
 		h.Feed([]byte("HTTP/1.1 101 x\r\n"))
@@ -238,7 +239,7 @@ func TestClientEndlessHeader(t *testing.T) {
 		for fed < 2*httphead.MaxBytes {
 			n, err := h.Feed(line)
 			fed += n
-			var refused *HandshakeError
+			var refused *websocket.HandshakeError
 			if errors.As(err, &refused) {
 				if refused.Status != 0 || refused.Response != nil {
 					t.Errorf("error %+v, want neither status nor response: there was none", refused)
@@ -254,10 +255,10 @@ func TestClientEndlessHeader(t *testing.T) {
 
 // "Failed handshake tells status and headers", and a 426 names versions.
 func TestClientRefusalIsTold(t *testing.T) {
-	h := newClient(t, Hixie75, nil)
+	h := newClient(t, websocket.Hixie75, nil)
 	const response = "HTTP/1.1 426 Upgrade Required\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Version: 8, 7\r\nX-Reason: old\r\n\r\nbody"
 	n, err := h.Feed([]byte(response))
-	var refused *HandshakeError
+	var refused *websocket.HandshakeError
 	if !errors.As(err, &refused) || refused.Status != 426 || refused.Response.Header.Get("X-Reason") != "old" {
 		t.Fatalf("%v, want a *HandshakeError with status 426 and the headers", err)
 	}
@@ -274,9 +275,9 @@ func TestClientRefusalIsTold(t *testing.T) {
 
 // A relative Location makes sense only with the URL of the request.
 func TestClientRedirectLocation(t *testing.T) {
-	h := newClient(t, RFC6455, nil)
+	h := newClient(t, websocket.RFC6455, nil)
 	_, err := h.Feed([]byte("HTTP/1.1 302 Found\r\nLocation: ../new\r\n\r\n"))
-	var refused *HandshakeError
+	var refused *websocket.HandshakeError
 	if !errors.As(err, &refused) {
 		t.Fatal(err)
 	}
@@ -286,15 +287,15 @@ func TestClientRedirectLocation(t *testing.T) {
 }
 
 func TestClientKeysAreNew(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		seen := map[string]bool{}
 		for range 100 {
-			h, err := NewClientHandshake(&Dialer{Version: v}, "ws://a/")
+			h, err := websocket.NewClientHandshake(&websocket.Dialer{Version: v}, "ws://a/")
 			if err != nil {
 				t.Fatal(err)
 			}
 			request := string(h.AppendRequest(nil))
-			if seen[request] && v != Hixie75 {
+			if seen[request] && v != websocket.Hixie75 {
 				t.Fatalf("a request came twice: %q", request)
 			}
 			seen[request] = true
@@ -307,14 +308,14 @@ func TestClientKeysAreNew(t *testing.T) {
 
 // Both sides of every version, one feeding the other.
 func TestHandshakesMeet(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		for range 20 { // the keys are random
-			client, err := NewClientHandshake(&Dialer{Version: v, Subprotocols: []string{"chat"}}, "wss://a.example/x?y")
+			client, err := websocket.NewClientHandshake(&websocket.Dialer{Version: v, Subprotocols: []string{"chat"}}, "wss://a.example/x?y")
 			if err != nil {
 				t.Fatal(err)
 			}
 			request := client.AppendRequest(nil)
-			server, response, rest, err := serve(&Upgrader{Subprotocols: []string{"chat"}}, string(request))
+			server, response, rest, err := serve(&websocket.Upgrader{Subprotocols: []string{"chat"}}, string(request))
 			if err != nil || rest != "" {
 				t.Fatalf("server on %q: %v, left over %q", request, err, rest)
 			}

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/protocol-websocket/websocket"
 	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
@@ -23,7 +24,7 @@ func wantCutMeansNothing(t *testing.T, cut, whole replay, cutDone, wholeDone boo
 	case size > httphead.MaxBytes:
 		return
 	}
-	var a, b *HandshakeError
+	var a, b *websocket.HandshakeError
 	if errors.As(cut.err, &a) && errors.As(whole.err, &b) && a.Status != b.Status {
 		t.Fatalf("cut: %v\nwhole: %v", cut.err, whole.err)
 	}
@@ -56,10 +57,10 @@ func FuzzServerHandshake(f *testing.F) {
 	f.Add([]byte(strings.Repeat(" ", httphead.MaxBytes+2)), uint64(2))
 	f.Add([]byte("GET / HTTP/1.1\r\n"+strings.Repeat("A: b\r\n", 300)+"\r\n"), uint64(3))
 	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
-		up := &Upgrader{Origins: []string{"*"}, Subprotocols: []string{"chat"}}
-		h := NewServerHandshake(up)
+		up := &websocket.Upgrader{Origins: []string{"*"}, Subprotocols: []string{"chat"}}
+		h := websocket.NewServerHandshake(up)
 		for _, chunk := range splitBySeed(data, seed) {
-			err := feedBounded(t, &h.head, func() error { _, err := h.Feed(chunk); return err })
+			err := feedBounded(t, websocket.ServerHead(h), func() error { _, err := h.Feed(chunk); return err })
 			if err != nil || h.Request() != nil {
 				break
 			}
@@ -77,32 +78,35 @@ func FuzzServerHandshake(f *testing.F) {
 }
 
 // testAnswer checks that what a server sends is one response.
-func testAnswer(t *testing.T, h *ServerHandshake, got replay) {
+func testAnswer(t *testing.T, h *websocket.ServerHandshake, got replay) {
 	t.Helper()
 	head, rest := splitHead(t, [][]byte{got.handshake})
 	res := parseResponse(t, head)
-	if h.err != nil {
+	if statusOf(got.err) != 0 {
 		if res.StatusCode < 400 || !res.Close || res.ContentLength != int64(len(rest)) {
 			t.Fatalf("refusal %q: want a status of 400 or more, Connection: close, and a length of %d", got.handshake, len(rest))
 		}
 		return
 	}
-	if res.StatusCode != http.StatusSwitchingProtocols || !hasToken(res.Header, "Upgrade", "websocket") || !hasToken(res.Header, "Connection", "upgrade") {
+	upgrade, connection := res.Header.Get("Upgrade"), res.Header.Get("Connection")
+	if res.StatusCode != http.StatusSwitchingProtocols || !strings.EqualFold(upgrade, "websocket") || !strings.EqualFold(connection, "upgrade") {
 		t.Fatalf("%q is no answer to a handshake", head)
 	}
-	allowed := []string{"Upgrade", "Connection", "Sec-Websocket-Accept", "Sec-Websocket-Protocol"}
-	if h.Version().hixie() {
-		prefix := http.CanonicalHeaderKey(h.Version().traits().headerPrefix + "Origin")
-		allowed = []string{"Upgrade", "Connection", prefix, strings.Replace(prefix, "Origin", "Location", 1), h.Version().traits().protocolHeader}
+	allowed := []string{"Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Protocol"}
+	switch h.Version() {
+	case websocket.Hybi00:
+		allowed = []string{"Upgrade", "Connection", "Sec-WebSocket-Origin", "Sec-WebSocket-Location", "Sec-WebSocket-Protocol"}
+	case websocket.Hixie75:
+		allowed = []string{"Upgrade", "Connection", "WebSocket-Origin", "WebSocket-Location", "WebSocket-Protocol"}
 	}
 	for name, values := range res.Header {
-		if !slices.Contains(allowed, name) || len(values) != 1 {
+		if !slices.ContainsFunc(allowed, func(a string) bool { return strings.EqualFold(a, name) }) || len(values) != 1 {
 			t.Fatalf("header %s, %d times, in %q", name, len(values), head)
 		}
 	}
 	proof := 0
-	if h.Version() == Hybi00 && h.Done() {
-		proof = challengeLen
+	if h.Version() == websocket.Hybi00 && h.Done() {
+		proof = len(hixieAnswer)
 	}
 	if len(rest) != proof {
 		t.Fatalf("%d bytes after the head, want %d", len(rest), proof)
@@ -113,7 +117,7 @@ func testAnswer(t *testing.T, h *ServerHandshake, got replay) {
 func FuzzClientHandshake(f *testing.F) {
 	for i, s := range readSessions(f) {
 		version := 0
-		if v, err := ParseVersion(s.Draft); err == nil {
+		if v, err := websocket.ParseVersion(s.Draft); err == nil {
 			version = slices.Index(allVersions, v)
 		}
 		f.Add(bytes.Join(s.segments(f, fromServer), nil), byte(version), uint64(i))
@@ -129,7 +133,7 @@ func FuzzClientHandshake(f *testing.F) {
 		v := fuzzVersion(version)
 		h := fixedClient(t, v)
 		for _, chunk := range splitBySeed(data, seed) {
-			err := feedBounded(t, &h.head, func() error { _, err := h.Feed(chunk); return err })
+			err := feedBounded(t, websocket.ClientHead(h), func() error { _, err := h.Feed(chunk); return err })
 			if err != nil || h.Done() {
 				break
 			}

@@ -1,9 +1,11 @@
-package websocket
+package websocket_test
 
 import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // Keys that no client that keeps to hixie-76 sends. Some servers of the time
@@ -24,7 +26,7 @@ var badHixieKeys = []struct{ name, key, says string }{
 func TestKeyNumberRefuses(t *testing.T) {
 	for _, tt := range append(badHixieKeys[:len(badHixieKeys):len(badHixieKeys)], struct{ name, key, says string }{"empty", "", "no digits"}) {
 		t.Run(tt.name, func(t *testing.T) {
-			if n, err := keyNumber(tt.key); err == nil || !strings.Contains(err.Error(), tt.says) {
+			if n, err := websocket.KeyNumber(tt.key); err == nil || !strings.Contains(err.Error(), tt.says) {
 				t.Errorf("number in %.40q is %d, error %v: want an error that says %q", tt.key, n, err, tt.says)
 			}
 		})

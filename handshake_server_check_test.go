@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bufio"
@@ -13,17 +13,19 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // checkWays are the ways into a server's handshake. Each returns what a request
 // is answered and the error.
-var checkWays = map[string]func(t *testing.T, up *Upgrader, request httpMessage) (answer string, err error){
-	"without I/O": func(_ *testing.T, up *Upgrader, request httpMessage) (string, error) {
+var checkWays = map[string]func(t *testing.T, up *websocket.Upgrader, request httpMessage) (answer string, err error){
+	"without I/O": func(_ *testing.T, up *websocket.Upgrader, request httpMessage) (string, error) {
 		_, answer, _, err := serve(up, request.String())
 		return answer, err
 	},
 	"Accept": acceptAnswer,
-	"Upgrade": func(t *testing.T, up *Upgrader, request httpMessage) (answer string, err error) {
+	"Upgrade": func(t *testing.T, up *websocket.Upgrader, request httpMessage) (answer string, err error) {
 		synctest.Test(t, func(t *testing.T) {
 			result := make(chan error, 1)
 			client := connectTo(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -41,12 +43,12 @@ var checkWays = map[string]func(t *testing.T, up *Upgrader, request httpMessage)
 }
 
 // checkEachWay runs f for each way in and each version.
-func checkEachWay(t *testing.T, f func(t *testing.T, v Version, serve func(*Upgrader, httpMessage) (string, error))) {
+func checkEachWay(t *testing.T, f func(t *testing.T, v websocket.Version, serve func(*websocket.Upgrader, httpMessage) (string, error))) {
 	t.Helper()
 	for name, way := range checkWays {
 		t.Run(name, func(t *testing.T) {
-			eachVersion(t, func(t *testing.T, v Version) {
-				f(t, v, func(up *Upgrader, request httpMessage) (string, error) { return way(t, up, request) })
+			eachVersion(t, func(t *testing.T, v websocket.Version) {
+				f(t, v, func(up *websocket.Upgrader, request httpMessage) (string, error) { return way(t, up, request) })
 			})
 		})
 	}
@@ -68,15 +70,15 @@ func TestCheck(t *testing.T) {
 		{"header", cookie, nil, "101", true},
 		{"refusal", nil, reason, "403", false},
 		{"refusal with a header", cookie, reason, "403", true},
-		{"refusal with a status", cookie, &HandshakeError{Status: 401, Err: reason}, "401", true},
+		{"refusal with a status", cookie, &websocket.HandshakeError{Status: 401, Err: reason}, "401", true},
 		{"header of the handshake", http.Header{"Upgrade": {"x"}, "Set-Cookie": {"a=b"}}, nil, "500", false},
 		{"header of the handshake in a refusal", http.Header{"Sec-WebSocket-Accept": {"x"}, "Set-Cookie": {"a=b"}}, reason, "500", false},
 		{"line break in a header", http.Header{"X": {"a\r\nSet-Cookie: a=b"}}, nil, "500", false},
 	}
-	checkEachWay(t, func(t *testing.T, v Version, serve func(*Upgrader, httpMessage) (string, error)) {
+	checkEachWay(t, func(t *testing.T, v websocket.Version, serve func(*websocket.Upgrader, httpMessage) (string, error)) {
 		for _, tt := range tests {
 			calls := 0
-			up := &Upgrader{Check: func(r *http.Request, h http.Header) (context.Context, error) {
+			up := &websocket.Upgrader{Check: func(r *http.Request, h http.Header) (context.Context, error) {
 				calls++
 				if r.URL.Path != "/chat" || len(h) > 0 {
 					t.Errorf("%s: asked about %v with the header %v", tt.name, r.URL, h)
@@ -101,9 +103,9 @@ func TestCheck(t *testing.T) {
 // chosen: then its headers go into the refusal.
 func TestCheckOrder(t *testing.T) {
 	for _, way := range checkWays {
-		eachVersion(t, func(t *testing.T, v Version) {
+		eachVersion(t, func(t *testing.T, v websocket.Version) {
 			asked := 0
-			up := &Upgrader{Check: func(_ *http.Request, h http.Header) (context.Context, error) {
+			up := &websocket.Upgrader{Check: func(_ *http.Request, h http.Header) (context.Context, error) {
 				asked++
 				h.Set("X-Checked", "yes")
 				return nil, nil
@@ -115,7 +117,7 @@ func TestCheckOrder(t *testing.T) {
 				"key":     requestOf(v).with("Sec-WebSocket-Key1", "1").with("Sec-WebSocket-Key", "1"),
 				"origin":  requestOf(v).with("Origin", "http://evil.example").with("Sec-WebSocket-Origin"),
 			}
-			if v == Hixie75 {
+			if v == websocket.Hixie75 {
 				delete(before, "key") // which it does not have
 			}
 			for name, request := range before {
@@ -125,8 +127,8 @@ func TestCheckOrder(t *testing.T) {
 				}
 			}
 			malformed := requestOf(v).with("Sec-WebSocket-Protocol", "a b")
-			if v.hixie() {
-				malformed = requestOf(v).with(wireName(v.traits().protocolHeader), "a", "b")
+			if isHixie(v) {
+				malformed = requestOf(v).with(protocolHeader(v), "a", "b")
 			}
 			answer, err := way(t, up, malformed)
 			if asked != 1 || statusOf(err) != 400 || !strings.Contains(answer, "\r\nX-Checked: yes\r\n") {
@@ -140,7 +142,7 @@ func TestCheckOrder(t *testing.T) {
 func TestCheckRefusalIsDescribedOnce(t *testing.T) {
 	check := checkGives(http.Header{"content-type": {"text/html"}, "Content-Encoding": {"gzip"}, "X-Content-Type-Options": {"x"}, "Retry-After": {"9"}}, errors.New("no"))
 	for name, way := range checkWays {
-		answer, _ := way(t, &Upgrader{Check: check}, requestOf(RFC6455))
+		answer, _ := way(t, &websocket.Upgrader{Check: check}, requestOf(websocket.RFC6455))
 		res, err := http.ReadResponse(bufReader(answer), nil)
 		if err != nil {
 			t.Fatalf("%s: %v in %q", name, err, answer)
@@ -170,15 +172,15 @@ func TestCheckContext(t *testing.T) {
 		}
 	}
 	t.Run("without I/O", func(t *testing.T) {
-		h, _, _, err := serve(&Upgrader{Check: check}, requestOf(RFC6455).String())
+		h, _, _, err := serve(&websocket.Upgrader{Check: check}, requestOf(websocket.RFC6455).String())
 		if err != nil || h.Request().Context().Value(checkKey{}) != "user" {
 			t.Errorf("%v, request %v; want the user in its context", err, h.Request())
 		}
 	})
-	eachServerWay(t, &Upgrader{Check: check, Config: Config{Trace: &Trace{Opened: func(c *Conn) {
+	eachServerWay(t, &websocket.Upgrader{Check: check, Config: websocket.Config{Trace: &websocket.Trace{Opened: func(c *websocket.Conn) {
 		want(t, "Opened", c.Request().Context())
 	}}}}, func(t *testing.T, client net.Conn, result <-chan error) {
-		go io.WriteString(client, requestOf(RFC6455).String()+helloOf(RFC6455, ClientSide))
+		go io.WriteString(client, requestOf(websocket.RFC6455).String()+helloOf(websocket.RFC6455, websocket.ClientSide))
 		readRest(t, client)
 		if err := <-result; err != nil {
 			t.Error(err)
@@ -187,14 +189,14 @@ func TestCheckContext(t *testing.T) {
 	t.Run("Server", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			done := make(chan struct{})
-			s := &Server{Upgrader: Upgrader{Check: check}, Handler: func(ctx context.Context, c *Conn) error {
+			s := &websocket.Server{Upgrader: websocket.Upgrader{Check: check}, Handler: func(ctx context.Context, c *websocket.Conn) error {
 				defer close(done)
 				want(t, "Handler", ctx)
 				want(t, "Request", c.Request().Context())
 				return nil
 			}}
 			client := connectTo(t, &http.Server{Handler: s})
-			go io.WriteString(client, requestOf(RFC6455).String())
+			go io.WriteString(client, requestOf(websocket.RFC6455).String())
 			if _, err := http.ReadResponse(bufio.NewReader(client), nil); err != nil {
 				t.Fatal(err)
 			}
@@ -218,11 +220,11 @@ func TestUpgradeKeepsHeader(t *testing.T) {
 	}
 	before := maps.Clone(given)
 	want := []string{"Set-Cookie", "Strict-Transport-Security", "Vary", "X-Checked", "X-Request-Id", "x-lower"}
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		synctest.Test(t, func(t *testing.T) {
 			_, plain, _, _ := serve(nil, requestOf(v).String())
 			head, _, _ := strings.Cut(plain, "\r\n\r\n")
-			up := &Upgrader{Check: func(_ *http.Request, h http.Header) (context.Context, error) {
+			up := &websocket.Upgrader{Check: func(_ *http.Request, h http.Header) (context.Context, error) {
 				if h.Get("Vary") != "Origin" {
 					t.Errorf("Check is given %v, want what was set before", h)
 				}
@@ -234,7 +236,7 @@ func TestUpgradeKeepsHeader(t *testing.T) {
 				maps.Copy(w.Header(), given)
 				echoOnceHandler(up, nil)(w, r)
 			})})
-			go io.WriteString(client, requestOf(v).String()+helloOf(v, ClientSide))
+			go io.WriteString(client, requestOf(v).String()+helloOf(v, websocket.ClientSide))
 			answer, _, _ := strings.Cut(readRest(t, client), "\r\n\r\n")
 			added, ok := strings.CutPrefix(answer, head)
 			if !ok {
@@ -264,11 +266,11 @@ func TestUpgradeRefusesGivenHeader(t *testing.T) {
 	for name, value := range controlValues {
 		w := httptest.NewRecorder()
 		w.Header().Set("X", value)
-		r, err := http.ReadRequest(bufReader(requestOf(RFC6455).head()))
+		r, err := http.ReadRequest(bufReader(requestOf(websocket.RFC6455).head()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := new(Upgrader).Upgrade(w, r); statusOf(err) != 500 || w.Code != 500 {
+		if _, err := new(websocket.Upgrader).Upgrade(w, r); statusOf(err) != 500 || w.Code != 500 {
 			t.Errorf("%s: %v, status %d; want 500", name, err, w.Code)
 		}
 	}

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"crypto/tls"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // "Origin matrix: version × {Origin, Sec-WebSocket-Origin, both, conflicting,
@@ -60,7 +62,7 @@ func TestOriginMatrix(t *testing.T) {
 			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
 				request := requestOf(v).with("Origin", tt.origin...).with("Sec-WebSocket-Origin", tt.draft...)
 				_, response, _, err := serve(nil, request.String())
-				want := tt.want[map[Version]int{RFC6455: 0, Hybi10: 1, Hybi07: 1, Hybi00: 2, Hixie75: 3}[v]]
+				want := tt.want[map[websocket.Version]int{websocket.RFC6455: 0, websocket.Hybi10: 1, websocket.Hybi07: 1, websocket.Hybi00: 2, websocket.Hixie75: 3}[v]]
 				if got := statusOf(err); got != want {
 					t.Errorf("status %d (%v), want %d", got, err, want)
 				}
@@ -89,10 +91,10 @@ func TestOriginsAllowed(t *testing.T) {
 		{"all, and null", []string{"*"}, "null", 0},
 		{"all, and no web page", []string{"*"}, "file://", 0},
 	}
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		for _, tt := range tests {
-			request := requestOf(v).with(wireName(v.traits().originHeader), tt.origin)
-			if _, _, _, err := serve(&Upgrader{Origins: tt.patterns}, request.String()); statusOf(err) != tt.want {
+			request := requestOf(v).with(originHeader(v), tt.origin)
+			if _, _, _, err := serve(&websocket.Upgrader{Origins: tt.patterns}, request.String()); statusOf(err) != tt.want {
 				t.Errorf("%s: %v, want status %d", tt.name, err, tt.want)
 			}
 		}
@@ -101,13 +103,13 @@ func TestOriginsAllowed(t *testing.T) {
 
 // "Refusal by CheckOrigin runs before 101 in every version."
 func TestCheckOriginRefusesBefore101(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		reason := errors.New("not on a Sunday")
 		for _, tt := range []struct {
 			err    error
 			status int
-		}{{reason, 403}, {&HandshakeError{Status: 429, Err: reason}, 429}} {
-			up := &Upgrader{CheckOrigin: func(*http.Request, string) error { return tt.err }}
+		}{{reason, 403}, {&websocket.HandshakeError{Status: 429, Err: reason}, 429}} {
+			up := &websocket.Upgrader{CheckOrigin: func(*http.Request, string) error { return tt.err }}
 			h, response, _, err := serve(up, requestOf(v).String())
 			if statusOf(err) != tt.status || !errors.Is(err, reason) || h.Done() {
 				t.Errorf("%v, done %t; want status %d and the program's reason", err, h.Done(), tt.status)
@@ -121,13 +123,13 @@ func TestCheckOriginRefusesBefore101(t *testing.T) {
 
 // CheckOrigin decides alone, and last: about requests that are else good.
 func TestCheckOriginIsAsked(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		var asked []string
-		up := &Upgrader{Origins: []string{"https://ignored.example"}, CheckOrigin: func(r *http.Request, origin string) error {
+		up := &websocket.Upgrader{Origins: []string{"https://ignored.example"}, CheckOrigin: func(r *http.Request, origin string) error {
 			asked = append(asked, r.URL.Path+" "+origin)
 			return nil
 		}}
-		name := wireName(v.traits().originHeader)
+		name := originHeader(v)
 		for _, origin := range []string{"http://evil.example", "null", "file://"} {
 			if _, _, _, err := serve(up, requestOf(v).with(name, origin).String()); err != nil {
 				t.Errorf("origin %s: %v; want the answer of CheckOrigin, which allowed it", origin, err)
@@ -137,7 +139,7 @@ func TestCheckOriginIsAsked(t *testing.T) {
 		serve(up, requestOf(v).with(name, "a", "b").String())
 		serve(up, requestOf(v).with("Connection").String())
 		want := []string{"/chat http://evil.example", "/chat null", "/chat file://", "/chat "}
-		if v.hixie() {
+		if isHixie(v) {
 			want = want[:3] // which require an origin
 		}
 		if !slices.Equal(asked, want) {
@@ -148,10 +150,10 @@ func TestCheckOriginIsAsked(t *testing.T) {
 
 // The page must have come over TLS if the connection does.
 func TestOriginOverTLS(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
-		name := wireName(v.traits().originHeader)
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
+		name := originHeader(v)
 		for origin, want := range map[string]int{"https://lab.example:8080": 0, "http://lab.example:8080": 403} {
-			h := NewServerHandshake(nil)
+			h := websocket.NewServerHandshake(nil)
 			h.TLS = &tls.ConnectionState{}
 			if _, err := h.Feed([]byte(requestOf(v).with(name, origin).String())); statusOf(err) != want {
 				t.Errorf("%s: %v, want status %d", origin, err, want)

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"errors"
@@ -6,18 +6,20 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 func TestServerVersionsNarrowed(t *testing.T) {
 	tests := []struct {
-		versions []Version
+		versions []websocket.Version
 		numbers  string
 	}{
-		{nil, "13, 8, 7"}, {[]Version{RFC6455}, "13"}, {[]Version{Hybi07, RFC6455}, "13, 7"}, {[]Version{Hybi00, Hixie75}, ""},
+		{nil, "13, 8, 7"}, {[]websocket.Version{websocket.RFC6455}, "13"}, {[]websocket.Version{websocket.Hybi07, websocket.RFC6455}, "13, 7"}, {[]websocket.Version{websocket.Hybi00, websocket.Hixie75}, ""},
 	}
 	for _, tt := range tests {
 		for _, v := range allVersions {
-			_, response, _, err := serve(&Upgrader{Versions: tt.versions}, requestOf(v).String())
+			_, response, _, err := serve(&websocket.Upgrader{Versions: tt.versions}, requestOf(v).String())
 			want := 0
 			if tt.versions != nil && !slices.Contains(tt.versions, v) {
 				want = 426
@@ -38,24 +40,24 @@ func TestServerVersionsNarrowed(t *testing.T) {
 
 // The form of refusals, down to the last byte.
 func TestServerRefusalForms(t *testing.T) {
-	up := &Upgrader{Versions: []Version{RFC6455, Hybi10, Hybi07}}
+	up := &websocket.Upgrader{Versions: []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07}}
 	const common = "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
 	tests := []struct {
 		name    string
 		request httpMessage
 		want    string
 	}{
-		{"426", requestOf(RFC6455).with("Sec-WebSocket-Version", "6"),
+		{"426", requestOf(websocket.RFC6455).with("Sec-WebSocket-Version", "6"),
 			"HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13, 8, 7\r\nUpgrade: websocket\r\n" +
 				common + "Content-Length: 113\r\n\r\n" +
 				"Upgrade Required: Sec-WebSocket-Version is 6; versions taken are rfc6455, draft-ietf-hybi-10, draft-ietf-hybi-07\n"},
-		{"405", requestOf(RFC6455).withLine("PUT / HTTP/1.1"),
+		{"405", requestOf(websocket.RFC6455).withLine("PUT / HTTP/1.1"),
 			"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\nConnection: close\r\n" +
 				common + "Content-Length: 50\r\n\r\nMethod Not Allowed: method is \"PUT\": expected GET\n"},
-		{"400", requestOf(RFC6455).with("Connection"),
+		{"400", requestOf(websocket.RFC6455).with("Connection"),
 			"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n" +
 				common + "Content-Length: 63\r\n\r\nBad Request: header Connection does not have the token Upgrade\n"},
-		{"400 of a body", requestOf(RFC6455).with("Transfer-Encoding", "chunked"),
+		{"400 of a body", requestOf(websocket.RFC6455).with("Transfer-Encoding", "chunked"),
 			"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n" +
 				common + "Content-Length: 62\r\n\r\nBad Request: request with Transfer-Encoding: expected no body\n"},
 	}
@@ -83,17 +85,17 @@ func TestServerRefuse(t *testing.T) {
 		status int
 	}{
 		{"plain error", secret, 403},
-		{"with status", &HandshakeError{Status: 401, Err: secret}, 401},
-		{"wrapped", errors.Join(errors.New("x"), &HandshakeError{Status: 503, Err: secret}), 503},
-		{"status 101", &HandshakeError{Status: 101, Err: secret}, 403},
-		{"status 200", &HandshakeError{Status: 200, Err: secret}, 403},
-		{"status 0", &HandshakeError{Err: secret}, 403},
-		{"status 999", &HandshakeError{Status: 999, Err: secret}, 403},
+		{"with status", &websocket.HandshakeError{Status: 401, Err: secret}, 401},
+		{"wrapped", errors.Join(errors.New("x"), &websocket.HandshakeError{Status: 503, Err: secret}), 503},
+		{"status 101", &websocket.HandshakeError{Status: 101, Err: secret}, 403},
+		{"status 200", &websocket.HandshakeError{Status: 200, Err: secret}, 403},
+		{"status 0", &websocket.HandshakeError{Err: secret}, 403},
+		{"status 999", &websocket.HandshakeError{Status: 999, Err: secret}, 403},
 		{"nil", nil, 403},
 	}
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		for _, tt := range tests {
-			h := NewServerHandshake(nil)
+			h := websocket.NewServerHandshake(nil)
 			h.Feed([]byte(requestOf(v).String()))
 			err := h.Refuse(tt.err)
 			if statusOf(err) != tt.status || tt.err != nil && !errors.Is(err, secret) || h.Done() {
@@ -116,8 +118,8 @@ func TestServerRefuse(t *testing.T) {
 
 // Once the response was begun there can be no other.
 func TestServerRefuseTooLate(t *testing.T) {
-	h := NewServerHandshake(nil)
-	h.Feed([]byte(requestOf(Hybi00).head()))
+	h := websocket.NewServerHandshake(nil)
+	h.Feed([]byte(requestOf(websocket.Hybi00).head()))
 	h.AppendResponse(nil)
 	if err := h.Refuse(errors.New("too late")); err == nil || h.Done() {
 		t.Errorf("Refuse: %v, done %t; want the handshake to have ended", err, h.Done())
@@ -129,21 +131,21 @@ func TestServerRefuseTooLate(t *testing.T) {
 
 // A mistake in the options is the program's: 500, whoever asks, and first.
 func TestServerMisconfigured(t *testing.T) {
-	for name, up := range map[string]*Upgrader{
+	for name, up := range map[string]*websocket.Upgrader{
 		"origin pattern": {Origins: []string{"*", "example.com"}},
-		"version":        {Versions: []Version{99}},
+		"version":        {Versions: []websocket.Version{99}},
 		"subprotocol":    {Subprotocols: []string{"a b"}},
-		"compression":    {Config: Config{Compression: &Compression{WindowBits: 99}}},
+		"compression":    {Config: websocket.Config{Compression: &websocket.Compression{WindowBits: 99}}},
 	} {
 		for _, request := range []httpMessage{
-			requestOf(RFC6455), requestOf(Hixie75), requestOf(RFC6455).with("Origin"),
-			requestOf(RFC6455).with("Upgrade"), requestOf(RFC6455).with("Sec-WebSocket-Version", "6"),
+			requestOf(websocket.RFC6455), requestOf(websocket.Hixie75), requestOf(websocket.RFC6455).with("Origin"),
+			requestOf(websocket.RFC6455).with("Upgrade"), requestOf(websocket.RFC6455).with("Sec-WebSocket-Version", "6"),
 		} {
 			_, response, _, err := serve(up, request.String())
 			if statusOf(err) != 500 || !strings.HasPrefix(response, "HTTP/1.1 500 ") || !strings.HasSuffix(response, "\r\n\r\nInternal Server Error\n") {
 				t.Errorf("%s: %v, response %q; want 500 without the reason", name, err, response)
 			}
-			var refused *HandshakeError
+			var refused *websocket.HandshakeError
 			if !errors.As(err, &refused) || !strings.HasPrefix(refused.Err.Error(), "websocket: ") {
 				t.Errorf("%s: error %v, want one that wraps one with the prefix \"websocket: \"", name, err)
 			}

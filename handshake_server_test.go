@@ -1,45 +1,48 @@
-package websocket
+package websocket_test
 
 import (
 	"crypto/tls"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // The responses down to the last byte, as they pleased every client.
 func TestServerResponseForms(t *testing.T) {
 	const hixieEnd = "WebSocket-Origin: http://lab.example:8080\r\n@WebSocket-Location: ws://lab.example:8080/chat?room=1\r\n"
-	tests := map[Version]string{
-		RFC6455: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+	tests := map[websocket.Version]string{
+		websocket.RFC6455: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 			"Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n#Sec-WebSocket-Protocol: chat\r\n",
-		Hybi10: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		websocket.Hybi10: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 			"Sec-WebSocket-Accept: h14VgLSFxpKScNH8EqnBWadNqCk=\r\n#Sec-WebSocket-Protocol: chat\r\n",
-		Hybi07: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
+		websocket.Hybi07: "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +
 			"Sec-WebSocket-Accept: aYttIgilmbiQ5CswFyupMlfZF0w=\r\n#Sec-WebSocket-Protocol: chat\r\n",
-		Hybi00: "HTTP/1.1 101 WebSocket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n" +
+		websocket.Hybi00: "HTTP/1.1 101 WebSocket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n" +
 			"Sec-" + strings.Replace(hixieEnd, "@", "Sec-", 1) + "#Sec-WebSocket-Protocol: chat\r\n",
-		Hixie75: "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n" +
+		websocket.Hixie75: "HTTP/1.1 101 Web Socket Protocol Handshake\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\n" +
 			strings.Replace(hixieEnd, "@", "", 1) + "#WebSocket-Protocol: chat\r\n",
 	}
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		plain, withProtocol, _ := strings.Cut(tests[v], "#")
 		end := "\r\n"
-		if v == Hybi00 {
+		if v == websocket.Hybi00 {
 			end += hixieAnswer
 		}
 		request := requestOf(v)
 		if _, got, _, err := serve(nil, request.String()); err != nil || got != plain+end {
 			t.Errorf("response (%v)\n%q, want\n%q", err, got, plain+end)
 		}
-		up := &Upgrader{Subprotocols: []string{"chat"}}
-		request = request.with(wireName(v.traits().protocolHeader), "chat")
+		up := &websocket.Upgrader{Subprotocols: []string{"chat"}}
+		request = request.with(protocolHeader(v), "chat")
 		if h, got, _, err := serve(up, request.String()); err != nil || got != plain+withProtocol+end || h.Subprotocol() != "chat" {
 			t.Errorf("response with a subprotocol (%v)\n%q, want\n%q", err, got, plain+withProtocol+end)
 		}
-		h := NewServerHandshake(&Upgrader{Check: checkGives(http.Header{"Set-Cookie": {"a=b", "c=d"}}, nil)})
+		h := websocket.NewServerHandshake(&websocket.Upgrader{Check: checkGives(http.Header{"Set-Cookie": {"a=b", "c=d"}}, nil)})
 		_, err := h.Feed([]byte(requestOf(v).String()))
 		got := h.AppendResponse([]byte("before "))
 		if want := "before " + plain + "Set-Cookie: a=b\r\nSet-Cookie: c=d\r\n" + end; err != nil || string(got) != want {
@@ -50,7 +53,7 @@ func TestServerResponseForms(t *testing.T) {
 
 // What six clients of hixie-76 were seen to insist on, and our response.
 func TestServerResponseMeetsHixie76Clients(t *testing.T) {
-	_, response, _, err := serve(&Upgrader{Subprotocols: []string{"chat"}}, requestOf(Hybi00).String())
+	_, response, _, err := serve(&websocket.Upgrader{Subprotocols: []string{"chat"}}, requestOf(websocket.Hybi00).String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +81,7 @@ func TestServerResponseMeetsHixie76Clients(t *testing.T) {
 }
 
 func TestServerDetectsVersion(t *testing.T) {
-	rfc, hixie76, hixie75 := requestOf(RFC6455), requestOf(Hybi00), requestOf(Hixie75)
+	rfc, hixie76, hixie75 := requestOf(websocket.RFC6455), requestOf(websocket.Hybi00), requestOf(websocket.Hixie75)
 	lower := func(m httpMessage) httpMessage {
 		for i := range m.fields {
 			m.fields[i][0] = strings.ToLower(m.fields[i][0])
@@ -88,24 +91,24 @@ func TestServerDetectsVersion(t *testing.T) {
 	tests := []struct {
 		name    string
 		request httpMessage
-		want    Version
+		want    websocket.Version
 		status  int // of the refusal, 0 if there is none
 	}{
-		{"13", rfc, RFC6455, 0},
-		{"8", requestOf(Hybi10), Hybi10, 0},
-		{"7", requestOf(Hybi07), Hybi07, 0},
-		{"keys 1 and 2", hixie76, Hybi00, 0},
-		{"none of that", hixie75, Hixie75, 0},
-		{"names in lower case", lower(requestOf(RFC6455)), RFC6455, 0},
-		{"hixie-76 in lower case", lower(requestOf(Hybi00)), Hybi00, 0},
-		{"version before keys", hixie76.with("Sec-WebSocket-Version", "13").with("Sec-WebSocket-Key", hybiKeys[RFC6455][0]), RFC6455, 0},
-		{"hixie-76 with HAProxy's key", hixie76.with("sec-websocket-key", "EWlklyJbB8zJc4IPXssAwQ=="), Hybi00, 0},
-		{"hixie-75 with HAProxy's key", hixie75.with("sec-websocket-key", "EWlklyJbB8zJc4IPXssAwQ=="), Hixie75, 0},
+		{"13", rfc, websocket.RFC6455, 0},
+		{"8", requestOf(websocket.Hybi10), websocket.Hybi10, 0},
+		{"7", requestOf(websocket.Hybi07), websocket.Hybi07, 0},
+		{"keys 1 and 2", hixie76, websocket.Hybi00, 0},
+		{"none of that", hixie75, websocket.Hixie75, 0},
+		{"names in lower case", lower(requestOf(websocket.RFC6455)), websocket.RFC6455, 0},
+		{"hixie-76 in lower case", lower(requestOf(websocket.Hybi00)), websocket.Hybi00, 0},
+		{"version before keys", hixie76.with("Sec-WebSocket-Version", "13").with("Sec-WebSocket-Key", hybiKeys[websocket.RFC6455][0]), websocket.RFC6455, 0},
+		{"hixie-76 with HAProxy's key", hixie76.with("sec-websocket-key", "EWlklyJbB8zJc4IPXssAwQ=="), websocket.Hybi00, 0},
+		{"hixie-75 with HAProxy's key", hixie75.with("sec-websocket-key", "EWlklyJbB8zJc4IPXssAwQ=="), websocket.Hixie75, 0},
 
 		{"version missing", rfc.with("Sec-WebSocket-Version"), 0, 400},
 		{"version and subprotocol", rfc.with("Sec-WebSocket-Version").with("Sec-WebSocket-Protocol", "chat"), 0, 400},
-		{"version missing in draft 8", requestOf(Hybi10).with("Sec-WebSocket-Version"), 0, 400},
-		{"version and key missing in draft 8", requestOf(Hybi10).with("Sec-WebSocket-Version").with("Sec-WebSocket-Key"), 0, 400},
+		{"version missing in draft 8", requestOf(websocket.Hybi10).with("Sec-WebSocket-Version"), 0, 400},
+		{"version and key missing in draft 8", requestOf(websocket.Hybi10).with("Sec-WebSocket-Version").with("Sec-WebSocket-Key"), 0, 400},
 		{"extensions alone", hixie75.with("Sec-WebSocket-Extensions", "x"), 0, 400},
 		{"version empty", rfc.with("Sec-WebSocket-Version", ""), 0, 400},
 		{"version twice", rfc.with("Sec-WebSocket-Version", "13", "13"), 0, 400},
@@ -198,7 +201,7 @@ func TestServerChecksEveryVersion(t *testing.T) {
 		{"Content-Length 0", func(m httpMessage) httpMessage { return m.with("Content-Length", "0") }, 0},
 		{"chunked body", func(m httpMessage) httpMessage { return m.with("Transfer-Encoding", "chunked") }, 400},
 	}
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				h, response, _, err := serve(nil, tt.edit(requestOf(v)).String())
@@ -235,18 +238,18 @@ func TestServerChecksKeys(t *testing.T) {
 		{"51 bytes", []string{long}, 400, 400},
 		{"64 KiB", []string{strings.Repeat("A", 60<<10)}, 400, 400},
 	}
-	for _, v := range []Version{RFC6455, Hybi10, Hybi07} {
+	for _, v := range []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07} {
 		for _, tt := range tests {
 			t.Run(v.String()+"/"+tt.name, func(t *testing.T) {
 				want := tt.lenient
-				if v == RFC6455 {
+				if v == websocket.RFC6455 {
 					want = tt.strict
 				}
 				h, response, _, err := serve(nil, requestOf(v).with("Sec-WebSocket-Key", tt.values...).String())
 				if got := statusOf(err); got != want {
 					t.Fatalf("status %d (%v), want %d", got, err, want)
 				}
-				if want == 0 && (!h.Done() || !strings.Contains(response, acceptKey(tt.values[0]))) {
+				if want == 0 && (!h.Done() || !strings.Contains(response, websocket.AcceptKey(tt.values[0]))) {
 					t.Errorf("response %q, want the answer to key %q", response, tt.values[0])
 				}
 				if len(response) > 1000 {
@@ -276,7 +279,7 @@ func TestServerChecksHixie76Keys(t *testing.T) {
 	for _, name := range []string{"Sec-WebSocket-Key1", "Sec-WebSocket-Key2"} {
 		for _, tt := range tests {
 			t.Run(name+" "+tt.name, func(t *testing.T) {
-				_, response, _, err := serve(nil, requestOf(Hybi00).with(name, tt.values...).String())
+				_, response, _, err := serve(nil, requestOf(websocket.Hybi00).with(name, tt.values...).String())
 				if got := statusOf(err); got != 400 || !strings.HasPrefix(response, "HTTP/1.1 400 ") {
 					t.Errorf("status %d (%v), response %.200q; want 400", got, err, response)
 				}
@@ -291,7 +294,7 @@ func TestServerChecksHixie76Keys(t *testing.T) {
 // Some count key3 as a body, others do not.
 func TestServerHixie76ContentLength(t *testing.T) {
 	for value, status := range map[string]int{"8": 0, "0": 0, "7": 400, "9": 400, "16": 400, "-8": 400, "+8": 400} {
-		h, _, _, err := serve(nil, requestOf(Hybi00).with("Content-Length", value).String())
+		h, _, _, err := serve(nil, requestOf(websocket.Hybi00).with("Content-Length", value).String())
 		if got := statusOf(err); got != status || h.Done() != (status == 0) {
 			t.Errorf("Content-Length: %s: status %d (%v), done %t; want status %d", value, got, err, h.Done(), status)
 		}
@@ -301,13 +304,13 @@ func TestServerHixie76ContentLength(t *testing.T) {
 // A head that arrives in any pieces, in which nothing may be lost that follows.
 // "A frame in the same segment as the handshake, in every version: delivered."
 func TestServerHandshakeInAnyPieces(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
-		input := requestOf(v).String() + helloOf(v, ClientSide)
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
+		input := requestOf(v).String() + helloOf(v, websocket.ClientSide)
 		_, want, _, _ := serve(nil, input)
 		for size := 1; size <= len(input); size++ {
-			h := NewServerHandshake(nil)
+			h := websocket.NewServerHandshake(nil)
 			var out []byte
-			var p *Parser
+			var p *websocket.Parser
 			for piece := range slices.Chunk([]byte(input), size) {
 				n, err := h.Feed(piece)
 				if err != nil {
@@ -324,7 +327,7 @@ func TestServerHandshakeInAnyPieces(t *testing.T) {
 			if string(out) != want {
 				t.Errorf("pieces of %d bytes: response %q, want %q", size, out, want)
 			}
-			if m, err := p.Next(); err != nil || m.Type != Text || string(m.Data) != "Hello" {
+			if m, err := p.Next(); err != nil || m.Type != websocket.Text || string(m.Data) != "Hello" {
 				t.Errorf("pieces of %d bytes: first message %v %q, %v; want Hello", size, m.Type, m.Data, err)
 			}
 		}
@@ -334,20 +337,20 @@ func TestServerHandshakeInAnyPieces(t *testing.T) {
 // Behind HAProxy and nginx key3 comes only once the head of the response was
 // seen, so that must not wait for it.
 func TestServerHixie76HeadDoesNotWait(t *testing.T) {
-	h := NewServerHandshake(nil)
+	h := websocket.NewServerHandshake(nil)
 	if h.Request() != nil || h.Done() {
 		t.Error("a handshake that was fed nothing has a request or is done")
 	}
 	if out := h.AppendResponse(nil); len(out) > 0 {
 		t.Errorf("response to nothing: %q", out)
 	}
-	request := requestOf(Hybi00)
+	request := requestOf(websocket.Hybi00)
 	h.Feed([]byte(request.head()))
 	head := string(h.AppendResponse(nil))
 	if !strings.HasSuffix(head, "\r\n\r\n") || h.Done() {
 		t.Fatalf("before key3: %q, done %t; want the head and not done", head, h.Done())
 	}
-	for i := range key3Len {
+	for i := range len(hixieKey3) {
 		if out := h.AppendResponse(nil); len(out) > 0 {
 			t.Fatalf("after %d bytes of key3: %q, want nothing", i, out)
 		}
@@ -384,14 +387,14 @@ func TestServerSubprotocol(t *testing.T) {
 		{"empty", []string{"a"}, []string{""}, "", "", 0, 0},
 		{"malformed", []string{"a"}, []string{"a b"}, "", "", 400, 0},
 	}
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		for _, tt := range tests {
 			want, status := tt.want, tt.status
-			if v.hixie() {
+			if isHixie(v) {
 				want, status = tt.old, tt.oldBad
 			}
-			request := requestOf(v).with(wireName(v.traits().protocolHeader), tt.theirs...)
-			h, response, _, err := serve(&Upgrader{Subprotocols: tt.ours}, request.String())
+			request := requestOf(v).with(protocolHeader(v), tt.theirs...)
+			h, response, _, err := serve(&websocket.Upgrader{Subprotocols: tt.ours}, request.String())
 			if got := statusOf(err); got != status || status == 0 && h.Subprotocol() != want {
 				t.Errorf("%s: %q, status %d (%v); want %q, status %d", tt.name, h.Subprotocol(), got, err, want, status)
 			}
@@ -421,10 +424,10 @@ func TestServerLocation(t *testing.T) {
 		{"bytes beyond ASCII", "GET /\xc3\xbc HTTP/1.1", "a", false, "ws://a/\xc3\xbc"},
 		{"absolute target", "GET http://b.example/x?y HTTP/1.1", "a", false, "ws://b.example/x?y"},
 	}
-	for _, v := range []Version{Hybi00, Hixie75} {
+	for _, v := range []websocket.Version{websocket.Hybi00, websocket.Hixie75} {
 		for _, tt := range tests {
 			t.Run(v.String()+"/"+tt.name, func(t *testing.T) {
-				h := NewServerHandshake(&Upgrader{Origins: []string{"*"}})
+				h := websocket.NewServerHandshake(&websocket.Upgrader{Origins: []string{"*"}})
 				if tt.tls {
 					h.TLS = &tls.ConnectionState{}
 				}
@@ -440,27 +443,25 @@ func TestServerLocation(t *testing.T) {
 	}
 }
 
-// A front end that is not net/http's may hand over a request line unchecked.
 func TestServerLocationWithControls(t *testing.T) {
 	for name, value := range controlValues {
-		r, err := http.ReadRequest(bufReader(requestOf(Hixie75).head()))
+		r, err := http.ReadRequest(bufReader(requestOf(websocket.Hixie75).head()))
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.RequestURI = "/" + value
-		h := ServerHandshake{up: &Upgrader{}}
-		if err := h.begin(r); statusOf(err) != 400 {
+		if _, err := new(websocket.Upgrader).Upgrade(httptest.NewRecorder(), r); statusOf(err) != 400 {
 			t.Errorf("%s in the target: %v, want status 400", name, err)
 		}
 	}
 }
 
 func TestServerRequestIsShown(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
-		h := NewServerHandshake(nil)
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
+		h := websocket.NewServerHandshake(nil)
 		h.RemoteAddr, h.TLS = "192.0.2.1:1234", &tls.ConnectionState{ServerName: "x"}
-		request := requestOf(v).with("Cookie", "a=b").with(wireName(v.traits().originHeader), "https://lab.example:8080")
-		if v == Hybi00 {
+		request := requestOf(v).with("Cookie", "a=b").with(originHeader(v), "https://lab.example:8080")
+		if v == websocket.Hybi00 {
 			request = request.with("Content-Length", "8")
 		}
 		if _, err := h.Feed([]byte(request.String())); err != nil {

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bufio"
@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // sessionWant is what must come of a recorded session.
@@ -14,7 +16,7 @@ type sessionWant struct {
 	refused int      // with this status, and then nothing else is looked at
 	heard   []string // by our server of the client
 	told    []string // by our client of the server; nil: the same
-	code    StatusCode
+	code    websocket.StatusCode
 	client  string // our client refuses the server and says this
 	// How our echo ends and how the server's did, in hex, where they differ.
 	ours, theirs string
@@ -75,7 +77,7 @@ var sessionDeviations = map[string]sessionWant{
 	// permessage-deflate, which was agreed on in the recording and which our
 	// handshakes did not offer or accept: compressed frames break the protocol.
 	"hybi-17 ws115 ws115": {
-		heard: talkHybi[:1], code: StatusProtocolError, client: "extensions",
+		heard: talkHybi[:1], code: websocket.StatusProtocolError, client: "extensions",
 		theirs: "c10cf248cdc9c907000000ffff00 c20100 c20b6260fcf71f000000ffff00 880203e8",
 	},
 }
@@ -129,24 +131,24 @@ func TestRecordedSessions(t *testing.T) {
 
 func (s session) testServer(t *testing.T, chunks [][]byte) {
 	want := s.want()
-	h, got := replayServer(&Upgrader{Origins: []string{"*"}, Subprotocols: []string{"chat"}}, chunks)
+	h, got := replayServer(&websocket.Upgrader{Origins: []string{"*"}, Subprotocols: []string{"chat"}}, chunks)
 	head, rest := splitHead(t, s.segments(t, fromServer))
 	if want.refused != 0 {
 		s.testRefusal(t, got, want.refused)
 		return
 	}
-	if v, err := ParseVersion(s.Draft); err != nil || h.Version() != v {
+	if v, err := websocket.ParseVersion(s.Draft); err != nil || h.Version() != v {
 		t.Errorf("took it for %v, want %s: look at detectVersion", h.Version(), s.Draft)
 	}
 	ourHead, ourProof := splitHead(t, [][]byte{got.handshake})
 	if ours, theirs := acceptIn(t, ourHead), acceptIn(t, head); ours != theirs {
 		t.Errorf("Sec-WebSocket-Accept is %q, the server's was %q", ours, theirs)
 	}
-	if h.Version() == Hybi00 && want.client == "" {
-		if proof := rest[:challengeLen]; !bytes.Equal(ourProof, proof) {
+	if h.Version() == websocket.Hybi00 && want.client == "" {
+		if proof := rest[:len(hixieAnswer)]; !bytes.Equal(ourProof, proof) {
 			t.Errorf("answer to the challenge is % x, the server's was % x", ourProof, proof)
 		}
-		rest = rest[challengeLen:]
+		rest = rest[len(hixieAnswer):]
 	}
 	wantHeard(t, got.heard, want.heard)
 	wantCode(t, got.err, want.code, strings.HasPrefix(strings.Join(got.heard[max(0, len(got.heard)-1):], ""), "Close"))
@@ -158,7 +160,7 @@ func (s session) testServer(t *testing.T, chunks [][]byte) {
 
 // testRefusal looks at the answer to a version that is not spoken.
 func (s session) testRefusal(t *testing.T, got replay, status int) {
-	var he *HandshakeError
+	var he *websocket.HandshakeError
 	if !errors.As(got.err, &he) || he.Status != status {
 		t.Fatalf("error is %v, want a HandshakeError with status %d", got.err, status)
 	}
@@ -173,7 +175,7 @@ func (s session) testRefusal(t *testing.T, got replay, status int) {
 
 func (s session) testClient(t *testing.T, chunks [][]byte) {
 	want := s.want()
-	v, err := ParseVersion(s.Draft)
+	v, err := websocket.ParseVersion(s.Draft)
 	if want.refused != 0 {
 		if err == nil {
 			t.Errorf("ParseVersion(%q) is %v, want an error: our client cannot ask for this draft", s.Draft, v)
@@ -189,7 +191,7 @@ func (s session) testClient(t *testing.T, chunks [][]byte) {
 		return
 	}
 	head, _ := splitHead(t, s.segments(t, fromServer))
-	if chosen := parseResponse(t, head).Header.Get(v.traits().protocolHeader); h.Subprotocol() != chosen {
+	if chosen := parseResponse(t, head).Header.Get(protocolHeader(v)); h.Subprotocol() != chosen {
 		t.Errorf("subprotocol is %q, the server chose %q", h.Subprotocol(), chosen)
 	}
 	wantHeard(t, got.heard, want.told)
@@ -197,30 +199,29 @@ func (s session) testClient(t *testing.T, chunks [][]byte) {
 }
 
 // clientFor returns a handshake that has sent a recorded request.
-func clientFor(tb testing.TB, v Version, segments [][]byte) *ClientHandshake {
+func clientFor(tb testing.TB, v websocket.Version, segments [][]byte) *websocket.ClientHandshake {
 	tb.Helper()
 	head, rest := splitHead(tb, segments)
 	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(head)))
 	if err != nil {
 		tb.Fatal(err)
 	}
-	t := v.traits()
-	origin := r.Header.Get(t.originHeader)
+	origin := r.Header.Get(originHeader(v))
 	if origin == "" {
 		origin = r.Header.Get("Origin")
 	}
 	var offered []string
-	if err := eachToken(r.Header[t.protocolHeader], func(token string) { offered = append(offered, token) }); err != nil {
-		tb.Fatal(err)
+	if list := r.Header.Get(protocolHeader(v)); list != "" {
+		offered = strings.Split(list, ", ")
 	}
-	d := &Dialer{Version: v, Subprotocols: offered, Header: http.Header{"Origin": {origin}}}
-	h, err := NewClientHandshake(d, "ws://"+r.Host+r.RequestURI)
+	d := &websocket.Dialer{Version: v, Subprotocols: offered, Header: http.Header{"Origin": {origin}}}
+	h, err := websocket.NewClientHandshake(d, "ws://"+r.Host+r.RequestURI)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	h.key = r.Header.Get("Sec-WebSocket-Key")
-	if v == Hybi00 {
-		setHixieKeys(tb, h, r.Header.Get("Sec-WebSocket-Key1"), r.Header.Get("Sec-WebSocket-Key2"), rest[:key3Len])
+	websocket.SetKey(h, r.Header.Get("Sec-WebSocket-Key"))
+	if v == websocket.Hybi00 {
+		setHixieKeys(tb, h, r.Header.Get("Sec-WebSocket-Key1"), r.Header.Get("Sec-WebSocket-Key2"), rest[:len(hixieKey3)])
 	}
 	return h
 }

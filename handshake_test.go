@@ -1,9 +1,11 @@
-package websocket
+package websocket_test
 
 import (
 	"net/http"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // What two parsers could read in two ways is read in none.
@@ -26,13 +28,13 @@ func TestHeadRefusesAmbiguity(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			request := strings.TrimSuffix(requestOf(RFC6455).head(), "\r\n") + tt.lines + "\r\n"
-			_, err := NewServerHandshake(nil).Feed([]byte(request))
+			request := strings.TrimSuffix(requestOf(websocket.RFC6455).head(), "\r\n") + tt.lines + "\r\n"
+			_, err := websocket.NewServerHandshake(nil).Feed([]byte(request))
 			if statusOf(err) != http.StatusBadRequest || !strings.Contains(err.Error(), tt.words) {
 				t.Errorf("server: %q: %v; want status 400 and the words %q", tt.lines, err, tt.words)
 			}
-			response := strings.TrimSuffix(responseOf(RFC6455).head(), "\r\n") + tt.lines + "\r\n"
-			if _, err := newClient(t, RFC6455, nil).Feed([]byte(response)); err == nil || !strings.Contains(err.Error(), tt.words) {
+			response := strings.TrimSuffix(responseOf(websocket.RFC6455).head(), "\r\n") + tt.lines + "\r\n"
+			if _, err := newClient(t, websocket.RFC6455, nil).Feed([]byte(response)); err == nil || !strings.Contains(err.Error(), tt.words) {
 				t.Errorf("client: %q: %v; want an error with the words %q", tt.lines, err, tt.words)
 			}
 		})
@@ -40,7 +42,7 @@ func TestHeadRefusesAmbiguity(t *testing.T) {
 }
 
 func TestRequestsRefused(t *testing.T) {
-	request := requestOf(RFC6455)
+	request := requestOf(websocket.RFC6455)
 	tests := []struct{ name, input, words string }{
 		{"long line without a colon", request.withLine("GET / HTTP/1.1\r\n" + strings.Repeat("A\xff", 30000)).String(), "no HTTP request"},
 		{"LF first", "\n" + request.String(), "LF"},
@@ -53,7 +55,7 @@ func TestRequestsRefused(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			_, err := NewServerHandshake(nil).Feed([]byte(tt.input))
+			_, err := websocket.NewServerHandshake(nil).Feed([]byte(tt.input))
 			if statusOf(err) != http.StatusBadRequest || !strings.Contains(err.Error(), tt.words) {
 				t.Errorf("%v; want status 400 and the words %q", err, tt.words)
 			}
@@ -67,7 +69,7 @@ func TestRequestsRefused(t *testing.T) {
 // A peer that ends its lines with LF alone would be waited for until the
 // deadline, since CR LF CR LF never comes.
 func TestHeadRefusesBareLineEndAtOnce(t *testing.T) {
-	h := NewServerHandshake(nil)
+	h := websocket.NewServerHandshake(nil)
 	if n, err := h.Feed([]byte("GET / HTTP/1.1\n")); statusOf(err) != http.StatusBadRequest {
 		t.Errorf("took %d, %v; want status 400 as soon as the line has ended", n, err)
 	}
@@ -77,11 +79,11 @@ func TestHeadRefusesBareLineEndAtOnce(t *testing.T) {
 // time."
 func TestListHeadersAreLinear(t *testing.T) {
 	server := func(request httpMessage) error {
-		_, err := NewServerHandshake(&Upgrader{Subprotocols: []string{"chat"}}).Feed([]byte(request.String()))
+		_, err := websocket.NewServerHandshake(&websocket.Upgrader{Subprotocols: []string{"chat"}}).Feed([]byte(request.String()))
 		return err
 	}
 	client := func(response httpMessage) error {
-		h := newClient(t, RFC6455, &Dialer{Subprotocols: []string{"chat"}})
+		h := newClient(t, websocket.RFC6455, &websocket.Dialer{Subprotocols: []string{"chat"}})
 		_, err := h.Feed([]byte(response.String()))
 		return err
 	}
@@ -89,8 +91,8 @@ func TestListHeadersAreLinear(t *testing.T) {
 		for _, filler := range []string{" ", `"`, ",", ", ", ";", `\`, "a,", "a ", `"\",`} {
 			t.Run(name+" of "+filler, func(t *testing.T) {
 				value := func(n int) string { return "x" + strings.Repeat(filler, n/len(filler)) + "x" }
-				checkLinear(t, func(n int) { server(requestOf(RFC6455).with(name, value(n))) })
-				checkLinear(t, func(n int) { client(responseOf(RFC6455).with(name, value(n))) })
+				checkLinear(t, func(n int) { server(requestOf(websocket.RFC6455).with(name, value(n))) })
+				checkLinear(t, func(n int) { client(responseOf(websocket.RFC6455).with(name, value(n))) })
 			})
 		}
 	}
@@ -117,13 +119,12 @@ func TestExtraHeaderRefused(t *testing.T) {
 	}
 	for name, header := range tests {
 		t.Run(name, func(t *testing.T) {
-			if err := checkExtraHeader(header); err == nil || !strings.HasPrefix(err.Error(), "websocket: ") {
+			if h, err := websocket.NewClientHandshake(&websocket.Dialer{Header: header}, "ws://a/"); err == nil {
+				t.Errorf("a client would send %q", h.AppendRequest(nil))
+			} else if !strings.HasPrefix(err.Error(), "websocket: ") {
 				t.Errorf("%q: %v; want an error of this package", header, err)
 			}
-			if h, err := NewClientHandshake(&Dialer{Header: header}, "ws://a/"); err == nil {
-				t.Errorf("a client would send %q", h.AppendRequest(nil))
-			}
-			_, response, _, err := serve(&Upgrader{Check: checkGives(header, nil)}, requestOf(RFC6455).String())
+			_, response, _, err := serve(&websocket.Upgrader{Check: checkGives(header, nil)}, requestOf(websocket.RFC6455).String())
 			if statusOf(err) != 500 || !strings.HasPrefix(response, "HTTP/1.1 500 ") || strings.Contains(response, "Injected") {
 				t.Errorf("a server answers %q, %v; want 500 and nothing of the header", response, err)
 			}
@@ -138,11 +139,11 @@ func TestSubprotocolsRefused(t *testing.T) {
 	}
 	for name, list := range lists {
 		t.Run(name, func(t *testing.T) {
-			if h, err := NewClientHandshake(&Dialer{Subprotocols: list}, "ws://a/"); err == nil {
+			if h, err := websocket.NewClientHandshake(&websocket.Dialer{Subprotocols: list}, "ws://a/"); err == nil {
 				t.Errorf("a client would send %q", h.AppendRequest(nil))
 			}
-			h := NewServerHandshake(&Upgrader{Subprotocols: list})
-			if _, err := h.Feed([]byte(requestOf(RFC6455).String())); statusOf(err) != 500 {
+			h := websocket.NewServerHandshake(&websocket.Upgrader{Subprotocols: list})
+			if _, err := h.Feed([]byte(requestOf(websocket.RFC6455).String())); statusOf(err) != 500 {
 				t.Errorf("a server says %v, want 500: the mistake is the program's", err)
 			}
 		})

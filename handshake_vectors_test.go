@@ -1,24 +1,26 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
 	"encoding/base64"
 	"net/http"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 func TestAcceptVectors(t *testing.T) {
 	for _, v := range readJSON[[]struct{ Key, Accept string }](t, "accepts.json") {
 		t.Run(v.Key, func(t *testing.T) {
-			if got := acceptKey(v.Key); got != v.Accept {
+			if got := websocket.AcceptKey(v.Key); got != v.Accept {
 				t.Errorf("acceptFor(%q) is %q, want %q", v.Key, got, v.Accept)
 			}
 			nonce, _ := base64.StdEncoding.DecodeString(v.Key)
-			for _, version := range []Version{RFC6455, Hybi10, Hybi07} {
+			for _, version := range []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07} {
 				head := "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: " +
-					version.traits().number + "\r\nSec-WebSocket-Key: " + v.Key + "\r\n\r\n"
+					numberOf(version) + "\r\nSec-WebSocket-Key: " + v.Key + "\r\n\r\n"
 				_, got := replayServer(nil, [][]byte{[]byte(head)})
-				if len(nonce) != 16 && version == RFC6455 { // ws 0.4 sends 15 bytes with version 8
+				if len(nonce) != 16 && version == websocket.RFC6455 { // ws 0.4 sends 15 bytes with version 8
 					wantStatus(t, got.err, http.StatusBadRequest)
 					continue
 				}
@@ -39,16 +41,16 @@ func TestChallengeVectors(t *testing.T) {
 				key  string
 				want uint32
 			}{{v.Key1, v.Number1}, {v.Key2, v.Number2}} {
-				if got, err := keyNumber(k.key); got != k.want || err != nil {
+				if got, err := websocket.KeyNumber(k.key); got != k.want || err != nil {
 					t.Errorf("number in %q is %d, error %v: want %d", k.key, got, err, k.want)
 				}
 			}
-			c, want := challenge{numbers: [2]uint32{v.Number1, v.Number2}, key3: [key3Len]byte(unhex(t, v.Key3))}, unhex(t, v.Answer)
-			if got := c.answer(); !bytes.Equal(got[:], want) {
+			key3, want := unhex(t, v.Key3), unhex(t, v.Answer)
+			if got := websocket.AnswerChallenge(v.Number1, v.Number2, key3); !bytes.Equal(got, want) {
 				t.Errorf("answer is % x, want % x", got, want)
 			}
 			for _, length := range []string{"", "Content-Length: 8\r\n"} { // Perl and Netty send it
-				request := [][]byte{[]byte(request76(v.Key1, v.Key2, length) + string(c.key3[:]))}
+				request := [][]byte{[]byte(request76(v.Key1, v.Key2, length) + string(key3))}
 				for _, n := range []int{1, 1 << 20} {
 					_, got := replayServer(nil, cut(request, n))
 					if _, proof := splitHead(t, [][]byte{got.handshake}); got.err != nil || !bytes.Equal(proof, want) {
@@ -66,7 +68,7 @@ const response76 = "HTTP/1.1 101 WebSocket Protocol Handshake\r\nUpgrade: WebSoc
 
 func (v challengeVector) testClient(t *testing.T, answer []byte) {
 	for flip := range len(answer) + 1 {
-		h, err := NewClientHandshake(&Dialer{Version: Hybi00}, "ws://example.com/demo")
+		h, err := websocket.NewClientHandshake(&websocket.Dialer{Version: websocket.Hybi00}, "ws://example.com/demo")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"fmt"
@@ -53,17 +53,7 @@ func allocated(f func()) uint64 {
 func leastAllocated(f func()) uint64 {
 	least := uint64(math.MaxUint64)
 	for range 3 {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		f()
-		runtime.ReadMemStats(&after)
-		least = min(least, after.TotalAlloc-before.TotalAlloc)
+		least = min(least, allocated(f))
 	}
 	return least
-}
-
-func readAllocated() uint64 {
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.TotalAlloc
 }

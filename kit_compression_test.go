@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -6,46 +6,33 @@ import (
 	"fmt"
 	"io"
 	"math/rand"
-	"net"
 	"testing"
 
+	"github.com/protocol-websocket/websocket"
 	"github.com/protocol-websocket/websocket/internal/deflate"
-	"github.com/protocol-websocket/websocket/internal/permessage"
 )
 
-// compressedPair returns the two ends of a connection after handshakes with these
-// options.
-func compressedPair(t testing.TB, server, client *Config) (s, c *Conn) {
+// compressedPair returns the two sides of a connection over net.Pipe, after
+// handshakes with these options.
+func compressedPair(t testing.TB, server, client *websocket.Config) (s, c *websocket.Conn) {
 	t.Helper()
-	sn, cn := net.Pipe()
-	accepted := make(chan error, 1)
-	go func() {
-		var err error
-		s, err = (&Upgrader{Config: *server}).Accept(t.Context(), sn)
-		accepted <- err
-	}()
-	c, err := (&Dialer{Config: *client}).Handshake(t.Context(), cn, "ws://a/")
-	if err := errors.Join(err, <-accepted); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close(); c.Close() })
-	return s, c
+	return newPair(t, websocket.RFC6455, overPipe, pairOptions{server: *server, client: *client})
 }
 
 var compressionOptions = []struct {
 	name           string
-	server, client *Compression
+	server, client *websocket.Compression
 }{
-	{"defaults", &Compression{}, &Compression{}},
-	{"all", &Compression{Threshold: 1}, &Compression{Threshold: 1}},
-	{"each alone", &Compression{NoContextTakeover: true}, &Compression{NoContextTakeover: true}},
-	{"server's alone", &Compression{NoContextTakeover: true}, &Compression{}},
-	{"client's alone", &Compression{}, &Compression{NoContextTakeover: true}},
-	{"smallest windows", &Compression{WindowBits: 8, Threshold: 1}, &Compression{WindowBits: 8, Threshold: 1}},
-	{"largest windows", &Compression{WindowBits: 15}, &Compression{WindowBits: 15}},
-	{"windows that differ", &Compression{WindowBits: 9}, &Compression{WindowBits: 15}},
-	{"server without", nil, &Compression{}},
-	{"client without", &Compression{}, nil},
+	{"defaults", &websocket.Compression{}, &websocket.Compression{}},
+	{"all", &websocket.Compression{Threshold: 1}, &websocket.Compression{Threshold: 1}},
+	{"each alone", &websocket.Compression{NoContextTakeover: true}, &websocket.Compression{NoContextTakeover: true}},
+	{"server's alone", &websocket.Compression{NoContextTakeover: true}, &websocket.Compression{}},
+	{"client's alone", &websocket.Compression{}, &websocket.Compression{NoContextTakeover: true}},
+	{"smallest windows", &websocket.Compression{WindowBits: 8, Threshold: 1}, &websocket.Compression{WindowBits: 8, Threshold: 1}},
+	{"largest windows", &websocket.Compression{WindowBits: 15}, &websocket.Compression{WindowBits: 15}},
+	{"windows that differ", &websocket.Compression{WindowBits: 9}, &websocket.Compression{WindowBits: 15}},
+	{"server without", nil, &websocket.Compression{}},
+	{"client without", &websocket.Compression{}, nil},
 }
 
 // mixedMessages are messages of all kinds; those of the same i are the same.
@@ -69,17 +56,17 @@ func mixedMessages(n int) [][]byte {
 }
 
 // writeInWay writes p in the way that i chooses.
-func writeInWay(c *Conn, i int, p []byte) error {
+func writeInWay(c *websocket.Conn, i int, p []byte) error {
 	switch i % 5 {
 	case 0:
-		return c.WriteMessage(Binary, p)
+		return c.WriteMessage(websocket.Binary, p)
 	case 1:
-		return errors.Join(c.BufferMessage(Binary, p), c.Flush())
+		return errors.Join(c.BufferMessage(websocket.Binary, p), c.Flush())
 	case 2:
-		m, _ := Prepare(Binary, p)
+		m, _ := websocket.Prepare(websocket.Binary, p)
 		return c.WritePrepared(m)
 	}
-	w, err := c.NextWriter(Binary)
+	w, err := c.NextWriter(websocket.Binary)
 	for step := 1 + len(p)/3; len(p) > 0 && err == nil; p = p[min(step, len(p)):] {
 		_, err = w.Write(p[:min(step, len(p))])
 	}
@@ -87,7 +74,7 @@ func writeInWay(c *Conn, i int, p []byte) error {
 }
 
 // readInWay reads a message in the way that i chooses, nil if it was skipped.
-func readInWay(c *Conn, i int) ([]byte, error) {
+func readInWay(c *websocket.Conn, i int) ([]byte, error) {
 	switch i % 6 {
 	case 0:
 		_, p, err := c.ReadMessage()
@@ -99,7 +86,7 @@ func readInWay(c *Conn, i int) ([]byte, error) {
 		_, p, err := c.ReadAppend(make([]byte, 0, 100_000))
 		return p, err
 	case 3:
-		return nil, c.rcv.discard()
+		return nil, websocket.DiscardMessage(c)
 	}
 	_, r, err := c.NextReader()
 	if err != nil {
@@ -124,7 +111,7 @@ func bombFrame() []byte {
 	for len(bomb) < 1<<20-len(block)-4 {
 		bomb = append(append(bomb, block...), 0, 0, 0xff, 0xff)
 	}
-	return rawFrames(ServerSide, rawFrame{b0: finBinary | rsv1, payload: string(append(bomb, block...))})
+	return rawFrames(websocket.ServerSide, rawFrame{b0: finBinary | rsv1, payload: string(append(bomb, block...))})
 }
 
 // bombWays are the ways of readInWay in which a bomb may be read.
@@ -132,12 +119,10 @@ var bombWays = map[int]string{0: "ReadMessage", 1: "AppendMessage", 5: "NextRead
 
 // readBomb reads a bomb in one of them.
 func readBomb(t *testing.T, frame []byte, way int) error {
-	nc, peer := newWire(t, overTCP)
-	defer peer.Close()
-	c := newConn(nc, RFC6455, ServerSide, &Config{}, nil)
-	defer c.Close()
-	c.compress(&pmdParams{permessage.Params{ServerWindowBits: 15, ClientWindowBits: 15}, 1})
+	c, peer := newTCP(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{Compression: &websocket.Compression{WindowBits: 15}})
 	go peer.Write(frame)
+	defer peer.Close()
+	defer c.Close()
 	_, err := readInWay(c, way)
 	return err
 }

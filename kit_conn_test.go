@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"context"
@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"crypto/x509/pkix"
 	"errors"
 	"io"
 	"math/big"
@@ -16,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // What a newPair runs over. Over net.Pipe nothing is buffered: each Write
@@ -32,12 +33,12 @@ var transports = []string{overPipe, overTCP, overTLS}
 // pairOptions says what a newPair is made with; wrap stands between a side
 // and the wire, below TLS.
 type pairOptions struct {
-	server, client         Config
+	server, client         websocket.Config
 	wrapServer, wrapClient func(net.Conn) net.Conn
 }
 
 // newPair returns the two sides of a connection, both ours.
-func newPair(t testing.TB, v Version, transport string, opts pairOptions) (server, client *Conn) {
+func newPair(t testing.TB, v websocket.Version, transport string, opts pairOptions) (server, client *websocket.Conn) {
 	t.Helper()
 	sn, cn := newWire(t, transport)
 	if opts.wrapServer != nil {
@@ -48,44 +49,113 @@ func newPair(t testing.TB, v Version, transport string, opts pairOptions) (serve
 	}
 	url := "ws://127.0.0.1/chat"
 	if transport == overTLS {
-		config := loopbackTLS()
-		sn, cn, url = tls.Server(sn, config), tls.Client(cn, config), "wss://127.0.0.1/chat"
+		serverTLS, clientTLS := loopbackTLS()
+		sn, cn, url = tls.Server(sn, serverTLS), tls.Client(cn, clientTLS), "wss://127.0.0.1/chat"
 	}
 	accepted := make(chan error, 1)
 	go func() {
 		var err error
-		server, err = (&Upgrader{Config: opts.server}).Accept(context.Background(), sn)
+		server, err = (&websocket.Upgrader{Config: opts.server}).Accept(context.Background(), sn)
 		accepted <- err
 	}()
-	client, err := (&Dialer{Config: opts.client, Version: v}).Handshake(context.Background(), cn, url)
+	client, err := (&websocket.Dialer{Config: opts.client, Version: v}).Handshake(context.Background(), cn, url)
 	if err := errors.Join(err, <-accepted); err != nil {
 		t.Fatalf("handshake of %v over %s: %v", v, transport, err)
 	}
 	t.Cleanup(func() {
 		client.Close()
 		server.Close()
-		<-client.life.over()
-		<-server.life.over()
+		<-websocket.Over(client)
+		<-websocket.Over(server)
 	})
 	return server, client
 }
 
-// newPipe returns a connection over net.Pipe, and its peer's end.
-func newPipe(t *testing.T, v Version, side Side, cfg Config) (*Conn, net.Conn) {
-	an, bn := net.Pipe()
-	c := newConn(an, v, side, &cfg, nil)
-	t.Cleanup(func() { c.Close(); bn.Close() })
-	return c, bn
+// newPipe returns a connection over net.Pipe, and its peer's end. Nothing is
+// buffered between them: each Write waits for a Read.
+func newPipe(t *testing.T, v websocket.Version, side websocket.Side, cfg websocket.Config) (*websocket.Conn, net.Conn) {
+	t.Helper()
+	nc, peer := net.Pipe()
+	c := connect(t, nc, peer, v, side, cfg)
+	t.Cleanup(func() { c.Close(); peer.Close() })
+	return c, peer
 }
 
-// newTCP returns a connection and its peer's end, both of TCP.
-func newTCP(t *testing.T, v Version, side Side) (*Conn, *net.TCPConn) {
+// newTCP returns a connection over TCP, and its peer's end, whose reads and
+// writes fail after a while.
+func newTCP(t *testing.T, v websocket.Version, side websocket.Side, cfg websocket.Config) (*websocket.Conn, *net.TCPConn) {
 	t.Helper()
-	an, bn := newWire(t, overTCP)
-	c := newConn(an, v, side, &Config{}, nil)
-	t.Cleanup(func() { c.Close(); bn.Close() })
-	bn.SetDeadline(time.Now().Add(20 * time.Second))
-	return c, bn.(*net.TCPConn)
+	nc, peer := newWire(t, overTCP)
+	c := connect(t, nc, peer, v, side, cfg)
+	t.Cleanup(func() { c.Close(); peer.Close() })
+	peer.SetDeadline(time.Now().Add(20 * time.Second))
+	return c, peer.(*net.TCPConn)
+}
+
+// connect does the opening handshake of side on nc and returns its connection.
+// What the peer does meanwhile on the other end is done without a Conn. It wants
+// compression if side does.
+func connect(t testing.TB, nc, peer net.Conn, v websocket.Version, side websocket.Side, cfg websocket.Config) *websocket.Conn {
+	t.Helper()
+	const url = "ws://127.0.0.1/chat"
+	done := make(chan error, 1)
+	var c *websocket.Conn
+	var err error
+	if side == websocket.ServerSide {
+		go func() {
+			done <- playClient(peer, &websocket.Dialer{Version: v, Config: websocket.Config{Compression: cfg.Compression}}, url)
+		}()
+		c, err = (&websocket.Upgrader{Config: cfg}).Accept(context.Background(), nc)
+	} else {
+		go func() {
+			done <- playServer(peer, &websocket.Upgrader{Config: websocket.Config{Compression: cfg.Compression}})
+		}()
+		c, err = (&websocket.Dialer{Version: v, Config: cfg}).Handshake(context.Background(), nc, url)
+	}
+	if err := errors.Join(err, <-done); err != nil {
+		t.Fatalf("handshake of %v: %v", v, err)
+	}
+	return c
+}
+
+// playClient does the opening handshake of a client on nc.
+func playClient(nc net.Conn, d *websocket.Dialer, url string) error {
+	h, err := websocket.NewClientHandshake(d, url)
+	if err != nil {
+		return err
+	}
+	_, err = nc.Write(h.AppendRequest(nil))
+	for b := make([]byte, 1024); err == nil && !h.Done(); {
+		var n int
+		if n, err = nc.Read(b); err == nil {
+			_, err = h.Feed(b[:n])
+		}
+	}
+	return err
+}
+
+// playServer does the opening handshake of a server on nc.
+func playServer(nc net.Conn, up *websocket.Upgrader) error {
+	h := websocket.NewServerHandshake(up)
+	var err error
+	for b := make([]byte, 1024); err == nil && !h.Done(); {
+		var n int
+		if n, err = nc.Read(b); err != nil {
+			break
+		}
+		_, err = h.Feed(b[:n])
+		if response := h.AppendResponse(nil); len(response) > 0 {
+			_, writeErr := nc.Write(response)
+			err = errors.Join(err, writeErr)
+		}
+	}
+	return err
+}
+
+// newConn returns a connection on nc without a handshake, where that would be in
+// the way: nc plays the peer.
+func newConn(nc net.Conn, v websocket.Version, side websocket.Side, cfg *websocket.Config) *websocket.Conn {
+	return websocket.NewConn(nc, v, side, cfg)
 }
 
 // newWire returns the two ends of a stream of bytes.
@@ -114,53 +184,35 @@ func newWire(t testing.TB, transport string) (server, client net.Conn) {
 	return server, client
 }
 
-// loopbackTLS returns a configuration for both sides, with a certificate that
-// is made anew for each run of the tests.
-var loopbackTLS = sync.OnceValue(func() *tls.Config {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "websocket tests"},
-		NotBefore: time.Unix(0, 0), NotAfter: time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	return &tls.Config{
-		Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}},
-		RootCAs:      roots, ServerName: "127.0.0.1",
-	}
-})
+// loopbackTLS returns the two ends' options for a server at 127.0.0.1, with a
+// certificate that is made anew for each run of the tests.
+var loopbackTLS = sync.OnceValues(func() (server, client *tls.Config) { return newTLSConfigs("127.0.0.1") })
 
-// newTLSConfigs returns the two ends' options for a server with a certificate for
-// these names. It is valid when bubbles of synctest begin, too.
-func newTLSConfigs(t *testing.T, names ...string) (server, client *tls.Config) {
-	t.Helper()
+// newTLSConfigs returns the two ends' options for a server with a new certificate
+// for these names and addresses. It is valid when bubbles of synctest begin, too.
+func newTLSConfigs(names ...string) (server, client *tls.Config) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), DNSNames: names, IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true,
 		NotBefore: time.Unix(0, 0), NotAfter: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
+	for _, name := range names {
+		if ip := net.ParseIP(name); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, name)
+		}
+	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	certificate, err := x509.ParseCertificate(der)
 	if err != nil {
-		t.Fatal(err)
+		panic(err)
 	}
 	roots := x509.NewCertPool()
 	roots.AddCert(certificate)
@@ -170,7 +222,7 @@ func newTLSConfigs(t *testing.T, names ...string) (server, client *tls.Config) {
 
 // echoAll answers every message with itself, in turns by all the ways there
 // are, and returns the error that ends it.
-func echoAll(c *Conn) error {
+func echoAll(c *websocket.Conn) error {
 	var buf []byte
 	for {
 		typ, p, err := c.ReadMessage()
@@ -202,9 +254,9 @@ func echoAll(c *Conn) error {
 }
 
 // fillBuffers writes until the peer, who does not read, would have to.
-func fillBuffers(t *testing.T, c *Conn) {
+func fillBuffers(t *testing.T, c *websocket.Conn) {
 	t.Helper()
-	nc := c.send.nc
+	nc := c.NetConn()
 	if nc.LocalAddr().Network() == "pipe" {
 		return // it holds nothing
 	}
@@ -221,21 +273,22 @@ func fillBuffers(t *testing.T, c *Conn) {
 }
 
 // writeUntilError writes until that fails.
-func writeUntilError(c *Conn) (err error) {
+func writeUntilError(c *websocket.Conn) (err error) {
 	for p := make([]byte, 100<<10); err == nil; {
-		err = c.WriteMessage(Text, p)
+		err = c.WriteMessage(websocket.Text, p)
 	}
 	return err
 }
 
-func readFrame(t *testing.T, r io.Reader, v Version) Frame {
+// readFrame reads one frame, and nothing behind it.
+func readFrame(t *testing.T, r io.Reader, v websocket.Version) websocket.Frame {
 	t.Helper()
 	var got []byte
 	var in [100]byte
 	for {
 		n, err := r.Read(in[:])
 		got = append(got, in[:n]...)
-		f, k, perr := ParseFrame(got, v)
+		f, k, perr := websocket.ParseFrame(got, v)
 		if perr == nil {
 			if k < len(got) {
 				t.Errorf("%d bytes after the frame", len(got)-k)
@@ -250,19 +303,11 @@ func readFrame(t *testing.T, r io.Reader, v Version) Frame {
 
 // pairInBubble runs f with both ends of a connection over net.Pipe, in a bubble
 // that all goroutines must have left at the end.
-func pairInBubble(t *testing.T, v Version, f func(t *testing.T, c, s *Conn)) {
+func pairInBubble(t *testing.T, v websocket.Version, f func(t *testing.T, c, s *websocket.Conn)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		t.Cleanup(func() { time.Sleep(2 * closeTimeout) })
-		client, server := net.Pipe()
-		c, s := streamConns(t, v, client, server)
+		t.Cleanup(func() { time.Sleep(2 * websocket.CloseTimeout) })
+		s, c := newPair(t, v, overPipe, pairOptions{})
 		f(t, c, s)
 	})
-}
-
-// newPipePair returns both sides of a connection over net.Pipe.
-func newPipePair(t *testing.T, v Version) (server, client *Conn) {
-	server, cn := newPipe(t, v, ServerSide, Config{})
-	client = newConn(cn, v, ClientSide, &Config{}, nil)
-	return server, client
 }

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -7,25 +7,28 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
+// The versions of the protocol, and its sides.
 var (
-	hybiVersions  = []Version{RFC6455, Hybi10, Hybi07}
-	hixieVersions = []Version{Hybi00, Hixie75}
-	sides         = []Side{ServerSide, ClientSide}
+	allVersions   = []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07, websocket.Hybi00, websocket.Hixie75}
+	hybiVersions  = allVersions[:3:3]
+	hixieVersions = allVersions[3:]
+	sides         = []websocket.Side{websocket.ServerSide, websocket.ClientSide}
 )
 
 // fuzzVersion and fuzzSide make a choice of what a fuzzer has.
-func fuzzVersion(b byte) Version { return allVersions[int(b)%len(allVersions)] }
+func fuzzVersion(b byte) websocket.Version { return allVersions[int(b)%len(allVersions)] }
 
-func fuzzSide(b byte) Side { return sides[int(b)%len(sides)] }
+func fuzzSide(b byte) websocket.Side { return sides[int(b)%len(sides)] }
 
-func sideName(s Side) string {
-	return map[Side]string{ServerSide: "server", ClientSide: "client"}[s]
-}
+// sideName returns the name of s for subtests.
+func sideName(s websocket.Side) string { return [...]string{"server", "client"}[s] }
 
 // eachSide runs f for each of versions on both sides.
-func eachSide(t *testing.T, versions []Version, f func(t *testing.T, v Version, side Side)) {
+func eachSide(t *testing.T, versions []websocket.Version, f func(t *testing.T, v websocket.Version, side websocket.Side)) {
 	for _, v := range versions {
 		for _, side := range sides {
 			t.Run(fmt.Sprint(v, " ", sideName(side)), func(t *testing.T) { f(t, v, side) })
@@ -34,25 +37,29 @@ func eachSide(t *testing.T, versions []Version, f func(t *testing.T, v Version, 
 }
 
 // eachVersion runs f as a subtest for each version.
-func eachVersion(t *testing.T, f func(t *testing.T, v Version)) {
+func eachVersion(t *testing.T, f func(t *testing.T, v websocket.Version)) {
 	t.Helper()
 	for _, v := range allVersions {
 		t.Run(v.String(), func(t *testing.T) { f(t, v) })
 	}
 }
 
-// messageTypes are the types of message that v has.
-func messageTypes(v Version) []MessageType {
-	if v.hixie() {
-		return []MessageType{Text}
+// messageTypes returns the types of message that v has.
+func messageTypes(v websocket.Version) []websocket.MessageType {
+	if isHixie(v) {
+		return []websocket.MessageType{websocket.Text}
 	}
-	return []MessageType{Text, Binary}
+	return []websocket.MessageType{websocket.Text, websocket.Binary}
 }
+
+// isHixie reports whether v is one of the two oldest versions, which have only text
+// and know neither fragments nor Pings, nor codes in a Close.
+func isHixie(v websocket.Version) bool { return v == websocket.Hybi00 || v == websocket.Hixie75 }
 
 // payloadOf returns n bytes of text that has characters of every length, or
 // of anything at all.
-func payloadOf(t MessageType, n int) []byte {
-	if t == Text {
+func payloadOf(t websocket.MessageType, n int) []byte {
+	if t == websocket.Text {
 		const sample = "aé€😀z\x00"
 		p := []byte(strings.Repeat(sample, n/len(sample)))
 		for len(p) < n {
@@ -69,34 +76,26 @@ func payloadOf(t MessageType, n int) []byte {
 
 // message is a message, or a control frame, for peerFrames.
 type message struct {
-	typ MessageType
+	typ websocket.MessageType
 	p   []byte
 }
 
 // peerFrames returns frames as the peer of side sends them.
-func peerFrames(t testing.TB, v Version, side Side, frames ...message) (b []byte) {
+func peerFrames(t testing.TB, v websocket.Version, side websocket.Side, frames ...message) (b []byte) {
 	t.Helper()
 	for _, f := range frames {
 		var err error
-		if b, err = AppendMessage(b, v, ClientSide-side, f.typ, f.p); err != nil {
+		if b, err = websocket.AppendMessage(b, v, websocket.ClientSide-side, f.typ, f.p); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return b
 }
 
-// peerText is a text as the peer of side sends it.
-func peerText(tb testing.TB, v Version, side Side, text string) []byte {
+// peerText returns a text as the peer of side sends it.
+func peerText(tb testing.TB, v websocket.Version, side websocket.Side, text string) []byte {
 	tb.Helper()
-	peer := ClientSide
-	if side == ClientSide {
-		peer = ServerSide
-	}
-	wire, err := AppendMessage(nil, v, peer, Text, []byte(text))
-	if err != nil {
-		tb.Fatal(err)
-	}
-	return wire
+	return peerFrames(tb, v, side, message{websocket.Text, []byte(text)})
 }
 
 // rawFrame is a frame as somebody may write it who does not keep to the rules.
@@ -109,7 +108,7 @@ type rawFrame struct {
 }
 
 // append writes the frame as the peer of side would.
-func (f rawFrame) append(dst []byte, side Side) []byte {
+func (f rawFrame) append(dst []byte, side websocket.Side) []byte {
 	n := uint64(len(f.payload))
 	form := f.form
 	switch {
@@ -123,7 +122,7 @@ func (f rawFrame) append(dst []byte, side Side) []byte {
 		form = 64
 	}
 	var mask byte
-	if (side == ServerSide) != f.flip {
+	if (side == websocket.ServerSide) != f.flip {
 		mask = 0x80
 	}
 	switch form {
@@ -145,7 +144,8 @@ func (f rawFrame) append(dst []byte, side Side) []byte {
 	return dst
 }
 
-func rawFrames(side Side, frames ...rawFrame) (wire []byte) {
+// rawFrames returns frames as the peer of side writes them.
+func rawFrames(side websocket.Side, frames ...rawFrame) (wire []byte) {
 	for _, f := range frames {
 		wire = f.append(wire, side)
 	}
@@ -158,16 +158,17 @@ const (
 	rsv1      = 0x40
 	rsv2      = 0x20
 	rsv3      = 0x10
-	finText   = fin | byte(Text)
-	finBinary = fin | byte(Binary)
-	finClose  = fin | byte(Close)
-	finPing   = fin | byte(Ping)
-	finPong   = fin | byte(Pong)
-	firstText = byte(Text)
-	more      = byte(Continuation)
-	last      = fin | byte(Continuation)
+	finText   = fin | byte(websocket.Text)
+	finBinary = fin | byte(websocket.Binary)
+	finClose  = fin | byte(websocket.Close)
+	finPing   = fin | byte(websocket.Ping)
+	finPong   = fin | byte(websocket.Pong)
+	firstText = byte(websocket.Text)
+	more      = byte(websocket.Continuation)
+	last      = fin | byte(websocket.Continuation)
 )
 
+// rawClose returns a Close frame with any code and reason.
 func rawClose(code uint16, reason string) rawFrame {
 	return rawFrame{b0: finClose, payload: string(binary.BigEndian.AppendUint16(nil, code)) + reason}
 }

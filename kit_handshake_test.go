@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bufio"
@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // httpMessage is a request or response to be taken apart and put together
@@ -59,46 +61,46 @@ const (
 	hixieAnswer = "o\x05\xfclvP<\x07o\x1fI\xa6\xbf\xc7\xe5\x80"
 )
 
-var hybiKeys = map[Version][2]string{
-	RFC6455: {"dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="},
-	Hybi10:  {"OC0xNzk1MzQ4MjI0NjQ1", "h14VgLSFxpKScNH8EqnBWadNqCk="}, // 15 bytes, of ws 1.1.5
-	Hybi07:  {"BCoM17o5VNPvlTlidZCRjw==", "aYttIgilmbiQ5CswFyupMlfZF0w="},
+var hybiKeys = map[websocket.Version][2]string{
+	websocket.RFC6455: {"dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="},
+	websocket.Hybi10:  {"OC0xNzk1MzQ4MjI0NjQ1", "h14VgLSFxpKScNH8EqnBWadNqCk="}, // 15 bytes, of ws 1.1.5
+	websocket.Hybi07:  {"BCoM17o5VNPvlTlidZCRjw==", "aYttIgilmbiQ5CswFyupMlfZF0w="},
 }
 
 // requestOf is what a client of version v sends from a page of the same
 // origin.
-func requestOf(v Version) httpMessage {
+func requestOf(v websocket.Version) httpMessage {
 	m := httpMessage{line: "GET /chat?room=1 HTTP/1.1", fields: [][2]string{
 		{"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {"Host", "lab.example:8080"},
 	}}
 	const origin = "http://lab.example:8080"
 	switch v {
-	case Hixie75:
+	case websocket.Hixie75:
 		return m.with("Upgrade", "WebSocket").with("Origin", origin)
-	case Hybi00:
+	case websocket.Hybi00:
 		m = m.with("Upgrade", "WebSocket").with("Origin", origin)
 		m.body = hixieKey3
 		return m.with("Sec-WebSocket-Key1", hixieKey1).with("Sec-WebSocket-Key2", hixieKey2)
-	case RFC6455:
+	case websocket.RFC6455:
 		m = m.with("Origin", origin)
 	default:
 		m = m.with("Sec-WebSocket-Origin", origin)
 	}
-	return m.with("Sec-WebSocket-Version", v.traits().number).with("Sec-WebSocket-Key", hybiKeys[v][0])
+	return m.with("Sec-WebSocket-Version", numberOf(v)).with("Sec-WebSocket-Key", hybiKeys[v][0])
 }
 
 const requestURL = "ws://lab.example:8080/chat?room=1"
 
 // responseOf is what a server of version v answers to requestOf.
-func responseOf(v Version) httpMessage {
+func responseOf(v websocket.Version) httpMessage {
 	m := httpMessage{line: "HTTP/1.1 101 Switching Protocols", fields: [][2]string{
 		{"Upgrade", "websocket"}, {"Connection", "Upgrade"},
 	}}
-	if !v.hixie() {
+	if !isHixie(v) {
 		return m.with("Sec-WebSocket-Accept", hybiKeys[v][1])
 	}
 	prefix := "WebSocket-"
-	if v == Hybi00 {
+	if v == websocket.Hybi00 {
 		m.body = hixieAnswer
 		prefix = "Sec-" + prefix
 	}
@@ -107,22 +109,22 @@ func responseOf(v Version) httpMessage {
 }
 
 // serve feeds a server everything at once and returns what it answers.
-func serve(up *Upgrader, input string) (h *ServerHandshake, response string, rest string, err error) {
-	h = NewServerHandshake(up)
+func serve(up *websocket.Upgrader, input string) (h *websocket.ServerHandshake, response string, rest string, err error) {
+	h = websocket.NewServerHandshake(up)
 	n, err := h.Feed([]byte(input))
 	return h, string(h.AppendResponse(nil)), input[n:], err
 }
 
 // newClient is a handshake with the options of d and the keys of
 // requestOf.
-func newClient(t *testing.T, v Version, d *Dialer) *ClientHandshake {
+func newClient(t *testing.T, v websocket.Version, d *websocket.Dialer) *websocket.ClientHandshake {
 	t.Helper()
-	options := Dialer{}
+	options := websocket.Dialer{}
 	if d != nil {
 		options = *d
 	}
 	options.Version = v
-	h, err := NewClientHandshake(&options, requestURL)
+	h, err := websocket.NewClientHandshake(&options, requestURL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,72 +132,54 @@ func newClient(t *testing.T, v Version, d *Dialer) *ClientHandshake {
 	return h
 }
 
-func setKeys(t *testing.T, h *ClientHandshake) {
+// setKeys gives a handshake the keys of requestOf.
+func setKeys(t *testing.T, h *websocket.ClientHandshake) {
 	t.Helper()
-	switch h.version {
-	case Hixie75:
-	case Hybi00:
-		h.challenge.keys = [2]string{hixieKey1, hixieKey2}
-		for i, key := range h.challenge.keys {
-			number, err := keyNumber(key)
-			if err != nil {
-				t.Fatal(err)
-			}
-			h.challenge.numbers[i] = number
-		}
-		copy(h.challenge.key3[:], hixieKey3)
-	default:
-		h.key = hybiKeys[h.version][0]
-	}
+	websocket.SetKey(h, hybiKeys[h.Version()][0])
+	setHixieKeys(t, h, hixieKey1, hixieKey2, []byte(hixieKey3))
 }
 
 // setHixieKeys gives a client's handshake the keys of a recorded one, if its
 // version has such keys.
-func setHixieKeys(tb testing.TB, h *ClientHandshake, key1, key2 string, key3 []byte) {
+func setHixieKeys(tb testing.TB, h *websocket.ClientHandshake, key1, key2 string, key3 []byte) {
 	tb.Helper()
-	if h.challenge == nil {
+	if h.Version() != websocket.Hybi00 {
 		return
 	}
-	h.challenge.keys = [2]string{key1, key2}
-	for i, key := range h.challenge.keys {
-		n, err := keyNumber(key)
-		if err != nil {
-			tb.Fatalf("key %q: %v", key, err)
-		}
-		h.challenge.numbers[i] = n
+	if err := websocket.SetChallenge(h, key1, key2, key3); err != nil {
+		tb.Fatal(err)
 	}
-	copy(h.challenge.key3[:], key3)
 }
 
 // fixedClient returns a handshake whose keys are the same each time.
-func fixedClient(tb testing.TB, v Version) *ClientHandshake {
+func fixedClient(tb testing.TB, v websocket.Version) *websocket.ClientHandshake {
 	tb.Helper()
-	h, err := NewClientHandshake(&Dialer{Version: v, Subprotocols: []string{"chat"}}, "ws://example.com/demo")
+	h, err := websocket.NewClientHandshake(&websocket.Dialer{Version: v, Subprotocols: []string{"chat"}}, "ws://example.com/demo")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	h.key = "dGhlIHNhbXBsZSBub25jZQ=="
+	websocket.SetKey(h, "dGhlIHNhbXBsZSBub25jZQ==")
 	setHixieKeys(tb, h, "4 @1  46546xW%0l 1 5", "12998 5 Y3 1  .P00", []byte("^n:ds[4U"))
 	return h
 }
 
 // goodResponse is what a server answers to fixedClient, with a message
 // behind it.
-func goodResponse(tb testing.TB, v Version) []byte {
+func goodResponse(tb testing.TB, v websocket.Version) []byte {
 	tb.Helper()
 	h := fixedClient(tb, v)
 	request := h.AppendRequest(nil)
-	server, got := replayServer(&Upgrader{Subprotocols: []string{"chat"}, Origins: []string{"*"}}, [][]byte{request})
+	server, got := replayServer(&websocket.Upgrader{Subprotocols: []string{"chat"}, Origins: []string{"*"}}, [][]byte{request})
 	if got.err != nil || !server.Done() {
 		tb.Fatalf("%v: our server refuses %q: %v", v, request, got.err)
 	}
-	return append(got.handshake, peerText(tb, v, ClientSide, "Hello")...)
+	return append(got.handshake, peerText(tb, v, websocket.ClientSide, "Hello")...)
 }
 
 // handshakes does both opening handshakes, each feeding the other.
-func handshakes(t testing.TB, up *Upgrader, d *Dialer) (*ServerHandshake, *ClientHandshake) {
+func handshakes(t testing.TB, up *websocket.Upgrader, d *websocket.Dialer) (*websocket.ServerHandshake, *websocket.ClientHandshake) {
 	t.Helper()
-	client, err := NewClientHandshake(d, "ws://a.example/")
+	client, err := websocket.NewClientHandshake(d, "ws://a.example/")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,11 +194,11 @@ func handshakes(t testing.TB, up *Upgrader, d *Dialer) (*ServerHandshake, *Clien
 }
 
 // helloOf is the text Hello as a client or server of v frames it.
-func helloOf(v Version, side Side) string {
+func helloOf(v websocket.Version, side websocket.Side) string {
 	switch {
-	case v.hixie():
+	case isHixie(v):
 		return "\x00Hello\xff"
-	case side == ClientSide:
+	case side == websocket.ClientSide:
 		return "\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"
 	}
 	return "\x81\x05Hello"
@@ -223,21 +207,22 @@ func helloOf(v Version, side Side) string {
 // statusOf is the status of the HandshakeError in err, 0 if there is
 // none.
 func statusOf(err error) int {
-	var refused *HandshakeError
+	var refused *websocket.HandshakeError
 	if errors.As(err, &refused) {
 		return refused.Status
 	}
 	return 0
 }
 
+// wantStatus checks that err is a HandshakeError with this status.
 func wantStatus(t *testing.T, err error, status int) {
 	t.Helper()
-	var he *HandshakeError
-	if !errors.As(err, &he) || he.Status != status {
+	if statusOf(err) != status {
 		t.Errorf("handshake's error is %v, want a HandshakeError with status %d", err, status)
 	}
 }
 
+// parseResponse returns the response of which head is the beginning.
 func parseResponse(tb testing.TB, head []byte) *http.Response {
 	tb.Helper()
 	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil)
@@ -247,6 +232,7 @@ func parseResponse(tb testing.TB, head []byte) *http.Response {
 	return res
 }
 
+// acceptIn returns the proof of a server in the head of its response.
 func acceptIn(tb testing.TB, head []byte) string {
 	return parseResponse(tb, head).Header.Get("Sec-WebSocket-Accept")
 }
@@ -288,9 +274,36 @@ func checkLinear(t *testing.T, run func(n int)) {
 	t.Errorf("16 times the input took %.0f times as long, want about 16", ratio)
 }
 
+// bufReader returns a reader of s, as net/http wants it.
 func bufReader(s string) *bufio.Reader { return bufio.NewReader(strings.NewReader(s)) }
 
-func acceptKey(key string) string {
-	accept := acceptFor(key)
-	return string(accept[:])
+// numberOf returns what v says in Sec-WebSocket-Version, "" if it has no such
+// header.
+func numberOf(v websocket.Version) string {
+	return map[websocket.Version]string{websocket.RFC6455: "13", websocket.Hybi10: "8", websocket.Hybi07: "7"}[v]
+}
+
+// originHeader returns the name of the header in which clients of v say where they
+// come from.
+func originHeader(v websocket.Version) string {
+	if v == websocket.Hybi10 || v == websocket.Hybi07 {
+		return "Sec-WebSocket-Origin"
+	}
+	return "Origin"
+}
+
+// upgradeOf returns what clients of v say in the header Upgrade.
+func upgradeOf(v websocket.Version) string {
+	if isHixie(v) {
+		return "WebSocket"
+	}
+	return "websocket"
+}
+
+// protocolHeader returns the name of the header for subprotocols.
+func protocolHeader(v websocket.Version) string {
+	if v == websocket.Hixie75 {
+		return "WebSocket-Protocol"
+	}
+	return "Sec-WebSocket-Protocol"
 }

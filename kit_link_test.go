@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -11,6 +11,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // pipeLink is an unbuffered connection to a server that serve plays. Inside a
@@ -44,17 +46,17 @@ func (l *pipeLink) checkClosed(t *testing.T) {
 func noProxy(*http.Request) (*url.URL, error) { return nil, nil }
 
 // dialerOver makes d connect to a server that serve plays on a pipe.
-func dialerOver(d Dialer, link *pipeLink) *Dialer {
+func dialerOver(d websocket.Dialer, link *pipeLink) *websocket.Dialer {
 	d.DialContext = link.dial
 	d.Proxy = noProxy
 	return &d
 }
 
 // readRequest reads a request as a server of version v does.
-func readRequest(nc net.Conn, v Version) string {
+func readRequest(nc net.Conn, v websocket.Version) string {
 	request := readHead(nc)
-	if v == Hybi00 {
-		key3 := make([]byte, key3Len)
+	if v == websocket.Hybi00 {
+		key3 := make([]byte, len(hixieKey3))
 		io.ReadFull(nc, key3)
 		request += string(key3)
 	}
@@ -63,7 +65,7 @@ func readRequest(nc net.Conn, v Version) string {
 
 // answerWith plays a server of version v that sends more behind its answer, in
 // pieces of this size, and reads to the end.
-func answerWith(v Version, more string, size int) func(net.Conn) {
+func answerWith(v websocket.Version, more string, size int) func(net.Conn) {
 	return func(nc net.Conn) {
 		_, response, _, err := serve(nil, readRequest(nc, v))
 		if err != nil {
@@ -77,9 +79,9 @@ func answerWith(v Version, more string, size int) func(net.Conn) {
 }
 
 // checkEcho fails the test unless c leads to something that echoes.
-func checkEcho(t *testing.T, c *Conn) {
+func checkEcho(t *testing.T, c *websocket.Conn) {
 	t.Helper()
-	if err := c.WriteMessage(Text, []byte("to and fro")); err != nil {
+	if err := c.WriteMessage(websocket.Text, []byte("to and fro")); err != nil {
 		t.Fatal(err)
 	}
 	if _, got, err := c.ReadMessage(); err != nil || string(got) != "to and fro" {

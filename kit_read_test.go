@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -9,14 +9,16 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // readWays are all the ways to read a message. Each returns what it has of it
 // when it gives up at a deadline, which is nothing but for a reader.
-var readWays = map[string]func(c *Conn) func() (MessageType, []byte, error){
-	"ReadMessage": func(c *Conn) func() (MessageType, []byte, error) { return c.ReadMessage },
-	"ReadAppend": func(c *Conn) func() (MessageType, []byte, error) {
-		return func() (MessageType, []byte, error) {
+var readWays = map[string]func(c *websocket.Conn) func() (websocket.MessageType, []byte, error){
+	"ReadMessage": func(c *websocket.Conn) func() (websocket.MessageType, []byte, error) { return c.ReadMessage },
+	"ReadAppend": func(c *websocket.Conn) func() (websocket.MessageType, []byte, error) {
+		return func() (websocket.MessageType, []byte, error) {
 			prefix := append(make([]byte, 0, 40), "before"...)
 			typ, b, err := c.ReadAppend(prefix)
 			rest, ok := bytes.CutPrefix(b, []byte("before"))
@@ -26,11 +28,11 @@ var readWays = map[string]func(c *Conn) func() (MessageType, []byte, error){
 			return typ, rest, err
 		}
 	},
-	"NextReader":               func(c *Conn) func() (MessageType, []byte, error) { return readStreaming(c, 512) },
-	"NextReader byte by byte":  func(c *Conn) func() (MessageType, []byte, error) { return readStreaming(c, 1) },
-	"NextReader of large size": func(c *Conn) func() (MessageType, []byte, error) { return readStreaming(c, 64<<10) },
-	"Messages": func(c *Conn) func() (MessageType, []byte, error) {
-		return func() (MessageType, []byte, error) {
+	"NextReader":               func(c *websocket.Conn) func() (websocket.MessageType, []byte, error) { return readStreaming(c, 512) },
+	"NextReader byte by byte":  func(c *websocket.Conn) func() (websocket.MessageType, []byte, error) { return readStreaming(c, 1) },
+	"NextReader of large size": func(c *websocket.Conn) func() (websocket.MessageType, []byte, error) { return readStreaming(c, 64<<10) },
+	"Messages": func(c *websocket.Conn) func() (websocket.MessageType, []byte, error) {
+		return func() (websocket.MessageType, []byte, error) {
 			for m, err := range c.Messages(context.Background()) {
 				return m.Type, m.Data, err
 			}
@@ -42,12 +44,12 @@ var readWays = map[string]func(c *Conn) func() (MessageType, []byte, error){
 
 // readStreaming reads by NextReader, n bytes at a time, and goes on with the
 // same reader after a deadline.
-func readStreaming(c *Conn, n int) func() (MessageType, []byte, error) {
+func readStreaming(c *websocket.Conn, n int) func() (websocket.MessageType, []byte, error) {
 	var r io.Reader
-	var typ MessageType
+	var typ websocket.MessageType
 	var got []byte
 	p := make([]byte, n)
-	return func() (MessageType, []byte, error) {
+	return func() (websocket.MessageType, []byte, error) {
 		var err error
 		if r == nil {
 			if typ, r, err = c.NextReader(); err != nil {
@@ -72,11 +74,11 @@ func readStreaming(c *Conn, n int) func() (MessageType, []byte, error) {
 
 // readInTurns begins a message in one way and goes on in others. It streams
 // only to the end of a message, since the others begin a new one.
-func readInTurns(c *Conn) func() (MessageType, []byte, error) {
+func readInTurns(c *websocket.Conn) func() (websocket.MessageType, []byte, error) {
 	var buf []byte
 	turn := 0
-	var streaming func() (MessageType, []byte, error)
-	return func() (MessageType, []byte, error) {
+	var streaming func() (websocket.MessageType, []byte, error)
+	return func() (websocket.MessageType, []byte, error) {
 		if streaming != nil {
 			typ, p, err := streaming()
 			if err == nil {
@@ -109,43 +111,43 @@ func readInTurns(c *Conn) func() (MessageType, []byte, error) {
 // readSession is what a peer sends, and what is to come of it: messages in one
 // frame and in several, with Pings and Pongs between, of lengths of all three
 // forms, and the end.
-func readSession(t *testing.T, v Version, side Side) (wire []byte, want []message) {
+func readSession(t *testing.T, v websocket.Version, side websocket.Side) (wire []byte, want []message) {
 	t.Helper()
-	if v.hixie() {
-		for _, n := range []int{0, 1, 2, 30, 300, directMin + 2000} {
-			want = append(want, message{Text, payloadOf(Text, n)})
+	if isHixie(v) {
+		for _, n := range []int{0, 1, 2, 30, 300, websocket.DirectMin + 2000} {
+			want = append(want, message{websocket.Text, payloadOf(websocket.Text, n)})
 			wire = peerFrames(t, v, side, want...)
 			wire = append(wire, "\x80\x05hello\x01x\xff"...) // to be skipped
 		}
 		wire = append(wire, "\x00a\xfeb\xff"...)
-		want = append(want, message{Text, []byte("a\ufffdb")})
-		if v == Hybi00 {
+		want = append(want, message{websocket.Text, []byte("a\ufffdb")})
+		if v == websocket.Hybi00 {
 			wire = append(wire, 0xff, 0x00)
 		}
 		return wire, want
 	}
-	frame := func(fin bool, op MessageType, p []byte) {
+	frame := func(fin bool, op websocket.MessageType, p []byte) {
 		var err error
-		f := Frame{Fin: fin, Opcode: op, Payload: p, Masked: side == ServerSide, MaskKey: [4]byte{1, 2, 3, byte(len(wire))}}
-		if wire, err = AppendFrame(wire, v, f); err != nil {
+		f := websocket.Frame{Fin: fin, Opcode: op, Payload: p, Masked: side == websocket.ServerSide, MaskKey: [4]byte{1, 2, 3, byte(len(wire))}}
+		if wire, err = websocket.AppendFrame(wire, v, f); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, n := range []int{0, 1, 30, 126, directMin + 2000} {
-		for _, typ := range []MessageType{Text, Binary} {
+	for _, n := range []int{0, 1, 30, 126, websocket.DirectMin + 2000} {
+		for _, typ := range []websocket.MessageType{websocket.Text, websocket.Binary} {
 			p := payloadOf(typ, n)
 			frame(true, typ, p)
-			frame(true, Ping, []byte("ping"))
+			frame(true, websocket.Ping, []byte("ping"))
 			frame(false, typ, p[:n/3])
-			frame(false, Continuation, nil)
-			frame(true, Pong, nil)
-			frame(false, Continuation, p[n/3:n/2])
-			frame(true, Ping, payloadOf(Binary, 20))
-			frame(true, Continuation, p[n/2:])
+			frame(false, websocket.Continuation, nil)
+			frame(true, websocket.Pong, nil)
+			frame(false, websocket.Continuation, p[n/3:n/2])
+			frame(true, websocket.Ping, payloadOf(websocket.Binary, 20))
+			frame(true, websocket.Continuation, p[n/2:])
 			want = append(want, message{typ, p}, message{typ, p})
 		}
 	}
-	wire, err := AppendClose(wire, v, ClientSide-side, StatusGoingAway, "end")
+	wire, err := websocket.AppendClose(wire, v, websocket.ClientSide-side, websocket.StatusGoingAway, "end")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -154,7 +156,7 @@ func readSession(t *testing.T, v Version, side Side) (wire []byte, want []messag
 
 // readAll reads to the end, as often as the deadline expires, and looks that
 // everything came.
-func readAll(t *testing.T, next func() (MessageType, []byte, error), want []message) (expired int) {
+func readAll(t *testing.T, next func() (websocket.MessageType, []byte, error), want []message) (expired int) {
 	t.Helper()
 	for i := 0; ; {
 		typ, p, err := next()
@@ -164,7 +166,7 @@ func readAll(t *testing.T, next func() (MessageType, []byte, error), want []mess
 		case err != nil && i < len(want):
 			t.Fatalf("message %d of %d: %v", i, len(want), err)
 		case err != nil:
-			if !closedNormally(err) && err != io.EOF { // an end of Messages without an error
+			if !websocket.ClosedNormally(err) && err != io.EOF { // an end of Messages without an error
 				t.Errorf("in the end: %v, want the peer's Close", err)
 			}
 			return expired
@@ -181,11 +183,11 @@ func readAll(t *testing.T, next func() (MessageType, []byte, error), want []mess
 
 // checkIdleHold has messages echoed and looks at what is held in the wait for
 // the one after them.
-func checkIdleHold(t *testing.T, server, client *Conn, held <-chan bool) {
+func checkIdleHold(t *testing.T, server, client *websocket.Conn, held <-chan bool) {
 	t.Helper()
 	go echoAll(server)
 	for _, n := range []int{10, 20000, 100} {
-		if err := client.WriteMessage(Text, payloadOf(Text, n)); err != nil {
+		if err := client.WriteMessage(websocket.Text, payloadOf(websocket.Text, n)); err != nil {
 			t.Fatal(err)
 		}
 		if _, p, err := client.ReadMessage(); err != nil || len(p) != n {
@@ -206,7 +208,7 @@ func checkIdleHold(t *testing.T, server, client *Conn, held <-chan bool) {
 }
 
 // streamInThree writes p in three Writes, with Pings between them.
-func streamInThree(c *Conn, typ MessageType, p []byte, ping bool) error {
+func streamInThree(c *websocket.Conn, typ websocket.MessageType, p []byte, ping bool) error {
 	w, err := c.NextWriter(typ)
 	if err != nil {
 		return err
@@ -224,8 +226,8 @@ func streamInThree(c *Conn, typ MessageType, p []byte, ping bool) error {
 	return w.Close()
 }
 
-func streamInPieces(c *Conn, p []byte) error {
-	w, err := c.NextWriter(Text)
+func streamInPieces(c *websocket.Conn, p []byte) error {
+	w, err := c.NextWriter(websocket.Text)
 	for err == nil && len(p) > 0 {
 		n := min(len(p), 3000)
 		_, err = w.Write(p[:n])

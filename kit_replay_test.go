@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // readJSON reads a file of testdata.
@@ -71,10 +73,10 @@ type replay struct {
 }
 
 // replayServer feeds a client's bytes to our server.
-func replayServer(up *Upgrader, chunks [][]byte) (*ServerHandshake, replay) {
-	h := NewServerHandshake(up)
+func replayServer(up *websocket.Upgrader, chunks [][]byte) (*websocket.ServerHandshake, replay) {
+	h := websocket.NewServerHandshake(up)
 	var got replay
-	var p *Parser
+	var p *websocket.Parser
 	for _, chunk := range chunks {
 		if p == nil {
 			var n int
@@ -88,14 +90,14 @@ func replayServer(up *Upgrader, chunks [][]byte) (*ServerHandshake, replay) {
 			}
 			p = h.Parser()
 		}
-		got.parse(p, h.Version(), ServerSide, chunk)
+		got.parse(p, h.Version(), websocket.ServerSide, chunk)
 	}
 	return h, got
 }
 
 // replayClient feeds a server's bytes to our client.
-func replayClient(h *ClientHandshake, chunks [][]byte) (got replay) {
-	var p *Parser
+func replayClient(h *websocket.ClientHandshake, chunks [][]byte) (got replay) {
+	var p *websocket.Parser
 	for _, chunk := range chunks {
 		if p == nil {
 			var n int
@@ -107,14 +109,14 @@ func replayClient(h *ClientHandshake, chunks [][]byte) (got replay) {
 			}
 			p = h.Parser()
 		}
-		got.parse(p, h.Version(), ClientSide, chunk)
+		got.parse(p, h.Version(), websocket.ClientSide, chunk)
 	}
 	return got
 }
 
 // replayFrames feeds bytes that come after a handshake.
-func replayFrames(v Version, side Side, cfg Config, chunks [][]byte) (got replay) {
-	p, err := NewParser(v, side, cfg)
+func replayFrames(v websocket.Version, side websocket.Side, cfg websocket.Config, chunks [][]byte) (got replay) {
+	p, err := websocket.NewParser(v, side, cfg)
 	if err != nil {
 		panic(err)
 	}
@@ -124,12 +126,12 @@ func replayFrames(v Version, side Side, cfg Config, chunks [][]byte) (got replay
 	return got
 }
 
-func (r *replay) parse(p *Parser, v Version, side Side, chunk []byte) {
+func (r *replay) parse(p *websocket.Parser, v websocket.Version, side websocket.Side, chunk []byte) {
 	p.Append(chunk)
 	for {
 		m, err := p.Next()
 		if err != nil {
-			if r.err = err; errors.Is(err, ErrIncomplete) {
+			if r.err = err; errors.Is(err, websocket.ErrIncomplete) {
 				r.err = nil
 			}
 			return
@@ -140,7 +142,7 @@ func (r *replay) parse(p *Parser, v Version, side Side, chunk []byte) {
 }
 
 // describe writes a message down.
-func describe(m Message) string {
+func describe(m websocket.Message) string {
 	if ce := m.CloseError(); ce != nil {
 		return fmt.Sprintf("Close %d %q", ce.Code, ce.Reason)
 	}
@@ -148,25 +150,25 @@ func describe(m Message) string {
 }
 
 // appendAnswer appends what an echo server answers to a message.
-func appendAnswer(dst []byte, v Version, side Side, m Message) []byte {
+func appendAnswer(dst []byte, v websocket.Version, side websocket.Side, m websocket.Message) []byte {
 	t := m.Type
 	switch t {
-	case Pong:
+	case websocket.Pong:
 		return dst
-	case Close:
+	case websocket.Close:
 		ce := m.CloseError()
-		if !ce.Code.sendable() { // 1004, which versions 7 and 8 may send us
-			ce = &CloseError{Code: StatusNoStatusReceived}
+		if ce.Code == 1004 { // which versions 7 and 8 may send us, and we may not send
+			ce = &websocket.CloseError{Code: websocket.StatusNoStatusReceived}
 		}
-		dst, err := AppendClose(dst, v, side, ce.Code, ce.Reason)
+		dst, err := websocket.AppendClose(dst, v, side, ce.Code, ce.Reason)
 		if err != nil {
 			panic(err)
 		}
 		return dst
-	case Ping:
-		t = Pong
+	case websocket.Ping:
+		t = websocket.Pong
 	}
-	dst, err := AppendMessage(dst, v, side, t, m.Data)
+	dst, err := websocket.AppendMessage(dst, v, side, t, m.Data)
 	if err != nil {
 		panic(err)
 	}
@@ -183,9 +185,9 @@ func wantHeard(t *testing.T, got, want []string) {
 
 // wantCode checks how a replay ended: with a ProtocolError of code, after a
 // Close, or not at all.
-func wantCode(t *testing.T, err error, code StatusCode, closed bool) {
+func wantCode(t *testing.T, err error, code websocket.StatusCode, closed bool) {
 	t.Helper()
-	var pe *ProtocolError
+	var pe *websocket.ProtocolError
 	switch {
 	case code != 0 && (!errors.As(err, &pe) || pe.Code != code):
 		t.Errorf("ended with %v, want a ProtocolError with code %d", err, code)
@@ -201,8 +203,8 @@ func endsClosed(heard []string) bool {
 }
 
 // codeOf is the code of a ProtocolError, and 0 for no such error.
-func codeOf(err error) StatusCode {
-	var pe *ProtocolError
+func codeOf(err error) websocket.StatusCode {
+	var pe *websocket.ProtocolError
 	if errors.As(err, &pe) {
 		return pe.Code
 	}
@@ -212,8 +214,8 @@ func codeOf(err error) StatusCode {
 // feed gives a new Parser the wire in pieces of n until it fails or has
 // them all, and returns how many bytes it was given, how many messages it
 // gave and how it ended.
-func feed(v Version, side Side, cfg Config, wire []byte, n int) (fed, messages int, err error) {
-	p, err := NewParser(v, side, cfg)
+func feed(v websocket.Version, side websocket.Side, cfg websocket.Config, wire []byte, n int) (fed, messages int, err error) {
+	p, err := websocket.NewParser(v, side, cfg)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -227,7 +229,7 @@ func feed(v Version, side Side, cfg Config, wire []byte, n int) (fed, messages i
 			}
 			messages++
 		}
-		if !errors.Is(err, ErrIncomplete) {
+		if !errors.Is(err, websocket.ErrIncomplete) {
 			break
 		}
 	}

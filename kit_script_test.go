@@ -1,7 +1,8 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // script is a connection whose peer says what is in in, and then is done,
@@ -50,9 +53,9 @@ func (s *script) SetReadDeadline(time.Time) error  { return nil }
 func (s *script) SetWriteDeadline(time.Time) error { return nil }
 
 // newScripted returns a connection of v whose peer sends wire and then ends.
-func newScripted(v Version, side Side, wire []byte) (*Conn, *script) {
-	script := &script{in: wire}
-	return newConn(script, v, side, &Config{}, nil), script
+func newScripted(v websocket.Version, side websocket.Side, wire []byte) (*websocket.Conn, *script) {
+	s := &script{in: wire}
+	return newConn(s, v, side, &websocket.Config{}), s
 }
 
 // stutter is a connection whose deadline expires before every byte. After
@@ -102,7 +105,7 @@ func (g *gate) expect(t *testing.T, what string, want ...string) {
 	t.Helper()
 	got := <-g.writes
 	g.results <- gateResult{n: -1}
-	wantTexts(t, what, RFC6455, got, want...)
+	wantTexts(t, what, websocket.RFC6455, got, want...)
 }
 
 // gateResult is what a Write returns; n less than 0 means everything.
@@ -115,21 +118,21 @@ type gateResult struct {
 var errGateTimeout = &net.OpError{Op: "write", Net: "tcp", Err: os.ErrDeadlineExceeded}
 
 // withGate runs f in a bubble, with a connection whose writes wait.
-func withGate(t *testing.T, v Version, f func(t *testing.T, c *Conn, g *gate)) {
+func withGate(t *testing.T, v websocket.Version, f func(t *testing.T, c *websocket.Conn, g *gate)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		g := &gate{writes: make(chan []byte), results: make(chan gateResult)}
-		c := newConn(g, v, ServerSide, &Config{}, nil)
+		c := newConn(g, v, websocket.ServerSide, &websocket.Config{})
 		f(t, c, g)
 		c.Close()
 	})
 }
 
 // textsOf returns the payloads of the frames in b.
-func textsOf(t *testing.T, v Version, b []byte) (texts []string) {
+func textsOf(t *testing.T, v websocket.Version, b []byte) (texts []string) {
 	t.Helper()
 	for len(b) > 0 {
-		f, n, err := ParseFrame(b, v)
+		f, n, err := websocket.ParseFrame(b, v)
 		if err != nil {
 			t.Fatalf("what was written is not frames: %v: % .40x", err, b)
 		}
@@ -138,7 +141,8 @@ func textsOf(t *testing.T, v Version, b []byte) (texts []string) {
 	return texts
 }
 
-func wantTexts(t *testing.T, what string, v Version, b []byte, want ...string) {
+// wantTexts checks that b is frames with these payloads.
+func wantTexts(t *testing.T, what string, v websocket.Version, b []byte, want ...string) {
 	t.Helper()
 	got := textsOf(t, v, b)
 	short := func(list []string) (s []string) {
@@ -159,11 +163,21 @@ func later(f func() error) <-chan error {
 	return result
 }
 
-func writeText(c *Conn, s string) func() error {
-	return func() error { return c.WriteMessage(Text, []byte(s)) }
+// writeText returns a function that writes s.
+func writeText(c *websocket.Conn, s string) func() error {
+	return func() error { return c.WriteMessage(websocket.Text, []byte(s)) }
 }
 
+// writeString writes s, all of it.
 func writeString(w io.Writer, s string) error {
 	_, err := io.WriteString(w, s)
 	return err
+}
+
+// cancelled returns a context that has ended. A Ping with it is sent, and not
+// waited for.
+func cancelled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
 }

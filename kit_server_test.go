@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bufio"
@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -16,6 +15,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // pipeNet is a network with one server. Its connections are net.Pipes, so in
@@ -29,17 +30,23 @@ type pipeNet struct {
 // startServer serves h by net/http until the test ends.
 func startServer(t *testing.T, h http.Handler) *pipeNet {
 	t.Helper()
+	return startHTTP(t, &http.Server{Handler: h})
+}
+
+// startHTTP starts srv until the test ends.
+func startHTTP(t *testing.T, srv *http.Server) *pipeNet {
+	t.Helper()
 	n := &pipeNet{conns: make(chan net.Conn), closed: make(chan struct{})}
-	hs := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-	go hs.Serve(n)
-	t.Cleanup(func() { hs.Close() })
+	srv.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	go srv.Serve(n)
+	t.Cleanup(func() { srv.Close() })
 	return n
 }
 
 // startInBubble is startServer in a bubble.
 func startInBubble(t *testing.T, h http.Handler) *pipeNet {
 	t.Helper()
-	t.Cleanup(func() { time.Sleep(2 * closeTimeout) }) // of the bubble, after which nothing may be left
+	t.Cleanup(func() { time.Sleep(2 * websocket.CloseTimeout) }) // of the bubble, after which nothing may be left
 	return startServer(t, h)
 }
 
@@ -59,17 +66,22 @@ func (n *pipeNet) Close() error {
 
 func (n *pipeNet) Addr() net.Addr { return &net.UnixAddr{Name: "bubble", Net: "unix"} }
 
-// handshake makes a client of a new connection.
-func (n *pipeNet) handshake(t *testing.T, d Dialer, path string) (*Conn, error) {
+// connect returns the client's end of a new connection.
+func (n *pipeNet) connect() net.Conn {
 	client, server := net.Pipe()
 	n.conns <- server
-	return d.Handshake(t.Context(), client, "ws://server.test"+path)
+	return client
+}
+
+// handshake turns a new connection into one of a client.
+func (n *pipeNet) handshake(t *testing.T, d websocket.Dialer, path string) (*websocket.Conn, error) {
+	return d.Handshake(t.Context(), n.connect(), "ws://server.test"+path)
 }
 
 // dial connects a client, which is closed when the test ends.
-func (n *pipeNet) dial(t *testing.T, v Version) *Conn {
+func (n *pipeNet) dial(t *testing.T, v websocket.Version) *websocket.Conn {
 	t.Helper()
-	c, err := n.handshake(t, Dialer{Version: v}, "/path?q=1")
+	c, err := n.handshake(t, websocket.Dialer{Version: v}, "/path?q=1")
 	if err != nil {
 		t.Fatalf("dialing with %v: %v", v, err)
 	}
@@ -80,15 +92,16 @@ func (n *pipeNet) dial(t *testing.T, v Version) *Conn {
 // refusal returns the answer to a request that is to be refused.
 func (n *pipeNet) refusal(t *testing.T) *http.Response {
 	t.Helper()
-	_, err := n.handshake(t, Dialer{}, "/")
-	var refused *HandshakeError
+	_, err := n.handshake(t, websocket.Dialer{}, "/")
+	var refused *websocket.HandshakeError
 	if !errors.As(err, &refused) || refused.Response == nil {
 		t.Fatalf("dialing: %v; expected to be refused", err)
 	}
 	return refused.Response
 }
 
-func echoHandler(_ context.Context, c *Conn) error {
+// echoHandler answers every message with itself.
+func echoHandler(_ context.Context, c *websocket.Conn) error {
 	for {
 		typ, p, err := c.ReadMessage()
 		if err != nil {
@@ -101,7 +114,7 @@ func echoHandler(_ context.Context, c *Conn) error {
 }
 
 // readToEnd reads what the server sends until the connection ends.
-func readToEnd(c *Conn) error {
+func readToEnd(c *websocket.Conn) error {
 	for {
 		if _, _, err := c.ReadMessage(); err != nil {
 			return err
@@ -109,10 +122,10 @@ func readToEnd(c *Conn) error {
 	}
 }
 
-func wantClose(t *testing.T, c *Conn, code StatusCode, reason string) {
+func wantClose(t *testing.T, c *websocket.Conn, code websocket.StatusCode, reason string) {
 	t.Helper()
 	err := readToEnd(c)
-	var ce *CloseError
+	var ce *websocket.CloseError
 	if !errors.As(err, &ce) || ce.Code != code || ce.Reason != reason {
 		t.Errorf("the client's read ends with %v; expected a Close with %v %q", err, code, reason)
 	}
@@ -147,48 +160,17 @@ func (l *logBuffer) at(level slog.Level) []string {
 	return found
 }
 
-// upgradePipes is a listener whose connections are pipes, for an http.Server
-// inside a bubble of synctest.
-type upgradePipes struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
-
-func (l *upgradePipes) Accept() (net.Conn, error) {
-	select {
-	case nc := <-l.conns:
-		return nc, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *upgradePipes) Close() error {
-	l.once.Do(func() { close(l.done) })
-	return nil
-}
-
-func (l *upgradePipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipes", Net: "unix"} }
-
 // connectTo starts srv until the end of the test and connects to it.
 func connectTo(t *testing.T, srv *http.Server) net.Conn {
 	t.Helper()
-	l := &upgradePipes{conns: make(chan net.Conn), done: make(chan struct{})}
-	srv.ErrorLog = log.New(io.Discard, "", 0)
-	go srv.Serve(l)
-	client, server := net.Pipe()
-	l.conns <- server
-	t.Cleanup(func() {
-		srv.Close()
-		client.Close()
-	})
+	client := startHTTP(t, srv).connect()
+	t.Cleanup(func() { client.Close() })
 	return client
 }
 
 // echoOnceHandler is a handler that upgrades, answers one message with itself and
 // hangs up. What Upgrade returned goes to result.
-func echoOnceHandler(up *Upgrader, result chan<- error) http.HandlerFunc {
+func echoOnceHandler(up *websocket.Upgrader, result chan<- error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := up.Upgrade(w, r)
 		if err == nil {
@@ -201,7 +183,8 @@ func echoOnceHandler(up *Upgrader, result chan<- error) http.HandlerFunc {
 	}
 }
 
-func echoOnce(c *Conn) {
+// echoOnce answers one message with itself.
+func echoOnce(c *websocket.Conn) {
 	if typ, p, err := c.ReadMessage(); err == nil {
 		c.WriteMessage(typ, p)
 	}
@@ -228,12 +211,12 @@ func readRest(t *testing.T, nc io.Reader) string {
 
 // serverWays run a handshake of a server by either way in, and an echo after
 // it. The connection is the client's end, the channel has what was returned.
-var serverWays = map[string]func(*testing.T, *Upgrader) (net.Conn, <-chan error){
-	"Upgrade": func(t *testing.T, up *Upgrader) (net.Conn, <-chan error) {
+var serverWays = map[string]func(*testing.T, *websocket.Upgrader) (net.Conn, <-chan error){
+	"Upgrade": func(t *testing.T, up *websocket.Upgrader) (net.Conn, <-chan error) {
 		result := make(chan error, 1)
 		return connectTo(t, &http.Server{Handler: echoOnceHandler(up, result)}), result
 	},
-	"Accept": func(t *testing.T, up *Upgrader) (net.Conn, <-chan error) {
+	"Accept": func(t *testing.T, up *websocket.Upgrader) (net.Conn, <-chan error) {
 		result := make(chan error, 1)
 		client, server := net.Pipe()
 		t.Cleanup(func() { client.Close() })
@@ -250,7 +233,7 @@ var serverWays = map[string]func(*testing.T, *Upgrader) (net.Conn, <-chan error)
 }
 
 // eachServerWay runs f for Upgrade and Accept, in a bubble.
-func eachServerWay(t *testing.T, up *Upgrader, f func(t *testing.T, client net.Conn, result <-chan error)) {
+func eachServerWay(t *testing.T, up *websocket.Upgrader, f func(t *testing.T, client net.Conn, result <-chan error)) {
 	t.Helper()
 	for name, serve := range serverWays {
 		t.Run(name, func(t *testing.T) {

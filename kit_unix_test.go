@@ -1,17 +1,19 @@
 //go:build unix
 
-package websocket
+package websocket_test
 
 import (
 	"net"
 	"os"
 	"syscall"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // newSocketPair returns the two ends of a connection without a listener, which
 // would take most of the time.
-func newSocketPair(t *testing.T) (*Conn, *net.UnixConn) {
+func newSocketPair(t *testing.T) (*websocket.Conn, *net.UnixConn) {
 	t.Helper()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)
 	if err != nil {
@@ -27,8 +29,8 @@ func newSocketPair(t *testing.T) (*Conn, *net.UnixConn) {
 		}
 		ends[i] = nc.(*net.UnixConn)
 	}
-	c := newConn(ends[0], RFC6455, ServerSide, &Config{}, nil)
-	if !c.rcv.poll.able() {
+	c := newConn(ends[0], websocket.RFC6455, websocket.ServerSide, &websocket.Config{})
+	if !websocket.CanPoll(c) {
 		t.Fatal("the system is not asked about the connection")
 	}
 	return c, ends[1]

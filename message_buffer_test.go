@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -7,12 +7,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // A read that gives up keeps what came of the message, and not where the caller
 // wanted to have it: that is the caller's again.
 func TestPartOfMessageIsNotInCallersBuffer(t *testing.T) {
-	want := payloadOf(Text, 1000)
+	want := payloadOf(websocket.Text, 1000)
 	for name, frames := range map[string][]rawFrame{
 		"one frame": {{b0: finText, payload: string(want)}},
 		"fragments": {{b0: firstText, payload: string(want[:300])}, {b0: last, payload: string(want[300:])}},
@@ -21,8 +23,8 @@ func TestPartOfMessageIsNotInCallersBuffer(t *testing.T) {
 			for again, read := range readWays {
 				t.Run(name+"/"+again, func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
-						c, peer := newPipe(t, RFC6455, ServerSide, Config{})
-						wire := rawFrames(ServerSide, frames...)
+						c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
+						wire := rawFrames(websocket.ServerSide, frames...)
 						go peer.Write(wire[:600])
 						c.SetReadDeadline(time.Now().Add(time.Second))
 						if _, _, err := c.ReadAppend(buf); !errors.Is(err, os.ErrDeadlineExceeded) {

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"context"
@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 type jsonPoint struct {
@@ -20,14 +22,14 @@ type jsonPoint struct {
 func TestJSON(t *testing.T) {
 	for _, v := range allVersions {
 		t.Run(v.String(), func(t *testing.T) {
-			pairInBubble(t, v, func(t *testing.T, c, s *Conn) {
+			pairInBubble(t, v, func(t *testing.T, c, s *websocket.Conn) {
 				want := jsonPoint{X: 1, Y: -2, Name: "<ÿ>\x00"}
 				go func() {
-					if err := WriteJSON(c, want); err != nil {
+					if err := websocket.WriteJSON(c, want); err != nil {
 						t.Errorf("WriteJSON: %v", err)
 					}
 				}()
-				if got, err := ReadJSON[jsonPoint](s); got != want || err != nil {
+				if got, err := websocket.ReadJSON[jsonPoint](s); got != want || err != nil {
 					t.Errorf("ReadJSON: %+v, %v; expected %+v", got, err, want)
 				}
 			})
@@ -47,16 +49,16 @@ func TestReadJSONOfAnotherKind(t *testing.T) {
 		{"too large a number", `{"X":1e400}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+			pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
 				go func() {
-					c.WriteMessage(Text, []byte(tt.message))
-					c.WriteMessage(Binary, []byte(`{"X":7}`))
+					c.WriteMessage(websocket.Text, []byte(tt.message))
+					c.WriteMessage(websocket.Binary, []byte(`{"X":7}`))
 				}()
-				got, err := ReadJSON[jsonPoint](s)
+				got, err := websocket.ReadJSON[jsonPoint](s)
 				if err == nil || got != (jsonPoint{}) || !strings.HasPrefix(err.Error(), "websocket: message from the peer ") {
 					t.Errorf("ReadJSON of %s: %+v, %v; expected the zero value and an error that blames the peer", tt.message, got, err)
 				}
-				if got, err := ReadJSON[jsonPoint](s); got.X != 7 || err != nil {
+				if got, err := websocket.ReadJSON[jsonPoint](s); got.X != 7 || err != nil {
 					t.Errorf("ReadJSON of the next message: %+v, %v; expected the connection to be usable", got, err)
 				}
 			})
@@ -65,30 +67,30 @@ func TestReadJSONOfAnotherKind(t *testing.T) {
 }
 
 func TestReadJSONGivesTheErrorsOfDecodingAndReading(t *testing.T) {
-	pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+	pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
 		go func() {
-			c.WriteMessage(Text, []byte(`"text"`))
+			c.WriteMessage(websocket.Text, []byte(`"text"`))
 			c.Close()
 		}()
 		var kind *json.UnmarshalTypeError
-		if _, err := ReadJSON[int](s); !errors.As(err, &kind) {
+		if _, err := websocket.ReadJSON[int](s); !errors.As(err, &kind) {
 			t.Errorf("ReadJSON of a string into an int: %v; expected a json.UnmarshalTypeError", err)
 		}
-		if _, err := ReadJSON[int](s); !errors.Is(err, io.ErrUnexpectedEOF) {
+		if _, err := websocket.ReadJSON[int](s); !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("ReadJSON after the peer has hung up: %v; expected the error of the read", err)
 		}
 	})
 }
 
 func TestWriteJSONOfWhatJSONLacks(t *testing.T) {
-	pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+	pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
 		for _, v := range []any{math.NaN(), func() {}, make(chan int)} {
-			if err := WriteJSON(c, v); err == nil || !strings.HasPrefix(err.Error(), "websocket: ") {
+			if err := websocket.WriteJSON(c, v); err == nil || !strings.HasPrefix(err.Error(), "websocket: ") {
 				t.Errorf("WriteJSON of %T: %v; expected an error", v, err)
 			}
 		}
-		go WriteJSON(c, 1)
-		if got, err := ReadJSON[int](s); got != 1 || err != nil {
+		go websocket.WriteJSON(c, 1)
+		if got, err := websocket.ReadJSON[int](s); got != 1 || err != nil {
 			t.Errorf("the next message is %v, %v; expected 1, with nothing sent before", got, err)
 		}
 		synctest.Wait()
@@ -98,22 +100,22 @@ func TestWriteJSONOfWhatJSONLacks(t *testing.T) {
 func TestMessages(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		code StatusCode
+		code websocket.StatusCode
 		want error // a CloseError with the same code if nil and not normal
 		ok   bool
 	}{
-		{name: "normal closure", code: StatusNormalClosure, ok: true},
-		{name: "going away", code: StatusGoingAway, ok: true},
-		{name: "no status", code: StatusNoStatusReceived, ok: true},
-		{name: "internal error", code: StatusInternalError},
+		{name: "normal closure", code: websocket.StatusNormalClosure, ok: true},
+		{name: "going away", code: websocket.StatusGoingAway, ok: true},
+		{name: "no status", code: websocket.StatusNoStatusReceived, ok: true},
+		{name: "internal error", code: websocket.StatusInternalError},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			wire := peerFrames(t, RFC6455, ServerSide, message{Text, []byte("a")}, message{Binary, []byte("b")})
-			wire, err := AppendClose(wire, RFC6455, ClientSide, tt.code, "")
+			wire := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Text, []byte("a")}, message{websocket.Binary, []byte("b")})
+			wire, err := websocket.AppendClose(wire, websocket.RFC6455, websocket.ClientSide, tt.code, "")
 			if err != nil {
 				t.Fatal(err)
 			}
-			c, _ := newScripted(RFC6455, ServerSide, wire)
+			c, _ := newScripted(websocket.RFC6455, websocket.ServerSide, wire)
 			var got []string
 			var ended error
 			for m, err := range c.Messages(t.Context()) {
@@ -129,7 +131,7 @@ func TestMessages(t *testing.T) {
 			if len(got) != want || got[0] != "Text a" || got[1] != "Binary b" {
 				t.Errorf("yields %q, want Text a and Binary b", got)
 			}
-			var ce *CloseError
+			var ce *websocket.CloseError
 			if tt.ok && ended != nil || !tt.ok && (!errors.As(ended, &ce) || ce.Code != tt.code) {
 				t.Errorf("ends with %v, closed with %v", ended, tt.code)
 			}
@@ -139,8 +141,8 @@ func TestMessages(t *testing.T) {
 
 // A context that ends between two messages is told of too.
 func TestMessagesContextEndsInBody(t *testing.T) {
-	wire := peerFrames(t, RFC6455, ServerSide, message{Text, []byte("a")}, message{Text, []byte("b")})
-	c, _ := newScripted(RFC6455, ServerSide, wire)
+	wire := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Text, []byte("a")}, message{websocket.Text, []byte("b")})
+	c, _ := newScripted(websocket.RFC6455, websocket.ServerSide, wire)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	n := 0

@@ -11,7 +11,7 @@ import (
 func TestTurnExcludes(t *testing.T) {
 	var turn parkMutex
 	var wg sync.WaitGroup
-	each := stressRounds(1000)
+	each := StressRounds(1000)
 	count := 0 // guarded by turn alone: -race sees it if that fails
 	for range 8 {
 		wg.Go(func() {
@@ -53,7 +53,7 @@ func TestTurnLetsTheClockGoOn(t *testing.T) {
 // Who has found the turn taken may find it free when he is about to wait: nobody
 // would wake him.
 func TestTurnThatIsGivenBackBeforeTheWait(t *testing.T) {
-	for range stressRounds(200) { // in most of which he has come that far
+	for range StressRounds(200) { // in most of which he has come that far
 		synctest.Test(t, func(t *testing.T) {
 			var turn parkMutex
 			turn.Lock()

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -7,14 +7,16 @@ import (
 	"math/rand"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // makeConversation makes up what a peer of side sends: messages of many sizes,
 // in one frame and in several, with control frames between and a Close at the
 // end; on the hixie versions also frames to skip and text that is not UTF-8.
-func makeConversation(v Version, side Side, seed int64) []byte {
+func makeConversation(v websocket.Version, side websocket.Side, seed int64) []byte {
 	r := rand.New(rand.NewSource(seed))
-	if v.hixie() {
+	if isHixie(v) {
 		return makeHixieConversation(r)
 	}
 	sizes := []int{0, 1, 2, 3, 124, 125, 126, 127, 300}
@@ -23,9 +25,9 @@ func makeConversation(v Version, side Side, seed int64) []byte {
 		text := strings.Repeat("aß€😀", 1+sizes[r.Intn(len(sizes))]/10)
 		binary := make([]byte, sizes[r.Intn(len(sizes))])
 		r.Read(binary)
-		kind, payload := byte(Text), text
+		kind, payload := byte(websocket.Text), text
 		if r.Intn(2) == 0 {
-			kind, payload = byte(Binary), string(binary)
+			kind, payload = byte(websocket.Binary), string(binary)
 		}
 		for parts := r.Intn(4); parts > 0; parts-- {
 			cut := r.Intn(len(payload) + 1)
@@ -60,19 +62,19 @@ func makeHixieConversation(r *rand.Rand) (wire []byte) {
 
 // Where the peer's bytes are cut means nothing.
 func TestParserChunking(t *testing.T) {
-	eachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+	eachSide(t, allVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
 		for seed := range int64(5) {
 			wire := makeConversation(v, side, seed)
-			want := replayFrames(v, side, Config{}, [][]byte{wire})
+			want := replayFrames(v, side, websocket.Config{}, [][]byte{wire})
 			if !endsClosed(want.heard) {
 				t.Fatalf("seed %d: conversation ends with %v, want a Close", seed, want.err)
 			}
 			for n := range 12 {
-				got := replayFrames(v, side, Config{}, cut([][]byte{wire}, n+1))
+				got := replayFrames(v, side, websocket.Config{}, cut([][]byte{wire}, n+1))
 				wantHeard(t, got.heard, want.heard)
 			}
 			for cut := int(seed); cut < len(wire); cut += 29 {
-				got := replayFrames(v, side, Config{}, [][]byte{wire[:cut], wire[cut:]})
+				got := replayFrames(v, side, websocket.Config{}, [][]byte{wire[:cut], wire[cut:]})
 				wantHeard(t, got.heard, want.heard)
 			}
 		}
@@ -83,11 +85,11 @@ func TestParserChunking(t *testing.T) {
 // a message must not be sized by all that stands behind it.
 func TestParserSmallMessagesInALargeChunk(t *testing.T) {
 	const messages = 20_000
-	eachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+	eachSide(t, allVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
 		one := peerText(t, v, side, "Hello, 世界")
 		wire := bytes.Repeat(one, messages)
 		got := leastAllocated(func() {
-			if _, n, err := feed(v, side, Config{}, wire, len(wire)); n != messages || !errors.Is(err, ErrIncomplete) {
+			if _, n, err := feed(v, side, websocket.Config{}, wire, len(wire)); n != messages || !errors.Is(err, websocket.ErrIncomplete) {
 				t.Errorf("%d messages of %d, error %v", n, messages, err)
 			}
 		})
@@ -99,17 +101,18 @@ func TestParserSmallMessagesInALargeChunk(t *testing.T) {
 
 // A Parser that waits keeps no large buffers.
 func TestParserLetsGoOfLargeBuffers(t *testing.T) {
-	eachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
-		p, _ := NewParser(v, side, Config{})
+	eachSide(t, allVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
+		p, _ := websocket.NewParser(v, side, websocket.Config{})
 		p.Append(peerText(t, v, side, strings.Repeat("x", 1<<20)))
 		if _, err := p.Next(); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := p.Next(); !errors.Is(err, ErrIncomplete) {
+		if _, err := p.Next(); !errors.Is(err, websocket.ErrIncomplete) {
 			t.Fatal(err)
 		}
-		if cap(p.msg) > keepBuffer || cap(p.in) > keepBuffer {
-			t.Errorf("after a message of 1 MiB it holds %d and %d bytes, want at most %d each", cap(p.msg), cap(p.in), keepBuffer)
+		in, msg := websocket.ParserMemory(p)
+		if msg > websocket.KeepBuffer || in > websocket.KeepBuffer {
+			t.Errorf("after a message of 1 MiB it holds %d and %d bytes, want at most %d each", msg, in, websocket.KeepBuffer)
 		}
 	})
 }
@@ -117,17 +120,17 @@ func TestParserLetsGoOfLargeBuffers(t *testing.T) {
 func TestParserAllocatesNothingWhenRunning(t *testing.T) {
 	for _, size := range []int{0, 125, 1024, 60_000} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {
-			eachSide(t, allVersions, func(t *testing.T, v Version, side Side) {
+			eachSide(t, allVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
 				wire := peerText(t, v, side, strings.Repeat("a", size))
-				if !v.hixie() {
+				if !isHixie(v) {
 					wire = append(wire, rawFrames(side, rawFrame{b0: finPing, payload: "ping"})...)
 				}
-				p, _ := NewParser(v, side, Config{})
+				p, _ := websocket.NewParser(v, side, websocket.Config{})
 				run := func() {
 					for rest := wire; len(rest) > 0; rest = rest[min(4096, len(rest)):] {
 						p.Append(rest[:min(4096, len(rest))])
 						for {
-							if _, err := p.Next(); err == ErrIncomplete {
+							if _, err := p.Next(); err == websocket.ErrIncomplete {
 								break
 							} else if err != nil {
 								t.Fatal(err)

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/protocol-websocket/websocket/internal/permessage"
+	"github.com/protocol-websocket/websocket"
 )
 
 // A reserved bit that an extension uses may stand on the first frame of a
@@ -17,28 +17,27 @@ func TestReservedBitOfAnExtension(t *testing.T) {
 		name   string
 		frames []rawFrame
 		heard  []string
-		code   StatusCode
+		code   websocket.StatusCode
 	}{
 		{"text", []rawFrame{{b0: finText | rsv1, payload: deflated("\u00ff")}, {b0: finText, payload: "a"}}, []string{`Text "ÿ"`, `Text "a"`}, 0},
-		{"fragments", []rawFrame{{b0: byte(Binary) | rsv1, payload: deflated("ab")[:2]}, {b0: last, payload: deflated("ab")[2:]}}, []string{`Binary "ab"`}, 0},
-		{"nothing at all", []rawFrame{{b0: finText | rsv1}, {b0: finText, payload: "\xff"}}, []string{`Text ""`}, StatusInvalidPayloadData},
+		{"fragments", []rawFrame{{b0: byte(websocket.Binary) | rsv1, payload: deflated("ab")[:2]}, {b0: last, payload: deflated("ab")[2:]}}, []string{`Binary "ab"`}, 0},
+		{"nothing at all", []rawFrame{{b0: finText | rsv1}, {b0: finText, payload: "\xff"}}, []string{`Text ""`}, websocket.StatusInvalidPayloadData},
 		{"an empty block", []rawFrame{{b0: finText | rsv1, payload: "\x00"}, {b0: finText | rsv1, payload: "\x00"}}, []string{`Text ""`, `Text ""`}, 0},
-		{"not UTF-8", []rawFrame{{b0: finText | rsv1, payload: deflated("a\xff")}}, nil, StatusInvalidPayloadData},
-		{"ends within a character", []rawFrame{{b0: finText | rsv1, payload: deflated("a\xc3")}}, nil, StatusInvalidPayloadData},
+		{"not UTF-8", []rawFrame{{b0: finText | rsv1, payload: deflated("a\xff")}}, nil, websocket.StatusInvalidPayloadData},
+		{"ends within a character", []rawFrame{{b0: finText | rsv1, payload: deflated("a\xc3")}}, nil, websocket.StatusInvalidPayloadData},
 		{"such bytes in binary", []rawFrame{{b0: finBinary | rsv1, payload: deflated("a\xc3")}}, []string{`Binary "a\xc3"`}, 0},
-		{"corrupt", []rawFrame{{b0: finText | rsv1, payload: "\xff"}}, nil, StatusInvalidPayloadData},
-		{"truncated", []rawFrame{{b0: finText | rsv1, payload: deflated("a")[:1]}}, nil, StatusInvalidPayloadData},
-		{"too big", []rawFrame{{b0: finText | rsv1, payload: deflated(strings.Repeat("a", 1<<20+1))}}, nil, StatusMessageTooBig},
-		{"another bit", []rawFrame{{b0: finText | rsv1 | rsv2}}, nil, StatusProtocolError},
-		{"continuation", []rawFrame{{b0: firstText | rsv1}, {b0: last | rsv1}}, nil, StatusProtocolError},
-		{"Ping", []rawFrame{{b0: finPing | rsv1}}, nil, StatusProtocolError},
-		{"Close", []rawFrame{{b0: finClose | rsv1}}, nil, StatusProtocolError},
+		{"corrupt", []rawFrame{{b0: finText | rsv1, payload: "\xff"}}, nil, websocket.StatusInvalidPayloadData},
+		{"truncated", []rawFrame{{b0: finText | rsv1, payload: deflated("a")[:1]}}, nil, websocket.StatusInvalidPayloadData},
+		{"too big", []rawFrame{{b0: finText | rsv1, payload: deflated(strings.Repeat("a", 1<<20+1))}}, nil, websocket.StatusMessageTooBig},
+		{"another bit", []rawFrame{{b0: finText | rsv1 | rsv2}}, nil, websocket.StatusProtocolError},
+		{"continuation", []rawFrame{{b0: firstText | rsv1}, {b0: last | rsv1}}, nil, websocket.StatusProtocolError},
+		{"Ping", []rawFrame{{b0: finPing | rsv1}}, nil, websocket.StatusProtocolError},
+		{"Close", []rawFrame{{b0: finClose | rsv1}}, nil, websocket.StatusProtocolError},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			p, _ := NewParser(RFC6455, ServerSide, Config{})
-			p.dec.useCompression(&pmdParams{Params: permessage.Params{ClientWindowBits: 15}})
+			p := compressedParser(t, websocket.Config{})
 			var heard []string
-			p.Append(rawFrames(ServerSide, tt.frames...))
+			p.Append(rawFrames(websocket.ServerSide, tt.frames...))
 			m, err := p.Next()
 			for ; err == nil; m, err = p.Next() {
 				heard = append(heard, describe(m))
@@ -59,16 +58,21 @@ func TestInflateErrors(t *testing.T) {
 		{"truncated", "\x00\x01", "websocket: peer broke the protocol (1007): expected a message compressed as RFC 1951 has it: truncated, at byte 1 of 2"},
 		{"too big", zipped, fmt.Sprintf("websocket: peer exceeded a limit (1009): message too big: %d compressed bytes inflate to more than the limit of 1000", len(zipped))},
 	} {
-		p, err := NewParser(RFC6455, ServerSide, Config{MaxMessageSize: 1000})
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.dec.useCompression(&pmdParams{Params: permessage.Params{ClientWindowBits: 15}})
-		p.Append(rawFrames(ServerSide, rawFrame{b0: finBinary | rsv1, payload: tt.payload}))
-		_, err = p.Next()
-		var broke *ProtocolError
-		if !errors.As(err, &broke) || err.Error() != tt.want || errors.Is(err, ErrMessageTooBig) != (broke.Code == StatusMessageTooBig) {
+		p := compressedParser(t, websocket.Config{MaxMessageSize: 1000})
+		p.Append(rawFrames(websocket.ServerSide, rawFrame{b0: finBinary | rsv1, payload: tt.payload}))
+		_, err := p.Next()
+		var broke *websocket.ProtocolError
+		if !errors.As(err, &broke) || err.Error() != tt.want || errors.Is(err, websocket.ErrMessageTooBig) != (broke.Code == websocket.StatusMessageTooBig) {
 			t.Errorf("%s: %v; want %s", tt.name, err, tt.want)
 		}
 	}
+}
+
+// compressedParser returns the Parser of a server whose client compresses with a
+// window of 32 KiB.
+func compressedParser(t *testing.T, cfg websocket.Config) *websocket.Parser {
+	t.Helper()
+	cfg.Compression = &websocket.Compression{WindowBits: 15}
+	server, _ := handshakes(t, &websocket.Upgrader{Config: cfg}, &websocket.Dialer{Config: cfg})
+	return server.Parser()
 }

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -9,20 +9,22 @@ import (
 	"slices"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // seedFrames gives f the frames that were sent in all recorded sessions,
 // those of testdata/frames.json, and the table of TestParserRules.
 func seedFrames(f *testing.F, add func(wire []byte, version, side byte)) {
 	for _, s := range readSessions(f) {
-		v, err := ParseVersion(s.Draft)
+		v, err := websocket.ParseVersion(s.Draft)
 		if err != nil {
 			continue // never deployed: no Parser reads their frames
 		}
 		_, client := splitHead(f, s.segments(f, fromClient))
 		_, server := splitHead(f, s.segments(f, fromServer))
-		add(client, byte(slices.Index(allVersions, v)), byte(ServerSide))
-		add(server, byte(slices.Index(allVersions, v)), byte(ClientSide))
+		add(client, byte(slices.Index(allVersions, v)), byte(websocket.ServerSide))
+		add(server, byte(slices.Index(allVersions, v)), byte(websocket.ClientSide))
 	}
 	for _, family := range readJSON[map[string][]struct{ Name, Hex string }](f, "frames.json") {
 		for i, frame := range family {
@@ -30,7 +32,7 @@ func seedFrames(f *testing.F, add func(wire []byte, version, side byte)) {
 		}
 	}
 	for i, rule := range parserRules {
-		add(rawFrames(ServerSide, rule.frames...), byte(i%len(hybiVersions)), byte(ServerSide))
+		add(rawFrames(websocket.ServerSide, rule.frames...), byte(i%len(hybiVersions)), byte(websocket.ServerSide))
 	}
 	add([]byte("\x00\xc3\x28\xe2\x82\xff\x80\x02ab\x01c\xff\xff\x80\x00"), 3, 0)
 	add([]byte{0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80}, 4, 1)
@@ -43,12 +45,12 @@ func FuzzParseFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte, version byte) {
 		v := fuzzVersion(version)
 		sent := bytes.Clone(data)
-		frame, n, err := ParseFrame(data, v)
+		frame, n, err := websocket.ParseFrame(data, v)
 		if !bytes.Equal(sent, data) {
 			t.Fatalf("%v: ParseFrame has changed its input", v)
 		}
 		if err != nil {
-			var pe *ProtocolError
+			var pe *websocket.ProtocolError
 			if n != 0 || err != io.ErrUnexpectedEOF && !errors.As(err, &pe) {
 				t.Fatalf("%v: n %d, error %v: want 0 with io.ErrUnexpectedEOF or a ProtocolError", v, n, err)
 			}
@@ -57,17 +59,17 @@ func FuzzParseFrame(f *testing.F) {
 		if n <= 0 || n > len(data) {
 			t.Fatalf("%v: frame of %d bytes in %d", v, n, len(data))
 		}
-		again, err := AppendFrame(nil, v, frame)
+		again, err := websocket.AppendFrame(nil, v, frame)
 		if err != nil {
 			t.Fatalf("%v: AppendFrame refuses what ParseFrame read: %v", v, err)
 		}
-		if !v.hixie() {
+		if !isHixie(v) {
 			if !bytes.Equal(again, data[:n]) {
 				t.Fatalf("%v: % x parses as %+v and is written % x", v, data[:n], frame, again)
 			}
 			return
 		}
-		back, _, err := ParseFrame(again, v)
+		back, _, err := websocket.ParseFrame(again, v)
 		if err != nil || !reflect.DeepEqual(back, frame) || !utf8.Valid(frame.Payload) {
 			t.Fatalf("%v: %+v comes back as %+v, error %v", v, frame, back, err)
 		}
@@ -83,23 +85,23 @@ func FuzzParser(f *testing.F) {
 	})
 	f.Fuzz(func(t *testing.T, data []byte, version, side byte, seed uint64, limit int16) {
 		v, s := fuzzVersion(version), fuzzSide(side)
-		cfg := Config{MaxMessageSize: int64(limit), MaxFragments: int(limit)}
+		cfg := websocket.Config{MaxMessageSize: int64(limit), MaxFragments: int(limit)}
 		want := fuzzParse(t, v, s, cfg, [][]byte{data})
 		got := fuzzParse(t, v, s, cfg, splitBySeed(data, seed))
 		if !slices.Equal(got.heard, want.heard) || fmt.Sprint(got.err) != fmt.Sprint(want.err) {
 			t.Fatalf("%v %s, cut: heard %.500q, error %v\nwhole: heard %.500q, error %v",
 				v, sideName(s), got.heard, got.err, want.heard, want.err)
 		}
-		var pe *ProtocolError
+		var pe *websocket.ProtocolError
 		if want.err != nil && want.err != io.EOF && !errors.As(want.err, &pe) {
 			t.Fatalf("ended with %v, want io.EOF or a ProtocolError", want.err)
 		}
 	})
 }
 
-func fuzzParse(t *testing.T, v Version, side Side, cfg Config, chunks [][]byte) (got replay) {
+func fuzzParse(t *testing.T, v websocket.Version, side websocket.Side, cfg websocket.Config, chunks [][]byte) (got replay) {
 	t.Helper()
-	p, err := NewParser(v, side, cfg)
+	p, err := websocket.NewParser(v, side, cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,8 +114,9 @@ func fuzzParse(t *testing.T, v Version, side Side, cfg Config, chunks [][]byte) 
 			t.Fatalf("%d messages in %d bytes", len(got.heard), fed)
 		}
 		// Text that is not UTF-8 may become three times as long.
-		if most := 12*fed + 1024; cap(p.in)+cap(p.msg) > most {
-			t.Fatalf("after %d bytes the buffers are %d and %d, want at most %d", fed, cap(p.in), cap(p.msg), most)
+		in, msg := websocket.ParserMemory(p)
+		if most := 12*fed + 1024; in+msg > most {
+			t.Fatalf("after %d bytes the buffers are %d and %d, want at most %d", fed, in, msg, most)
 		}
 	}
 	return got

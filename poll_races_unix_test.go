@@ -1,6 +1,6 @@
 //go:build unix
 
-package websocket
+package websocket_test
 
 import (
 	"encoding/binary"
@@ -9,6 +9,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // readyRaces is how often each race is usually run.
@@ -16,7 +18,7 @@ const readyRaces = 10_000
 
 // Deadlines that pass while messages arrive lose none of them.
 func TestReadyDeadlineRaces(t *testing.T) {
-	server, client := newPair(t, RFC6455, overTCP, pairOptions{})
+	server, client := newPair(t, websocket.RFC6455, overTCP, pairOptions{})
 	rounds := uint32(stressRounds(readyRaces))
 	next := make(chan struct{})
 	go func() {
@@ -37,7 +39,7 @@ func TestReadyDeadlineRaces(t *testing.T) {
 	}()
 	for i := range rounds {
 		go server.SetReadDeadline(time.Unix(1, 0))
-		if err := client.WriteMessage(Binary, binary.BigEndian.AppendUint32(nil, i)); err != nil {
+		if err := client.WriteMessage(websocket.Binary, binary.BigEndian.AppendUint32(nil, i)); err != nil {
 			t.Fatal(err)
 		}
 		if _, ok := <-next; !ok {
@@ -51,12 +53,12 @@ func TestReadyDeadlineRaces(t *testing.T) {
 func TestReadyEndRaces(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		end  func(c *Conn, peer *net.UnixConn) error
+		end  func(c *websocket.Conn, peer *net.UnixConn) error
 		want error
 	}{
-		{"Close", func(c *Conn, _ *net.UnixConn) error { return c.Close() }, net.ErrClosed},
-		{"peer has closed half", func(_ *Conn, peer *net.UnixConn) error { return peer.CloseWrite() }, errEOF},
-		{"peer has closed", func(_ *Conn, peer *net.UnixConn) error { return peer.Close() }, errEOF},
+		{"Close", func(c *websocket.Conn, _ *net.UnixConn) error { return c.Close() }, net.ErrClosed},
+		{"peer has closed half", func(_ *websocket.Conn, peer *net.UnixConn) error { return peer.CloseWrite() }, websocket.ErrEOF},
+		{"peer has closed", func(_ *websocket.Conn, peer *net.UnixConn) error { return peer.Close() }, websocket.ErrEOF},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

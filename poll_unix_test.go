@@ -1,6 +1,6 @@
 //go:build unix
 
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -10,25 +10,20 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // readyCounter counts how often the system is asked to read.
 type readyCounter struct{ tries, waits int }
 
-func (r *readyCounter) watch(c *Conn) bool {
-	try := c.rcv.poll.try
-	if try == nil {
-		return false
-	}
-	c.rcv.poll.try = func(fd uintptr) bool {
-		done := try(fd)
+func (r *readyCounter) watch(c *websocket.Conn) bool {
+	return websocket.WatchPoll(c, func(found bool) {
 		r.tries++
-		if !done {
+		if !found {
 			r.waits++
 		}
-		return done
-	}
-	return true
+	})
 }
 
 // Whether bytes are there before the read, or come later, or in pieces, they
@@ -36,14 +31,14 @@ func (r *readyCounter) watch(c *Conn) bool {
 func TestReadyBeforeAndAfter(t *testing.T) {
 	for _, transport := range []string{overTCP, overUnix} {
 		t.Run(transport, func(t *testing.T) {
-			server, client := newPair(t, RFC6455, transport, pairOptions{})
+			server, client := newPair(t, websocket.RFC6455, transport, pairOptions{})
 			var counter readyCounter
 			if !counter.watch(server) {
 				t.Fatal("the system is not asked about a connection that it knows")
 			}
-			frame := peerFrames(t, RFC6455, ServerSide, message{Text, []byte("hello")})
+			frame := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Text, []byte("hello")})
 			for i := range 20 {
-				if _, err := client.send.nc.Write(frame[:i%len(frame)]); err != nil {
+				if _, err := client.NetConn().Write(frame[:i%len(frame)]); err != nil {
 					t.Fatal(err)
 				}
 				server.SetReadDeadline(time.Now().Add(time.Millisecond))
@@ -51,7 +46,7 @@ func TestReadyBeforeAndAfter(t *testing.T) {
 					t.Fatalf("ReadMessage of a part: %v, want the deadline", err)
 				}
 				server.SetReadDeadline(time.Now().Add(10 * time.Second))
-				go client.send.nc.Write(frame[i%len(frame):])
+				go client.NetConn().Write(frame[i%len(frame):])
 				if _, p, err := server.ReadMessage(); err != nil || string(p) != "hello" {
 					t.Fatalf("ReadMessage: %q, %v", p, err)
 				}
@@ -65,13 +60,13 @@ func TestReadyBeforeAndAfter(t *testing.T) {
 
 // A bufferful of messages costs one read.
 func TestReadyReadsBatches(t *testing.T) {
-	server, client := newPair(t, RFC6455, overTCP, pairOptions{})
+	server, client := newPair(t, websocket.RFC6455, overTCP, pairOptions{})
 	var wire []byte
 	const count = 100
 	for range count {
-		wire = append(wire, peerFrames(t, RFC6455, ServerSide, message{Text, []byte("hello")})...)
+		wire = append(wire, peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Text, []byte("hello")})...)
 	}
-	if _, err := client.send.nc.Write(wire); err != nil {
+	if _, err := client.NetConn().Write(wire); err != nil {
 		t.Fatal(err)
 	}
 	var counter readyCounter
@@ -91,24 +86,24 @@ func TestReadyReadsBatches(t *testing.T) {
 // How reading ends is told the same whether the system is asked or not.
 func TestReadyErrors(t *testing.T) {
 	for name, tt := range map[string]struct {
-		end func(server *Conn, client *net.TCPConn)
+		end func(server *websocket.Conn, client *net.TCPConn)
 		is  error
 	}{
-		"end":   {func(_ *Conn, client *net.TCPConn) { client.Close() }, io.ErrUnexpectedEOF},
-		"reset": {func(_ *Conn, client *net.TCPConn) { client.SetLinger(0); client.Close() }, nil},
-		"Close": {func(server *Conn, _ *net.TCPConn) { server.Close() }, net.ErrClosed},
+		"end":   {func(_ *websocket.Conn, client *net.TCPConn) { client.Close() }, io.ErrUnexpectedEOF},
+		"reset": {func(_ *websocket.Conn, client *net.TCPConn) { client.SetLinger(0); client.Close() }, nil},
+		"Close": {func(server *websocket.Conn, _ *net.TCPConn) { server.Close() }, net.ErrClosed},
 	} {
 		t.Run(name, func(t *testing.T) {
-			server, client := newPair(t, RFC6455, overTCP, pairOptions{})
+			server, client := newPair(t, websocket.RFC6455, overTCP, pairOptions{})
 			var counter readyCounter
 			counter.watch(server)
 			result := make(chan error, 1)
 			go func() { _, _, err := server.ReadMessage(); result <- err }()
-			tt.end(server, client.send.nc.(*net.TCPConn))
+			tt.end(server, client.NetConn().(*net.TCPConn))
 			if err := <-result; err == nil || tt.is != nil && !errors.Is(err, tt.is) || errors.Is(err, os.ErrDeadlineExceeded) {
 				t.Errorf("ReadMessage: %v, want an error that wraps %v", err, tt.is)
 			}
-			if server.rcv.buf != nil {
+			if websocket.HeldBuffer(server) > 0 {
 				t.Error("a buffer is held after the end")
 			}
 		})
@@ -120,16 +115,16 @@ func TestReadyErrors(t *testing.T) {
 func TestReadySmall(t *testing.T) {
 	an, bn := net.Pipe()
 	counter := &readySizes{Conn: an}
-	c := newConn(counter, RFC6455, ServerSide, &Config{}, nil)
+	c := newConn(counter, websocket.RFC6455, websocket.ServerSide, &websocket.Config{})
 	defer c.Close()
 	defer bn.Close()
-	p := payloadOf(Text, 5000)
-	go bn.Write(peerFrames(t, RFC6455, ServerSide, message{Text, p}))
+	p := payloadOf(websocket.Text, 5000)
+	go bn.Write(peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Text, p}))
 	if _, got, err := c.ReadMessage(); err != nil || !bytes.Equal(got, p) {
 		t.Fatalf("%d bytes, %v", len(got), err)
 	}
-	if n := len(counter.sizes); n != 2 || counter.sizes[0] != idleRead {
-		t.Errorf("reads with room for %v bytes, want one with %d and one for the rest", counter.sizes, idleRead)
+	if n := len(counter.sizes); n != 2 || counter.sizes[0] != websocket.IdleRead {
+		t.Errorf("reads with room for %v bytes, want one with %d and one for the rest", counter.sizes, websocket.IdleRead)
 	}
 }
 
@@ -146,11 +141,11 @@ func (r *readySizes) Read(p []byte) (int, error) {
 // What a reader sends on its way goes out at once as far as the system takes
 // it, and the rest when it takes more.
 func TestReadySendsWhatItCan(t *testing.T) {
-	server, client := newPair(t, RFC6455, overTCP, pairOptions{})
+	server, client := newPair(t, websocket.RFC6455, overTCP, pairOptions{})
 	const count, size = 50, 60_000
 	go func() {
 		for range count {
-			if client.WriteMessage(Binary, payloadOf(Binary, size)) != nil {
+			if client.WriteMessage(websocket.Binary, payloadOf(websocket.Binary, size)) != nil {
 				return
 			}
 		}
@@ -165,7 +160,7 @@ func TestReadySendsWhatItCan(t *testing.T) {
 			buf = p
 		}
 	}()
-	want := payloadOf(Binary, size)
+	want := payloadOf(websocket.Binary, size)
 	for i := range count {
 		if _, p, err := client.ReadMessage(); err != nil || !bytes.Equal(p, want) {
 			t.Fatalf("echo %d: %d bytes, %v", i, len(p), err)
@@ -181,14 +176,11 @@ func TestReadyIdleConnHoldsNothing(t *testing.T) {
 			t.Run(v.String()+"/"+transport, func(t *testing.T) {
 				server, client := newPair(t, v, transport, pairOptions{})
 				held := make(chan bool, 100)
-				try := server.rcv.poll.try
-				server.rcv.poll.try = func(fd uintptr) bool {
-					done := try(fd)
-					if !done { // nothing there: it waits
-						held <- server.rcv.buf != nil
+				websocket.WatchPoll(server, func(found bool) {
+					if !found { // nothing there: it waits
+						held <- websocket.HeldBuffer(server) > 0
 					}
-					return done
-				}
+				})
 				checkIdleHold(t, server, client, held)
 			})
 		}
@@ -204,7 +196,7 @@ func TestReadyLargeBuffers(t *testing.T) {
 	defer peer.Close()
 	var counter readyCounter
 	counter.watch(server)
-	frame := peerFrames(t, RFC6455, ServerSide, message{Binary, payloadOf(Binary, 1024)})
+	frame := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Binary, payloadOf(websocket.Binary, 1024)})
 	burst := func(n int) (reads int) {
 		t.Helper()
 		before := counter.tries - counter.waits
@@ -240,7 +232,7 @@ func TestReadyLargeBuffers(t *testing.T) {
 	if _, _, err := server.ReadMessage(); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("ReadMessage: %v, want the deadline", err)
 	}
-	if n := len(server.rcv.buf); n > readBufferSize {
+	if n := websocket.HeldBuffer(server); n > websocket.ReadBufferSize {
 		t.Errorf("a buffer of %d bytes is held while the rest of a frame is waited for", n)
 	}
 	server.SetReadDeadline(time.Time{})
@@ -251,11 +243,11 @@ func TestReadyLargeBuffers(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	for range stayLarge {
+	for range websocket.StayLarge {
 		burst(1)
 	}
-	if server.rcv.large != 0 {
-		t.Errorf("after %d reads of little the next %d are large still", stayLarge, server.rcv.large)
+	if websocket.LargeReads(server) != 0 {
+		t.Errorf("after %d reads of little the next %d are large still", websocket.StayLarge, websocket.LargeReads(server))
 	}
 	if n := burst(60); n < 2 {
 		t.Errorf("%d reads for 60 KiB after little was sent: want small buffers", n)
@@ -268,22 +260,14 @@ func TestReadyThatFindsNothingHoldsNothing(t *testing.T) {
 	c, peer := newSocketPair(t)
 	defer peer.Close()
 	defer c.Close()
-	for _, large := range []int8{0, stayLarge} {
-		c.rcv.large = large
-		memory := allocated(func() {
-			err := c.rcv.poll.raw.Read(func(fd uintptr) bool {
-				for range tries {
-					if c.rcv.tryRead(fd) {
-						t.Errorf("something was read, or the end: %v", c.rcv.poll.err)
-					}
-				}
-				return true
-			})
-			if err != nil || c.rcv.buf != nil {
-				t.Errorf("a buffer is held: %t; %v", c.rcv.buf != nil, err)
-			}
-		})
-		if size := uint64(len(borrowBuffer(large > 0))); memory > tries/2*size { // the race detector has pools forget a quarter
+	for _, large := range []bool{false, true} {
+		var size int
+		var err error
+		memory := allocated(func() { size, err = websocket.TryReads(c, tries, large) })
+		if err != nil {
+			t.Error(err)
+		}
+		if memory > tries/2*uint64(size) { // the race detector has pools forget a quarter
 			t.Errorf("%d bytes were allocated by %d reads that found nothing, with buffers of %d", memory, tries, size)
 		}
 	}

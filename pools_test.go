@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -7,58 +7,32 @@ import (
 	"net"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 var poolsBad = bytes.Repeat([]byte{0xee}, 64<<10)
-
-// poolsPoison fills what the pools hold with bytes that no test sends.
-func poolsPoison() {
-	for range 4 {
-		b, p, out := new(readBuffer), new(chunk), &sendBuffer{b: bytes.Clone(poolsBad)[:0]}
-		copy(b[:], poolsBad)
-		copy(p.b[:], poolsBad)
-		readBuffers.Put(b)
-		chunks.Put(p)
-		sendBuffers.Put(out)
-	}
-}
-
-// poolsOverwrite overwrites what has come back to the pools.
-func poolsOverwrite() {
-	var bs []*readBuffer
-	var ps []*chunk
-	for range 4 {
-		b, p := readBuffers.Get().(*readBuffer), chunks.Get().(*chunk)
-		copy(b[:], poolsBad)
-		copy(p.b[:], poolsBad)
-		bs, ps = append(bs, b), append(ps, p)
-	}
-	for i := range bs {
-		readBuffers.Put(bs[i])
-		chunks.Put(ps[i])
-	}
-}
 
 // "Pooled buffers never leak another message's bytes into a Ping, Pong, Close
 // or message."
 func TestPoolsLeakNothing(t *testing.T) {
 	for _, v := range allVersions {
-		for _, side := range []Side{ServerSide, ClientSide} {
+		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
 			for name, way := range readWays {
 				t.Run(fmt.Sprintf("%v/%v/%s", v, sideName(side), name), func(t *testing.T) {
 					wire, want := readSession(t, v, side)
 					c, script := newScripted(v, side, wire)
 					next := way(c)
-					poolsPoison()
-					readAll(t, func() (MessageType, []byte, error) {
+					websocket.PoisonPools(poolsBad)
+					readAll(t, func() (websocket.MessageType, []byte, error) {
 						typ, p, err := next()
 						if err == nil {
-							err = c.BufferMessage(Text, []byte("own"))
-							poolsOverwrite() // p must not be in there
+							err = c.BufferMessage(websocket.Text, []byte("own"))
+							websocket.OverwritePools(poolsBad) // p must not be in there
 						}
 						return typ, p, err
 					}, want)
-					<-c.life.over()
+					<-websocket.Over(c)
 					poolsLookAtOutput(t, v, side, script.out.Bytes(), len(want))
 				})
 			}
@@ -68,9 +42,9 @@ func TestPoolsLeakNothing(t *testing.T) {
 
 // poolsLookAtOutput looks that nothing was sent but Pongs as the Pings were,
 // own messages, and the Close as it came.
-func poolsLookAtOutput(t *testing.T, v Version, side Side, out []byte, messages int) {
+func poolsLookAtOutput(t *testing.T, v websocket.Version, side websocket.Side, out []byte, messages int) {
 	t.Helper()
-	p, err := NewParser(v, ClientSide-side, Config{})
+	p, err := websocket.NewParser(v, websocket.ClientSide-side, websocket.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,22 +52,22 @@ func poolsLookAtOutput(t *testing.T, v Version, side Side, out []byte, messages 
 	got := map[string]int{}
 	for {
 		m, err := p.Next()
-		if err == io.EOF || err == ErrIncomplete {
+		if err == io.EOF || err == websocket.ErrIncomplete {
 			break
 		}
 		if err != nil {
 			t.Fatalf("what was sent is wrong: %v", err)
 		}
 		switch m.Type {
-		case Close:
-			if v == Hybi00 && len(m.Data) > 0 || v != Hybi00 && string(m.Data) != "\x03\xe9end" {
+		case websocket.Close:
+			if v == websocket.Hybi00 && len(m.Data) > 0 || v != websocket.Hybi00 && string(m.Data) != "\x03\xe9end" {
 				t.Errorf("sent a Close with %q, not that which came", m.Data)
 			}
-		case Pong: // not all: of those that wait only the last is sent
-			if string(m.Data) != "ping" && !bytes.Equal(m.Data, payloadOf(Binary, 20)) {
+		case websocket.Pong: // not all: of those that wait only the last is sent
+			if string(m.Data) != "ping" && !bytes.Equal(m.Data, payloadOf(websocket.Binary, 20)) {
 				t.Errorf("sent a Pong with %q, which no Ping had", m.Data)
 			}
-		case Text:
+		case websocket.Text:
 			if string(m.Data) != "own" {
 				t.Errorf("sent %q, want own", m.Data)
 			}
@@ -101,10 +75,10 @@ func poolsLookAtOutput(t *testing.T, v Version, side Side, out []byte, messages 
 		got[m.Type.String()]++
 	}
 	closes := 0
-	if v.traits().closeFrame {
+	if v != websocket.Hixie75 {
 		closes = 1
 	}
-	if got["Text"] != messages || got["Close"] != closes || v.traits().ping != (got["Pong"] > 0) {
+	if got["Text"] != messages || got["Close"] != closes || !isHixie(v) != (got["Pong"] > 0) {
 		t.Errorf("sent %v; want %d messages, %d Close, and Pongs if the version has them", got, messages, closes)
 	}
 }
@@ -112,13 +86,13 @@ func poolsLookAtOutput(t *testing.T, v Version, side Side, out []byte, messages 
 // What a reader is given stays as it is when the buffers are used again.
 func TestPoolsDoNotShareWithCaller(t *testing.T) {
 	for _, n := range []int{1, 100, 5000, 20000, 100000} {
-		p := payloadOf(Text, n)
-		wire := peerFrames(t, RFC6455, ServerSide, message{Text, p}, message{Text, p})
-		wire, err := AppendClose(wire, RFC6455, ClientSide, 4000, strings.Repeat("r", 100))
+		p := payloadOf(websocket.Text, n)
+		wire := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Text, p}, message{websocket.Text, p})
+		wire, err := websocket.AppendClose(wire, websocket.RFC6455, websocket.ClientSide, 4000, strings.Repeat("r", 100))
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, _ := newScripted(RFC6455, ServerSide, wire)
+		c, _ := newScripted(websocket.RFC6455, websocket.ServerSide, wire)
 		_, first, err := c.ReadMessage()
 		if err != nil {
 			t.Fatal(err)
@@ -128,8 +102,8 @@ func TestPoolsDoNotShareWithCaller(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _, err = c.ReadMessage()
-		ce, ok := err.(*CloseError)
-		poolsOverwrite()
+		ce, ok := err.(*websocket.CloseError)
+		websocket.OverwritePools(poolsBad)
 		if !bytes.Equal(first, p) || !bytes.Equal(second, p) {
 			t.Errorf("message of %d bytes changed after it was returned", n)
 		}
@@ -143,13 +117,13 @@ func TestPoolsDoNotShareWithCaller(t *testing.T) {
 // is held.
 type poolsIdle struct {
 	net.Conn
-	c    *Conn
+	c    *websocket.Conn
 	held chan bool
 }
 
 func (i *poolsIdle) Read(p []byte) (int, error) {
 	if i.c != nil {
-		i.held <- len(p) > idleRead
+		i.held <- len(p) > websocket.IdleRead
 	}
 	return i.Conn.Read(p)
 }
@@ -161,8 +135,8 @@ func TestPoolsIdleConnHoldsNothing(t *testing.T) {
 		t.Run(v.String()+"/pipe", func(t *testing.T) {
 			sn, cn := net.Pipe()
 			idle := &poolsIdle{Conn: sn, held: make(chan bool, 100)}
-			server := newConn(idle, v, ServerSide, &Config{}, nil)
-			client := newConn(cn, v, ClientSide, &Config{}, nil)
+			server := newConn(idle, v, websocket.ServerSide, &websocket.Config{})
+			client := newConn(cn, v, websocket.ClientSide, &websocket.Config{})
 			idle.c = server
 			defer server.Close()
 			defer client.Close()
@@ -179,20 +153,20 @@ func TestPoolsHoldNothingBetweenFrames(t *testing.T) {
 			sn, cn := net.Pipe()
 			defer cn.Close()
 			idle := &poolsIdle{Conn: sn, held: make(chan bool, 100)}
-			c := newConn(idle, v, ServerSide, &Config{}, nil)
+			c := newConn(idle, v, websocket.ServerSide, &websocket.Config{})
 			defer c.Close()
 			idle.c = c
 			go io.Copy(io.Discard, cn)
 			go func() {
-				for _, f := range []message{{Text, []byte("a")}, {Ping, nil}, {Pong, nil}, {Text, []byte("b")}} {
-					cn.Write(peerFrames(t, v, ServerSide, f))
+				for _, f := range []message{{websocket.Text, []byte("a")}, {websocket.Ping, nil}, {websocket.Pong, nil}, {websocket.Text, []byte("b")}} {
+					cn.Write(peerFrames(t, v, websocket.ServerSide, f))
 				}
 			}()
 			for range 2 {
 				if _, _, err := c.ReadMessage(); err != nil {
 					t.Fatal(err)
 				}
-				if c.rcv.buf != nil {
+				if websocket.HeldBuffer(c) > 0 {
 					t.Error("a buffer is held after all that came was read")
 				}
 			}

@@ -1,14 +1,16 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 const floodCount = 100_000
@@ -51,7 +53,7 @@ func (f *floodConn) Write(p []byte) (int, error) {
 	return f.script.Write(p)
 }
 
-func floodFrame(op MessageType) func([]byte, int) []byte {
+func floodFrame(op websocket.MessageType) func([]byte, int) []byte {
 	return func(dst []byte, i int) []byte {
 		dst = append(dst, 0x80|byte(op), 0x84, 0, 0, 0, 0)
 		return binary.BigEndian.AppendUint32(dst, uint32(i))
@@ -61,8 +63,8 @@ func floodFrame(op MessageType) func([]byte, int) []byte {
 // "A million unsolicited Pongs; a flood of Pings by a peer that never reads:
 // memory and time bounded." A hundred thousand show it too.
 func TestFloodOfPongs(t *testing.T) {
-	flood := &floodConn{frame: floodFrame(Pong)}
-	c := newConn(flood, RFC6455, ServerSide, &Config{}, nil)
+	flood := &floodConn{frame: floodFrame(websocket.Pong)}
+	c := newConn(flood, websocket.RFC6455, websocket.ServerSide, &websocket.Config{})
 	floodExpectMessage(t, c)
 	if flood.out.Len() > 0 {
 		t.Errorf("%d bytes were sent in answer to Pongs", flood.out.Len())
@@ -70,10 +72,10 @@ func TestFloodOfPongs(t *testing.T) {
 }
 
 func TestFloodOfPings(t *testing.T) {
-	for _, v := range []Version{RFC6455, Hybi10, Hybi07} {
+	for _, v := range []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07} {
 		t.Run(v.String(), func(t *testing.T) {
-			flood := &floodConn{frame: floodFrame(Ping), reads: make(chan struct{}), writing: make(chan struct{}, 1)}
-			c := newConn(flood, v, ServerSide, &Config{}, nil)
+			flood := &floodConn{frame: floodFrame(websocket.Ping), reads: make(chan struct{}), writing: make(chan struct{}, 1)}
+			c := newConn(flood, v, websocket.ServerSide, &websocket.Config{})
 			floodExpectMessage(t, c)
 			<-flood.writing
 			close(flood.reads)
@@ -84,15 +86,17 @@ func TestFloodOfPings(t *testing.T) {
 }
 
 // floodExpectMessage reads the message after the flood.
-func floodExpectMessage(t *testing.T, c *Conn) {
+func floodExpectMessage(t *testing.T, c *websocket.Conn) {
 	t.Helper()
-	goroutines, before := runtime.NumGoroutine(), readAllocated()
-	_, p, err := c.ReadMessage()
-	if err != nil || string(p) != "ok" {
-		t.Fatalf("message after the flood: %q, %v", p, err)
-	}
-	if n := readAllocated() - before; n > 10*floodCount { // pools forget now and then
-		t.Errorf("%d bytes were allocated for %d frames, want nothing for each", n, floodCount)
+	goroutines := runtime.NumGoroutine()
+	memory := allocated(func() {
+		_, p, err := c.ReadMessage()
+		if err != nil || string(p) != "ok" {
+			t.Fatalf("message after the flood: %q, %v", p, err)
+		}
+	})
+	if memory > 10*floodCount { // pools forget now and then
+		t.Errorf("%d bytes were allocated for %d frames, want nothing for each", memory, floodCount)
 	}
 	if n := runtime.NumGoroutine(); n > goroutines+1 {
 		t.Errorf("%d goroutines, %d before", n, goroutines)
@@ -103,13 +107,13 @@ func floodExpectMessage(t *testing.T, c *Conn) {
 // last Ping.
 func floodLookAtPongs(t *testing.T, out []byte) {
 	t.Helper()
-	if len(out) > maxQueue+1000 {
-		t.Errorf("%d bytes had been queued for a peer that did not read, want at most %d", len(out), maxQueue)
+	if len(out) > websocket.MaxQueue+1000 {
+		t.Errorf("%d bytes had been queued for a peer that did not read, want at most %d", len(out), websocket.MaxQueue)
 	}
 	last := -1
 	for len(out) > 0 {
-		f, n, err := ParseFrame(out, RFC6455)
-		if err != nil || f.Opcode != Pong || len(f.Payload) != 4 {
+		f, n, err := websocket.ParseFrame(out, websocket.RFC6455)
+		if err != nil || f.Opcode != websocket.Pong || len(f.Payload) != 4 {
 			t.Fatalf("sent %v with %d bytes, %v; want Pongs", f.Opcode, len(f.Payload), err)
 		}
 		i := int(binary.BigEndian.Uint32(f.Payload))
@@ -125,22 +129,15 @@ func floodLookAtPongs(t *testing.T, out []byte) {
 
 // Pings of our own to a peer that does not read cost no memory either.
 func TestFloodOfOwnPings(t *testing.T) {
-	sn, cn := net.Pipe()
-	defer cn.Close()
-	c := newConn(sn, RFC6455, ServerSide, &Config{}, nil)
-	defer c.Close()
+	c, _ := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
+	ended := cancelled(t)
 	for range 10_000 {
-		pings := sharedPings(&c.rcv.pings)
-		p, err := pings.send(&c.send, true)
-		if err != nil {
+		if _, err := c.Ping(ended); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
-		pings.forget(p)
 	}
-	c.send.lock()
-	defer c.send.unlock()
-	if n, waiting := len(c.send.queued().b), c.rcv.pings.Load().waiting; n > 1000 || len(waiting) > 0 {
-		t.Errorf("%d bytes of Pings wait to be sent, %d for an answer", n, len(waiting))
+	if n, waiting := websocket.Queued(c), websocket.PendingPings(c); n > 1000 || waiting > 0 {
+		t.Errorf("%d bytes of Pings wait to be sent, %d for an answer", n, waiting)
 	}
 }
 
@@ -155,17 +152,17 @@ func TestFloodOfFragments(t *testing.T) {
 				}
 				return append(dst, fragment...)
 			}}
-			c := newConn(flood, RFC6455, ServerSide, &Config{}, nil)
-			before := readAllocated()
-			_, _, err := c.ReadMessage()
-			var pe *ProtocolError
-			if !errors.As(err, &pe) || pe.Code != StatusMessageTooBig {
+			c := newConn(flood, websocket.RFC6455, websocket.ServerSide, &websocket.Config{})
+			var err error
+			n := allocated(func() { _, _, err = c.ReadMessage() })
+			var pe *websocket.ProtocolError
+			if !errors.As(err, &pe) || pe.Code != websocket.StatusMessageTooBig {
 				t.Errorf("error is %v, want one with code 1009", err)
 			}
-			if n := readAllocated() - before; n > 256<<10 {
+			if n > 256<<10 {
 				t.Errorf("%d bytes were allocated", n)
 			}
-			<-c.life.over()
+			<-websocket.Over(c)
 			if want := []byte{0x88, 2, 1009 >> 8, 1009 & 0xff}; !bytes.Equal(flood.out.Bytes(), want) {
 				t.Errorf("sent % x, want % x", flood.out.Bytes(), want)
 			}
@@ -176,8 +173,7 @@ func TestFloodOfFragments(t *testing.T) {
 // A peer that says too much too late is not read for longer than it takes to
 // close.
 func TestFloodAfterTheEnd(t *testing.T) {
-	sn, cn := newWire(t, overTCP)
-	c := newConn(sn, RFC6455, ServerSide, &Config{}, nil)
+	c, cn := newTCP(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 	start := time.Now()
 	go func() {
 		cn.Write([]byte{0xff}) // wrong
@@ -188,9 +184,9 @@ func TestFloodAfterTheEnd(t *testing.T) {
 		}
 	}()
 	c.ReadMessage()
-	<-c.life.over()
-	if took := time.Since(start); took > closeTimeout {
-		t.Errorf("took %v to get rid of a peer that never stops, want about %v", took, closeLinger)
+	<-websocket.Over(c)
+	if took := time.Since(start); took > websocket.CloseTimeout {
+		t.Errorf("took %v to get rid of a peer that never stops, want about %v", took, websocket.CloseLinger)
 	}
 	cn.Close()
 }

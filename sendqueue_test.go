@@ -1,6 +1,7 @@
-package websocket
+package websocket_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // What others do while a write that took no lock is waiting for the peer holds
@@ -18,33 +21,42 @@ import (
 func TestGateMeanwhile(t *testing.T) {
 	for _, test := range []struct {
 		name      string
-		meanwhile func(c *Conn) error
+		meanwhile func(c *websocket.Conn, peer net.Conn) error
 		want      error  // of the write under way
 		then      string // what the peer gets behind the message
 	}{
-		{"deadline", func(c *Conn) error { return c.SetWriteDeadline(time.Now().Add(time.Second)) }, os.ErrDeadlineExceeded, ""},
-		{"close", (*Conn).Close, net.ErrClosed, ""},
-		{"write", writeTextOn("b"), nil, "\x81\x01b"},
-		{"buffer", func(c *Conn) error { return c.BufferMessage(Text, []byte("b")) }, nil, "\x81\x01b"},
-		{"writer", func(c *Conn) error {
-			w, err := c.NextWriter(Text)
+		{"deadline", func(c *websocket.Conn, _ net.Conn) error { return c.SetWriteDeadline(time.Now().Add(time.Second)) }, os.ErrDeadlineExceeded, ""},
+		{"close", func(c *websocket.Conn, _ net.Conn) error { return c.Close() }, net.ErrClosed, ""},
+		{"write", func(c *websocket.Conn, _ net.Conn) error { return writeText(c, "b")() }, nil, "\x81\x01b"},
+		{"buffer", func(c *websocket.Conn, _ net.Conn) error { return c.BufferMessage(websocket.Text, []byte("b")) }, nil, "\x81\x01b"},
+		{"writer", func(c *websocket.Conn, _ net.Conn) error {
+			w, err := c.NextWriter(websocket.Text)
 			if err != nil {
 				return err
 			}
 			return errors.Join(writeString(w, "b"), w.Close())
 		}, nil, "\x81\x01b"},
-		{"pong", func(c *Conn) error { c.send.queuePong([]byte("p")); return nil }, nil, "\x8a\x01p"},
-		{"closing", func(c *Conn) error { c.life.beginClosing(errClosed, []byte{}); return nil }, nil, "\x88\x00"},
+		{"pong", func(c *websocket.Conn, peer net.Conn) error {
+			go c.ReadMessage()
+			_, err := peer.Write(peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Ping, []byte("p")}))
+			synctest.Wait()
+			return err
+		}, nil, "\x8a\x01p"},
+		{"closing", func(c *websocket.Conn, _ net.Conn) error {
+			go c.Shutdown(context.Background(), websocket.StatusNoStatusReceived, "")
+			synctest.Wait()
+			return nil
+		}, nil, "\x88\x00"},
 	} {
 		t.Run(test.name, stressed(func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := newPipe(t, RFC6455, ServerSide, Config{})
-				wrote := later(func() error { return c.WriteMessage(Text, []byte("a")) })
+				c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
+				wrote := later(func() error { return c.WriteMessage(websocket.Text, []byte("a")) })
 				synctest.Wait()
-				if got := c.send.direct.Load(); got != directBusy {
-					t.Fatalf("gate is %d while a lone message is written, want %d", got, directBusy)
+				if got := websocket.Direct(c); got != websocket.DirectBusy {
+					t.Fatalf("gate is %d while a lone message is written, want %d", got, websocket.DirectBusy)
 				}
-				if err := test.meanwhile(c); err != nil {
+				if err := test.meanwhile(c, peer); err != nil {
 					t.Fatalf("meanwhile: %v", err)
 				}
 				if test.want == nil {
@@ -63,15 +75,11 @@ func TestGateMeanwhile(t *testing.T) {
 	}
 }
 
-func writeTextOn(s string) func(*Conn) error {
-	return func(c *Conn) error { return c.WriteMessage(Text, []byte(s)) }
-}
-
 // Flush waits for a write that took no lock.
 func TestGateFlush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := newPipe(t, RFC6455, ServerSide, Config{})
-		wrote := later(func() error { return c.WriteMessage(Text, []byte("a")) })
+		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
+		wrote := later(func() error { return c.WriteMessage(websocket.Text, []byte("a")) })
 		synctest.Wait()
 		flushed := later(c.Flush)
 		synctest.Wait()
@@ -90,25 +98,32 @@ func TestGateFlush(t *testing.T) {
 
 // After whatever was in the way the gate is open again.
 func TestGateOpensAgain(t *testing.T) {
-	for name, f := range map[string]func(c *Conn) error{
-		"write":  writeTextOn("a"),
-		"buffer": func(c *Conn) error { return errors.Join(c.BufferMessage(Text, nil), c.Flush()) },
-		"writer": func(c *Conn) error { w, _ := c.NextWriter(Text); return w.Close() },
-		"pong":   func(c *Conn) error { c.send.queuePong(nil); return c.Flush() },
-		"deadline": func(c *Conn) error {
-			return errors.Join(c.SetWriteDeadline(time.Now().Add(time.Hour)), c.WriteMessage(Text, nil),
-				c.SetWriteDeadline(time.Time{}), c.WriteMessage(Text, nil))
+	for name, f := range map[string]func(c *websocket.Conn, peer net.Conn) error{
+		"write": func(c *websocket.Conn, _ net.Conn) error { return writeText(c, "a")() },
+		"buffer": func(c *websocket.Conn, _ net.Conn) error {
+			return errors.Join(c.BufferMessage(websocket.Text, nil), c.Flush())
+		},
+		"writer": func(c *websocket.Conn, _ net.Conn) error { w, _ := c.NextWriter(websocket.Text); return w.Close() },
+		"pong": func(c *websocket.Conn, peer net.Conn) error {
+			go c.ReadMessage()
+			_, err := peer.Write(peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Ping, nil}))
+			synctest.Wait()
+			return errors.Join(err, c.Flush())
+		},
+		"deadline": func(c *websocket.Conn, _ net.Conn) error {
+			return errors.Join(c.SetWriteDeadline(time.Now().Add(time.Hour)), c.WriteMessage(websocket.Text, nil),
+				c.SetWriteDeadline(time.Time{}), c.WriteMessage(websocket.Text, nil))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				c, peer := newPipe(t, RFC6455, ServerSide, Config{})
+				c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 				go io.Copy(io.Discard, peer)
-				if err := f(c); err != nil {
+				if err := f(c, peer); err != nil {
 					t.Error(err)
 				}
-				if got := c.send.direct.Load(); got != directIdle {
-					t.Errorf("gate is %d, want %d: all writes take the lock from here on", got, directIdle)
+				if got := websocket.Direct(c); got != websocket.DirectIdle {
+					t.Errorf("gate is %d, want %d: all writes take the lock from here on", got, websocket.DirectIdle)
 				}
 				c.Close()
 			})
@@ -121,7 +136,7 @@ func TestGateOpensAgain(t *testing.T) {
 func TestGateStress(t *testing.T) {
 	const writers = 8
 	each := stressRounds(300)
-	server, client := newPipePair(t, RFC6455)
+	server, client := newPair(t, websocket.RFC6455, overPipe, pairOptions{})
 	var group sync.WaitGroup
 	for id := range writers {
 		group.Go(func() {
@@ -130,12 +145,12 @@ func TestGateStress(t *testing.T) {
 				var err error
 				switch (id + i) % 4 {
 				case 0, 1:
-					err = server.WriteMessage(Text, p)
+					err = server.WriteMessage(websocket.Text, p)
 				case 2:
-					err = errors.Join(server.BufferMessage(Text, p), server.Flush())
+					err = errors.Join(server.BufferMessage(websocket.Text, p), server.Flush())
 				case 3:
 					server.SetWriteDeadline(time.Now().Add(time.Hour))
-					err = server.WriteMessage(Text, p)
+					err = server.WriteMessage(websocket.Text, p)
 					server.SetWriteDeadline(time.Time{})
 				}
 				if err != nil {
@@ -163,13 +178,13 @@ func TestGateStress(t *testing.T) {
 // own away, each write has to look at it.
 func TestGateIsShutWhileADeadlineIsApplied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := newPipe(t, RFC6455, ServerSide, Config{})
+		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 		go io.Copy(io.Discard, peer)
 		err := errors.Join(
-			c.SetWriteDeadline(time.Now().Add(time.Second)), c.WriteMessage(Text, nil),
+			c.SetWriteDeadline(time.Now().Add(time.Second)), c.WriteMessage(websocket.Text, nil),
 			c.SetWriteDeadline(time.Time{}))
 		time.Sleep(2 * time.Second)
-		if err := errors.Join(err, c.WriteMessage(Text, []byte("after"))); err != nil {
+		if err := errors.Join(err, c.WriteMessage(websocket.Text, []byte("after"))); err != nil {
 			t.Errorf("%v, of a deadline that was taken away before it passed", err)
 		}
 		c.Close()
@@ -180,13 +195,10 @@ func TestGateIsShutWhileADeadlineIsApplied(t *testing.T) {
 // lets nobody past him, although nobody writes.
 func TestGateIsShutWhileThereIsALine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, peer := newPipe(t, RFC6455, ServerSide, Config{})
+		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 		go io.Copy(io.Discard, peer)
-		w, first := &c.send, &waiter{wake: make(chan struct{}, 1), since: time.Now()}
-		w.lock()
-		w.line = append(w.line, first)
-		w.unlock()
-		time.Sleep(maxOvertaken)
+		leave := websocket.StandInLine(c)
+		time.Sleep(websocket.MaxOvertaken)
 		second := later(writeText(c, "second"))
 		synctest.Wait()
 		select {
@@ -195,9 +207,7 @@ func TestGateIsShutWhileThereIsALine(t *testing.T) {
 			return
 		default:
 		}
-		w.lock()
-		w.leaveLine(first)
-		w.unlock()
+		leave()
 		if err := <-second; err != nil {
 			t.Error(err)
 		}
@@ -207,18 +217,18 @@ func TestGateIsShutWhileThereIsALine(t *testing.T) {
 
 // Those who find another writing leave it their frames.
 func TestWritersCombine(t *testing.T) {
-	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		first := later(writeText(c, "first"))
 		got := <-g.writes
 		var all []string
 		for i := range 10 {
 			all = append(all, fmt.Sprint(i))
-			if err := c.WriteMessage(Text, []byte(all[i])); err != nil {
+			if err := c.WriteMessage(websocket.Text, []byte(all[i])); err != nil {
 				t.Fatal(err)
 			}
 		}
 		g.results <- gateResult{n: -1}
-		wantTexts(t, "first write", RFC6455, got, "first")
+		wantTexts(t, "first write", websocket.RFC6455, got, "first")
 		g.expect(t, "second write", all...)
 		if err := <-first; err != nil {
 			t.Error(err)
@@ -229,15 +239,15 @@ func TestWritersCombine(t *testing.T) {
 // A writer that has written for others for long enough leaves the rest to a
 // goroutine.
 func TestWriterIsNotKept(t *testing.T) {
-	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		first := later(writeText(c, "x"))
 		for i := 0; ; i++ {
 			got := <-g.writes
-			if err := c.WriteMessage(Text, []byte("x")); err != nil {
+			if err := c.WriteMessage(websocket.Text, []byte("x")); err != nil {
 				t.Fatal(err)
 			}
 			g.results <- gateResult{n: -1}
-			wantTexts(t, "write", RFC6455, got, "x")
+			wantTexts(t, "write", websocket.RFC6455, got, "x")
 			synctest.Wait()
 			select {
 			case err := <-first:
@@ -248,7 +258,7 @@ func TestWriterIsNotKept(t *testing.T) {
 				return
 			default:
 			}
-			if i > 2*maxRounds {
+			if i > 2*websocket.MaxRounds {
 				t.Fatalf("after %d writes for others the first has not returned", i)
 			}
 		}
@@ -258,16 +268,16 @@ func TestWriterIsNotKept(t *testing.T) {
 // "A peer that stops reading": memory is bounded, writers wait, as long as
 // their deadline lets them, and nothing is lost that was taken.
 func TestWriteQueueIsBounded(t *testing.T) {
-	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		stuck := later(writeText(c, "stuck"))
 		got := <-g.writes
-		wantTexts(t, "first write", RFC6455, got, "stuck")
+		wantTexts(t, "first write", websocket.RFC6455, got, "stuck")
 		var taken []string
 		c.SetWriteDeadline(time.Now().Add(time.Minute))
 		start := time.Now()
 		for i := range 100 {
 			s := fmt.Sprintf("%d%s", i, strings.Repeat("z", 5000))
-			err := c.WriteMessage(Text, []byte(s))
+			err := c.WriteMessage(websocket.Text, []byte(s))
 			if err == nil {
 				taken = append(taken, s)
 				continue
@@ -277,10 +287,10 @@ func TestWriteQueueIsBounded(t *testing.T) {
 			}
 			break
 		}
-		if n := len(taken); n < 10 || n > maxQueue/5000 {
+		if n := len(taken); n < 10 || n > websocket.MaxQueue/5000 {
 			t.Errorf("%d messages of 5000 bytes were queued, want as many as are in 64 KiB", n)
 		}
-		if err := c.BufferMessage(Text, make([]byte, 5000)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		if err := c.BufferMessage(websocket.Text, make([]byte, 5000)); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("BufferMessage: %v, want the deadline", err)
 		}
 		c.SetWriteDeadline(time.Time{})

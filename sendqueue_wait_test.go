@@ -1,6 +1,7 @@
-package websocket
+package websocket_test
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -8,14 +9,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
-// wantInLine looks how many stand in line.
-func wantInLine(t *testing.T, c *Conn, want int) {
+// wantInLine checks how many stand in line.
+func wantInLine(t *testing.T, c *websocket.Conn, want int) {
 	t.Helper()
-	c.send.lock()
-	defer c.send.unlock()
-	if n := len(c.send.line); n != want {
+	if n := websocket.LineLength(c); n != want {
 		t.Errorf("%d stand in line, want %d", n, want)
 	}
 }
@@ -23,13 +24,13 @@ func wantInLine(t *testing.T, c *Conn, want int) {
 // The message that all others wait for is not behind them in the line, however
 // late it comes there: nobody would ever move.
 func TestLineBeginsWithTheStream(t *testing.T) {
-	part := strings.Repeat("p", fragmentSize)
-	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
-		stream, err := c.NextWriter(Text)
+	part := strings.Repeat("p", websocket.FragmentSize)
+	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
+		stream, err := c.NextWriter(websocket.Text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := sharedPings(&c.rcv.pings).send(&c.send, false); err != nil {
+		if _, err := c.Ping(cancelled(t)); !errors.Is(err, context.Canceled) {
 			t.Fatal(err)
 		}
 		<-g.writes
@@ -46,7 +47,7 @@ func TestLineBeginsWithTheStream(t *testing.T) {
 		wantInLine(t, c, 2)
 		g.results <- gateResult{n: -1}
 		var all []byte
-		for len(textsOf(t, RFC6455, all)) < 7 {
+		for len(textsOf(t, websocket.RFC6455, all)) < 7 {
 			select {
 			case p := <-g.writes:
 				all = append(all, p...)
@@ -59,26 +60,24 @@ func TestLineBeginsWithTheStream(t *testing.T) {
 		if err := errors.Join(<-streamed, <-other); err != nil {
 			t.Error(err)
 		}
-		wantTexts(t, "after the Ping", RFC6455, all, part, part, part, part, part, part, "other")
+		wantTexts(t, "after the Ping", websocket.RFC6455, all, part, part, part, part, part, part, "other")
 	})
 }
 
 // Who gives up lets the next one know: he may have been the only one in the way.
 func TestLineMovesWhenTheFirstGivesUp(t *testing.T) {
-	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		c.SetWriteDeadline(time.Now().Add(time.Second))
 		stuck := later(writeText(c, strings.Repeat("w", 60<<10)))
 		<-g.writes
 		large := later(writeText(c, strings.Repeat("L", 100<<10)))
 		synctest.Wait()
-		time.Sleep(maxOvertaken)
-		c.send.lock()
-		c.send.deadline = time.Time{} // as if it was moved when that of the large one had just passed
-		c.send.unlock()
+		time.Sleep(websocket.MaxOvertaken)
+		websocket.ForgetWriteDeadline(c)      // as if it was moved when that of the large one had just passed
 		small := later(writeText(c, "small")) // for which there is room
 		synctest.Wait()
 		wantInLine(t, c, 2)
-		if err := <-large; err != errWriteTimeout {
+		if err := <-large; err != websocket.ErrWriteTimeout {
 			t.Errorf("the large message: %v, want the deadline", err)
 		}
 		synctest.Wait()
@@ -102,10 +101,10 @@ func TestLineMovesWhenTheFirstGivesUp(t *testing.T) {
 // that.
 func TestLineMovesWhenTheQueueIsTaken(t *testing.T) {
 	first, second, third := "first", strings.Repeat("2", 60<<10), strings.Repeat("3", 10<<10)
-	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		wrote := later(writeText(c, first))
 		<-g.writes
-		if err := c.WriteMessage(Text, []byte(second)); err != nil {
+		if err := c.WriteMessage(websocket.Text, []byte(second)); err != nil {
 			t.Fatal(err)
 		}
 		waiting := later(writeText(c, third))
@@ -122,7 +121,7 @@ func TestLineMovesWhenTheQueueIsTaken(t *testing.T) {
 			t.Error("the third message still waits, with the queue empty")
 		}
 		g.results <- gateResult{n: -1}
-		wantTexts(t, "second write", RFC6455, got, second)
+		wantTexts(t, "second write", websocket.RFC6455, got, second)
 		g.expect(t, "third write", third)
 		if err := <-wrote; err != nil {
 			t.Error(err)
@@ -134,18 +133,14 @@ func TestLineMovesWhenTheQueueIsTaken(t *testing.T) {
 // would break the connection.
 func TestLineTurnThatComesTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, script := newScripted(RFC6455, ServerSide, nil)
-		if _, err := c.NextWriter(Text); err != nil {
+		c, script := newScripted(websocket.RFC6455, websocket.ServerSide, nil)
+		if _, err := c.NextWriter(websocket.Text); err != nil {
 			t.Fatal(err)
 		}
 		late := later(writeText(c, "late"))
 		synctest.Wait()
-		c.send.lock()
-		c.send.stream = nil
-		c.send.deadline = time.Now()
-		c.send.wakeNext()
-		c.send.unlock()
-		if err := <-late; err != errWriteTimeout || script.out.Len() > 0 {
+		websocket.EndStreamAtDeadline(c)
+		if err := <-late; err != websocket.ErrWriteTimeout || script.out.Len() > 0 {
 			t.Errorf("%v, want the deadline; % x was sent", err, script.out.Bytes())
 		}
 	})
@@ -153,8 +148,8 @@ func TestLineTurnThatComesTooLate(t *testing.T) {
 
 // A change of the deadline is noticed by those who wait.
 func TestSetWriteDeadlineWakesWaiters(t *testing.T) {
-	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
-		w, err := c.NextWriter(Text)
+	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
+		w, err := c.NextWriter(websocket.Text)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,7 +161,7 @@ func TestSetWriteDeadlineWakesWaiters(t *testing.T) {
 			t.Errorf("waiting writer: %v after %v, want the deadline that was set while it waited", err, time.Since(start))
 		}
 		var netErr net.Error
-		if !errors.As(errWriteTimeout, &netErr) || !netErr.Timeout() {
+		if !errors.As(websocket.ErrWriteTimeout, &netErr) || !netErr.Timeout() {
 			t.Error("error of the deadline is not a net.Error with Timeout")
 		}
 		c.SetWriteDeadline(time.Time{})
@@ -182,7 +177,7 @@ func TestSetWriteDeadlineWakesWaiters(t *testing.T) {
 // while small ones find room, nor the other way round. Small ones pass at first.
 func TestWritersAreServedInOrder(t *testing.T) {
 	large, small := strings.Repeat("L", 100<<10), strings.Repeat("s", 100)
-	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		first := later(writeText(c, "first"))
 		<-g.writes
 		var results []<-chan error
@@ -190,7 +185,7 @@ func TestWritersAreServedInOrder(t *testing.T) {
 			results = append(results, later(writeText(c, s)))
 			synctest.Wait() // it stands in line, but the first small one
 			if s != large {
-				time.Sleep(maxOvertaken)
+				time.Sleep(websocket.MaxOvertaken)
 			}
 		}
 		g.results <- gateResult{n: -1}
@@ -199,7 +194,7 @@ func TestWritersAreServedInOrder(t *testing.T) {
 			all = append(all, <-g.writes...)
 			g.results <- gateResult{n: -1}
 		}
-		wantTexts(t, "after the first", RFC6455, all, small+"1", large, large+"2", small+"3", small+"4")
+		wantTexts(t, "after the first", websocket.RFC6455, all, small+"1", large, large+"2", small+"3", small+"4")
 		for _, r := range append(results, first) {
 			if err := <-r; err != nil {
 				t.Error(err)
@@ -210,7 +205,7 @@ func TestWritersAreServedInOrder(t *testing.T) {
 
 // A writer that gives up leaves the line without holding up those behind it.
 func TestWriterLeavesLine(t *testing.T) {
-	withGate(t, RFC6455, func(t *testing.T, c *Conn, g *gate) {
+	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		first := later(writeText(c, "first"))
 		<-g.writes
 		c.SetWriteDeadline(time.Now().Add(time.Second))
@@ -220,7 +215,7 @@ func TestWriterLeavesLine(t *testing.T) {
 			t.Errorf("large message: %v, want the deadline", err)
 		}
 		c.SetWriteDeadline(time.Time{})
-		if err := c.WriteMessage(Text, []byte("next")); err != nil {
+		if err := c.WriteMessage(websocket.Text, []byte("next")); err != nil {
 			t.Error(err)
 		}
 		g.results <- gateResult{n: -1}

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bufio"
@@ -14,11 +14,13 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // A client that holds key3 back does not delay Shutdown.
 func TestServerShutdownDoesNotWaitForKey3(t *testing.T) {
-	s := &Server{Handler: func(context.Context, *Conn) error { return nil }}
+	s := &websocket.Server{Handler: func(context.Context, *websocket.Conn) error { return nil }}
 	ts := httptest.NewServer(s)
 	defer ts.Close()
 	nc, err := net.Dial("tcp", ts.Listener.Addr().String())
@@ -38,7 +40,7 @@ func TestServerShutdownDoesNotWaitForKey3(t *testing.T) {
 	if err := s.Shutdown(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if took := time.Since(start); took > defaultHandshakeTimeout/2 {
+	if took := time.Since(start); took > websocket.DefaultHandshakeTimeout/2 {
 		t.Errorf("Shutdown waited %v for a client that did not finish its handshake", took)
 	}
 }
@@ -53,12 +55,12 @@ func TestServerShutdownWithIdleReadingAndWritingConnections(t *testing.T) {
 	}
 }
 
-func serverShutdown(t *testing.T, v Version) {
-	handlers := map[string]func(context.Context, *Conn) error{
-		"idle":         func(ctx context.Context, _ *Conn) error { <-ctx.Done(); return nil },
-		"idle-failing": func(ctx context.Context, _ *Conn) error { <-ctx.Done(); return ctx.Err() },
+func serverShutdown(t *testing.T, v websocket.Version) {
+	handlers := map[string]func(context.Context, *websocket.Conn) error{
+		"idle":         func(ctx context.Context, _ *websocket.Conn) error { <-ctx.Done(); return nil },
+		"idle-failing": func(ctx context.Context, _ *websocket.Conn) error { <-ctx.Done(); return ctx.Err() },
 		"reading":      echoHandler,
-		"iterating": func(ctx context.Context, c *Conn) error {
+		"iterating": func(ctx context.Context, c *websocket.Conn) error {
 			for _, err := range c.Messages(ctx) {
 				if err != nil {
 					return err
@@ -66,9 +68,9 @@ func serverShutdown(t *testing.T, v Version) {
 			}
 			return nil
 		},
-		"writing": func(_ context.Context, c *Conn) error {
+		"writing": func(_ context.Context, c *websocket.Conn) error {
 			for {
-				if err := c.WriteMessage(Text, []byte("hello")); err != nil {
+				if err := c.WriteMessage(websocket.Text, []byte("hello")); err != nil {
 					return err
 				}
 			}
@@ -77,7 +79,7 @@ func serverShutdown(t *testing.T, v Version) {
 	var log logBuffer
 	var running atomic.Int32
 	started := make(chan struct{})
-	s := &Server{Logger: log.logger(), Handler: func(ctx context.Context, c *Conn) error {
+	s := &websocket.Server{Logger: log.logger(), Handler: func(ctx context.Context, c *websocket.Conn) error {
 		running.Add(1)
 		defer running.Add(-1)
 		started <- struct{}{}
@@ -86,7 +88,7 @@ func serverShutdown(t *testing.T, v Version) {
 	n := startInBubble(t, s)
 	ends := make(map[string]chan error)
 	for kind := range handlers {
-		c, err := n.handshake(t, Dialer{Version: v}, "/?kind="+kind)
+		c, err := n.handshake(t, websocket.Dialer{Version: v}, "/?kind="+kind)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,7 +101,7 @@ func serverShutdown(t *testing.T, v Version) {
 	if err := s.Shutdown(t.Context()); err != nil {
 		t.Errorf("Shutdown: %v; expected nil, as every peer answers", err)
 	}
-	if took := time.Since(start); took > closeLinger+time.Second {
+	if took := time.Since(start); took > websocket.CloseLinger+time.Second {
 		t.Errorf("Shutdown took %v; expected it to wait for nobody", took)
 	}
 	if left := running.Load(); left != 0 {
@@ -117,13 +119,13 @@ func serverShutdown(t *testing.T, v Version) {
 }
 
 // serverWantGoingAway checks for 1001, in so far as the version can say it.
-func serverWantGoingAway(t *testing.T, kind string, v Version, err error) {
+func serverWantGoingAway(t *testing.T, kind string, v websocket.Version, err error) {
 	t.Helper()
-	want := StatusGoingAway
-	if v.hixie() {
-		want = StatusNoStatusReceived
+	want := websocket.StatusGoingAway
+	if isHixie(v) {
+		want = websocket.StatusNoStatusReceived
 	}
-	var ce *CloseError
+	var ce *websocket.CloseError
 	if !errors.As(err, &ce) || ce.Code != want {
 		t.Errorf("peer of the %s handler: %v; expected a Close with %v", kind, err, want)
 	}
@@ -137,45 +139,45 @@ func TestServerShutdownWithStuckConnections(t *testing.T) {
 	stuck := make(chan struct{})
 	for _, tt := range []struct {
 		name    string
-		handler func(context.Context, *Conn) error
-		peer    func(c *Conn) // what the client does all the time
+		handler func(context.Context, *websocket.Conn) error
+		peer    func(c *websocket.Conn) // what the client does all the time
 	}{
-		{"peer reads nothing, handler writes", func(_ context.Context, c *Conn) error {
-			return c.WriteMessage(Text, make([]byte, 1<<20))
-		}, func(*Conn) {}},
-		{"peer reads nothing, handler reads", echoHandler, func(*Conn) {}},
-		{"peer sends on and on", echoHandler, func(c *Conn) {
+		{"peer reads nothing, handler writes", func(_ context.Context, c *websocket.Conn) error {
+			return c.WriteMessage(websocket.Text, make([]byte, 1<<20))
+		}, func(*websocket.Conn) {}},
+		{"peer reads nothing, handler reads", echoHandler, func(*websocket.Conn) {}},
+		{"peer sends on and on", echoHandler, func(c *websocket.Conn) {
 			for range time.Tick(patience / 10) {
-				if c.WriteMessage(Text, []byte("still here")) != nil {
+				if c.WriteMessage(websocket.Text, []byte("still here")) != nil {
 					return
 				}
 			}
 		}},
-		{"handler is stuck", func(context.Context, *Conn) error { <-stuck; return nil }, func(c *Conn) { readToEnd(c) }},
-		{"unfinished message of a handler", func(ctx context.Context, c *Conn) error {
-			w, err := c.NextWriter(Text)
+		{"handler is stuck", func(context.Context, *websocket.Conn) error { <-stuck; return nil }, func(c *websocket.Conn) { readToEnd(c) }},
+		{"unfinished message of a handler", func(ctx context.Context, c *websocket.Conn) error {
+			w, err := c.NextWriter(websocket.Text)
 			if err == nil {
-				w.Write(make([]byte, 3*fragmentSize))
+				w.Write(make([]byte, 3*websocket.FragmentSize))
 			}
 			<-stuck
 			return err
-		}, func(*Conn) {}},
+		}, func(*websocket.Conn) {}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			stuck = make(chan struct{})
 			started := make(chan struct{})
-			s := &Server{Logger: slog.New(slog.DiscardHandler), Handler: func(ctx context.Context, c *Conn) error {
+			s := &websocket.Server{Logger: slog.New(slog.DiscardHandler), Handler: func(ctx context.Context, c *websocket.Conn) error {
 				close(started)
 				return tt.handler(ctx, c)
 			}}
-			c := startServer(t, s).dial(t, RFC6455)
+			c := startServer(t, s).dial(t, websocket.RFC6455)
 			<-started
 			go tt.peer(c)
 			start := time.Now()
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
 			err := s.Shutdown(ctx)
-			if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took < patience || took > closeTimeout/2 {
+			if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took < patience || took > websocket.CloseTimeout/2 {
 				t.Errorf("Shutdown: %v after %v; expected the context's error at its end, %v", err, took, patience)
 			}
 			io.Copy(io.Discard, c.NetConn()) // hangs if the server has not closed it
@@ -191,13 +193,13 @@ func TestServerShutdownWithStuckConnections(t *testing.T) {
 func TestServerShutdownEndsContextsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started, ended := make(chan struct{}), make(chan time.Time, 1)
-		s := &Server{Handler: func(ctx context.Context, _ *Conn) error {
+		s := &websocket.Server{Handler: func(ctx context.Context, _ *websocket.Conn) error {
 			close(started)
 			<-ctx.Done()
 			ended <- time.Now()
 			return nil
 		}}
-		startInBubble(t, s).dial(t, RFC6455) // and does not read
+		startInBubble(t, s).dial(t, websocket.RFC6455) // and does not read
 		<-started
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
@@ -210,7 +212,7 @@ func TestServerShutdownEndsContextsAtOnce(t *testing.T) {
 }
 
 func TestServerShutdownWithoutConnections(t *testing.T) {
-	s := &Server{Handler: echoHandler}
+	s := &websocket.Server{Handler: echoHandler}
 	for range 2 {
 		if err := s.Shutdown(t.Context()); err != nil {
 			t.Fatalf("Shutdown: %v", err)
@@ -224,8 +226,8 @@ func TestServerShutdownByTwo(t *testing.T) { stressed(serverShutdownByTwo)(t) }
 func serverShutdownByTwo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started, proceed := make(chan struct{}), make(chan struct{})
-		s := &Server{Handler: func(context.Context, *Conn) error { close(started); <-proceed; return nil }}
-		go readToEnd(startInBubble(t, s).dial(t, RFC6455))
+		s := &websocket.Server{Handler: func(context.Context, *websocket.Conn) error { close(started); <-proceed; return nil }}
+		go readToEnd(startInBubble(t, s).dial(t, websocket.RFC6455))
 		<-started
 		var returned atomic.Int32
 		for range 2 {
@@ -236,7 +238,7 @@ func serverShutdownByTwo(t *testing.T) {
 			t.Errorf("%d of 2 calls of Shutdown have returned while the handler runs", n)
 		}
 		close(proceed)
-		time.Sleep(closeTimeout) // of the bubble
+		time.Sleep(websocket.CloseTimeout) // of the bubble
 		if n := returned.Load(); n != 2 {
 			t.Errorf("%d of 2 calls of Shutdown have returned after the handler", n)
 		}
@@ -249,11 +251,11 @@ func TestServerShutdownDuringAHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		proceed := make(chan struct{})
 		var served atomic.Bool
-		s := &Server{Handler: func(context.Context, *Conn) error { served.Store(true); return nil }}
+		s := &websocket.Server{Handler: func(context.Context, *websocket.Conn) error { served.Store(true); return nil }}
 		s.Upgrader.CheckOrigin = func(*http.Request, string) error { <-proceed; return nil }
 		n := startInBubble(t, s)
 		end := make(chan error, 1)
-		go func() { end <- readToEnd(n.dial(t, RFC6455)) }()
+		go func() { end <- readToEnd(n.dial(t, websocket.RFC6455)) }()
 		synctest.Wait()
 		returned := make(chan error, 1)
 		go func() { returned <- s.Shutdown(context.Background()) }()
@@ -262,7 +264,7 @@ func TestServerShutdownDuringAHandshake(t *testing.T) {
 			t.Error("Shutdown has returned before the handshake")
 		}
 		close(proceed)
-		serverWantGoingAway(t, "late", RFC6455, <-end)
+		serverWantGoingAway(t, "late", websocket.RFC6455, <-end)
 		if err := <-returned; err != nil || served.Load() {
 			t.Errorf("Shutdown: %v, handler called: %v; expected neither", err, served.Load())
 		}
@@ -273,11 +275,11 @@ func TestServerShutdownDuringAHandshake(t *testing.T) {
 func TestServerShutdownDuringAHandshakeWithAStuckClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		checking, proceed := make(chan struct{}), make(chan struct{})
-		s := &Server{Handler: echoHandler}
+		s := &websocket.Server{Handler: echoHandler}
 		s.Upgrader.CheckOrigin = func(*http.Request, string) error { close(checking); <-proceed; return nil }
 		n := startInBubble(t, s)
-		dialed := make(chan *Conn)
-		go func() { dialed <- n.dial(t, RFC6455) }()
+		dialed := make(chan *websocket.Conn)
+		go func() { dialed <- n.dial(t, websocket.RFC6455) }()
 		<-checking
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
@@ -301,7 +303,7 @@ func TestServerShutdownDuringAHandshakeWithAStuckClient(t *testing.T) {
 // connection for ever.
 func TestServerShutdownAfterFailedHandshakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &Server{Logger: slog.New(slog.DiscardHandler), Handler: echoHandler}
+		s := &websocket.Server{Logger: slog.New(slog.DiscardHandler), Handler: echoHandler}
 		s.Upgrader.CheckOrigin = func(r *http.Request, _ string) error {
 			if r.URL.Path == "/panic" {
 				panic("check")
@@ -310,7 +312,7 @@ func TestServerShutdownAfterFailedHandshakes(t *testing.T) {
 		}
 		n := startInBubble(t, s)
 		for _, path := range []string{"/refuse", "/panic"} {
-			if _, err := n.handshake(t, Dialer{}, path); err == nil {
+			if _, err := n.handshake(t, websocket.Dialer{}, path); err == nil {
 				t.Errorf("%s was accepted", path)
 			}
 		}
@@ -324,9 +326,9 @@ func TestServerShutdownAfterFailedHandshakes(t *testing.T) {
 func TestServerClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		proceed := make(chan struct{})
-		s := &Server{Handler: func(context.Context, *Conn) error { <-proceed; return nil }}
+		s := &websocket.Server{Handler: func(context.Context, *websocket.Conn) error { <-proceed; return nil }}
 		n := startInBubble(t, s)
-		c := n.dial(t, RFC6455)
+		c := n.dial(t, websocket.RFC6455)
 		synctest.Wait()
 		start := time.Now()
 		if err := s.Close(); err != nil || time.Since(start) != 0 {

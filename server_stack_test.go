@@ -2,7 +2,7 @@
 
 // Frames differ from one compiler to the next, and the race detector takes more.
 
-package websocket
+package websocket_test
 
 import (
 	"context"
@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // stackInUse is what stacks take after they were shrunk.
@@ -27,10 +29,10 @@ func stackInUse() int64 {
 // needed more than it was born with once keeps 4 KiB for good.
 func TestIdleHandlerKeepsItsFirstStack(t *testing.T) {
 	const conns = 400
-	frame := peerFrames(t, RFC6455, ServerSide, message{Text, payloadOf(Text, 125)})
-	answer := peerFrames(t, RFC6455, ClientSide, message{Text, payloadOf(Text, 125)})
-	for name, handler := range map[string]func(context.Context, *Conn) error{
-		"ReadAppend, BufferMessage": func(_ context.Context, c *Conn) error {
+	frame := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Text, payloadOf(websocket.Text, 125)})
+	answer := peerFrames(t, websocket.RFC6455, websocket.ClientSide, message{websocket.Text, payloadOf(websocket.Text, 125)})
+	for name, handler := range map[string]func(context.Context, *websocket.Conn) error{
+		"ReadAppend, BufferMessage": func(_ context.Context, c *websocket.Conn) error {
 			var b []byte
 			for {
 				typ, p, err := c.ReadAppend(b[:0])
@@ -43,7 +45,7 @@ func TestIdleHandlerKeepsItsFirstStack(t *testing.T) {
 				b = p
 			}
 		},
-		"ReadMessage, WriteMessage": func(_ context.Context, c *Conn) error {
+		"ReadMessage, WriteMessage": func(_ context.Context, c *websocket.Conn) error {
 			for {
 				typ, p, err := c.ReadMessage()
 				if err == nil {
@@ -66,13 +68,12 @@ func TestIdleHandlerKeepsItsFirstStack(t *testing.T) {
 			defer shallow.Wait()
 			defer close(over)
 			before := stackInUse()
-			s := &Server{Handler: handler}
+			s := &websocket.Server{Handler: handler}
 			defer s.Close()
 			for range conns {
 				c, peer := newSocketPair(t)
 				defer peer.Close()
-				c.request = keepRequest(&http.Request{})
-				s.serve(c)
+				websocket.Serve(s, c, new(http.Request))
 				if _, err := peer.Write(frame); err != nil {
 					t.Fatal(err)
 				}

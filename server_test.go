@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -13,22 +13,24 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 func TestServerServesEveryVersion(t *testing.T) {
 	for _, v := range allVersions {
 		t.Run(v.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n := startInBubble(t, Handler(echoHandler))
+				n := startInBubble(t, websocket.Handler(echoHandler))
 				c := n.dial(t, v)
-				if err := c.WriteMessage(Text, []byte("grüße")); err != nil {
+				if err := c.WriteMessage(websocket.Text, []byte("grüße")); err != nil {
 					t.Fatal(err)
 				}
 				typ, p, err := c.ReadMessage()
-				if typ != Text || string(p) != "grüße" || err != nil {
+				if typ != websocket.Text || string(p) != "grüße" || err != nil {
 					t.Errorf("echo is %v %q, %v; expected Text \"grüße\"", typ, p, err)
 				}
-				if err := c.Shutdown(t.Context(), StatusNormalClosure, ""); err != nil {
+				if err := c.Shutdown(t.Context(), websocket.StatusNormalClosure, ""); err != nil {
 					t.Errorf("Shutdown of the client: %v", err)
 				}
 			})
@@ -42,43 +44,43 @@ func TestServeHTTPReturnsWhileTheHandlerRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		returned := make(chan struct{})
 		proceed := make(chan struct{})
-		s := &Server{Handler: func(context.Context, *Conn) error { <-proceed; return nil }}
+		s := &websocket.Server{Handler: func(context.Context, *websocket.Conn) error { <-proceed; return nil }}
 		n := startInBubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.ServeHTTP(w, r)
 			close(returned)
 		}))
-		c := n.dial(t, RFC6455)
+		c := n.dial(t, websocket.RFC6455)
 		<-returned // a deadlock here: ServeHTTP waits for the handler
 		close(proceed)
-		wantClose(t, c, StatusNormalClosure, "")
+		wantClose(t, c, websocket.StatusNormalClosure, "")
 	})
 }
 
 // What a handler returns decides how the connection ends and what is logged.
 func TestServerHandlerResult(t *testing.T) {
-	long := strings.Repeat("x", maxReason+1)
+	long := strings.Repeat("x", websocket.MaxReason+1)
 	for _, tt := range []struct {
 		name   string
 		result error
-		code   StatusCode
+		code   websocket.StatusCode
 		reason string
 		logged string // of the error, "" for nothing
 	}{
-		{"nil", nil, StatusNormalClosure, "", ""},
-		{"error", errors.New("disk full"), StatusInternalError, "", "disk full"},
-		{"chosen code", &CloseError{Code: 4001, Reason: "bye"}, 4001, "bye", ""},
-		{"chosen code, wrapped", errors.Join(io.EOF, &CloseError{Code: StatusTryAgainLater}), StatusTryAgainLater, "", ""},
-		{"chosen to have no code", &CloseError{Code: StatusNoStatusReceived}, StatusNoStatusReceived, "", ""},
-		{"code that may not be sent", &CloseError{Code: StatusAbnormalClosure}, StatusInternalError, "", "1006"},
-		{"reason that is too long", &CloseError{Code: 4001, Reason: long}, StatusInternalError, "", long},
-		{"closed network connection of another", net.ErrClosed, StatusInternalError, "", net.ErrClosed.Error()},
+		{"nil", nil, websocket.StatusNormalClosure, "", ""},
+		{"error", errors.New("disk full"), websocket.StatusInternalError, "", "disk full"},
+		{"chosen code", &websocket.CloseError{Code: 4001, Reason: "bye"}, 4001, "bye", ""},
+		{"chosen code, wrapped", errors.Join(io.EOF, &websocket.CloseError{Code: websocket.StatusTryAgainLater}), websocket.StatusTryAgainLater, "", ""},
+		{"chosen to have no code", &websocket.CloseError{Code: websocket.StatusNoStatusReceived}, websocket.StatusNoStatusReceived, "", ""},
+		{"code that may not be sent", &websocket.CloseError{Code: websocket.StatusAbnormalClosure}, websocket.StatusInternalError, "", "1006"},
+		{"reason that is too long", &websocket.CloseError{Code: 4001, Reason: long}, websocket.StatusInternalError, "", long},
+		{"closed network connection of another", net.ErrClosed, websocket.StatusInternalError, "", net.ErrClosed.Error()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log logBuffer
-				s := &Server{Logger: log.logger(), Handler: func(context.Context, *Conn) error { return tt.result }}
+				s := &websocket.Server{Logger: log.logger(), Handler: func(context.Context, *websocket.Conn) error { return tt.result }}
 				n := startInBubble(t, s)
-				wantClose(t, n.dial(t, RFC6455), tt.code, tt.reason)
+				wantClose(t, n.dial(t, websocket.RFC6455), tt.code, tt.reason)
 				synctest.Wait()
 				logged := log.at(slog.LevelError)
 				if tt.logged == "" && len(logged) > 0 {
@@ -107,23 +109,23 @@ func TestPanicInAHandler(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log logBuffer
-				s := &Server{Logger: log.logger(), Handler: func(ctx context.Context, c *Conn) error {
+				s := &websocket.Server{Logger: log.logger(), Handler: func(ctx context.Context, c *websocket.Conn) error {
 					if _, p, _ := c.ReadMessage(); string(p) == "panic" {
 						panic(tt.value)
 					}
 					return echoHandler(ctx, c)
 				}}
 				n := startInBubble(t, s)
-				other, c := n.dial(t, RFC6455), n.dial(t, RFC6455)
-				c.WriteMessage(Text, []byte("panic"))
-				wantClose(t, c, StatusInternalError, "")
+				other, c := n.dial(t, websocket.RFC6455), n.dial(t, websocket.RFC6455)
+				c.WriteMessage(websocket.Text, []byte("panic"))
+				wantClose(t, c, websocket.StatusInternalError, "")
 				synctest.Wait()
 				if logged := strings.Join(log.at(slog.LevelError), ""); tt.logged == "" && logged != "" ||
 					!strings.Contains(logged, tt.logged) || tt.logged != "" && !strings.Contains(logged, "server_test.go") {
 					t.Errorf("logged %q; expected %q and the stack", logged, tt.logged)
 				}
-				other.WriteMessage(Text, []byte("first"))
-				other.WriteMessage(Text, []byte("still there"))
+				other.WriteMessage(websocket.Text, []byte("first"))
+				other.WriteMessage(websocket.Text, []byte("still there"))
 				if _, p, err := other.ReadMessage(); string(p) != "still there" {
 					t.Errorf("the other connection read %q, %v; expected it to live", p, err)
 				}
@@ -136,15 +138,15 @@ func TestPanicInAHandler(t *testing.T) {
 func TestServerLogsErrorsInBrief(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
-		s := &Server{Logger: log.logger(), Handler: func(ctx context.Context, c *Conn) error {
-			_, err := ReadJSON[int](c)
+		s := &websocket.Server{Logger: log.logger(), Handler: func(ctx context.Context, c *websocket.Conn) error {
+			_, err := websocket.ReadJSON[int](c)
 			return err
 		}}
-		c := startInBubble(t, s).dial(t, RFC6455)
-		c.WriteMessage(Text, bytes.Repeat([]byte("9"), 1<<20))
-		wantClose(t, c, StatusInternalError, "")
+		c := startInBubble(t, s).dial(t, websocket.RFC6455)
+		c.WriteMessage(websocket.Text, bytes.Repeat([]byte("9"), 1<<20))
+		wantClose(t, c, websocket.StatusInternalError, "")
 		synctest.Wait()
-		if logged := strings.Join(log.at(slog.LevelError), ""); len(logged) > 2*maxLogged || !strings.Contains(logged, "not the JSON expected") {
+		if logged := strings.Join(log.at(slog.LevelError), ""); len(logged) > 2*websocket.MaxLogged || !strings.Contains(logged, "not the JSON expected") {
 			t.Errorf("logged %d bytes: %.200q", len(logged), logged)
 		}
 	})
@@ -152,14 +154,14 @@ func TestServerLogsErrorsInBrief(t *testing.T) {
 
 // A connection that ends is no fault of the handler, whatever it returns then.
 func TestServerLogsNoErrorWhenThePeerEndsTheConnection(t *testing.T) {
-	write := func(_ context.Context, c *Conn) error {
+	write := func(_ context.Context, c *websocket.Conn) error {
 		for {
-			if err := c.WriteMessage(Text, []byte("hello")); err != nil {
+			if err := c.WriteMessage(websocket.Text, []byte("hello")); err != nil {
 				return err
 			}
 		}
 	}
-	messages := func(ctx context.Context, c *Conn) error {
+	messages := func(ctx context.Context, c *websocket.Conn) error {
 		for _, err := range c.Messages(ctx) {
 			if err != nil {
 				return err
@@ -169,28 +171,28 @@ func TestServerLogsNoErrorWhenThePeerEndsTheConnection(t *testing.T) {
 	}
 	for _, tt := range []struct {
 		name    string
-		handler func(context.Context, *Conn) error
-		end     func(c *Conn)
+		handler func(context.Context, *websocket.Conn) error
+		end     func(c *websocket.Conn)
 	}{
-		{"Close frame", echoHandler, func(c *Conn) { c.Shutdown(context.Background(), 4000, "") }},
-		{"Close frame, iterator", messages, func(c *Conn) { c.Shutdown(context.Background(), StatusGoingAway, "") }},
-		{"hung up", echoHandler, func(c *Conn) { c.Close() }},
-		{"hung up on a writer", write, func(c *Conn) { c.Close() }},
-		{"broke the protocol", echoHandler, func(c *Conn) { c.NetConn().Write([]byte("\xff\xff")); readToEnd(c) }},
+		{"Close frame", echoHandler, func(c *websocket.Conn) { c.Shutdown(context.Background(), 4000, "") }},
+		{"Close frame, iterator", messages, func(c *websocket.Conn) { c.Shutdown(context.Background(), websocket.StatusGoingAway, "") }},
+		{"hung up", echoHandler, func(c *websocket.Conn) { c.Close() }},
+		{"hung up on a writer", write, func(c *websocket.Conn) { c.Close() }},
+		{"broke the protocol", echoHandler, func(c *websocket.Conn) { c.NetConn().Write([]byte("\xff\xff")); readToEnd(c) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log logBuffer
 				returned := make(chan error, 1)
-				s := &Server{Logger: log.logger(), Handler: func(ctx context.Context, c *Conn) error {
+				s := &websocket.Server{Logger: log.logger(), Handler: func(ctx context.Context, c *websocket.Conn) error {
 					err := tt.handler(ctx, c)
 					returned <- err
 					return err
 				}}
-				c := startInBubble(t, s).dial(t, RFC6455)
+				c := startInBubble(t, s).dial(t, websocket.RFC6455)
 				tt.end(c)
 				err := <-returned
-				time.Sleep(closeTimeout) // of the bubble: all is over then
+				time.Sleep(websocket.CloseTimeout) // of the bubble: all is over then
 				if logged := log.at(slog.LevelError); len(logged) > 0 {
 					t.Errorf("the handler returned %v, of which was logged %q; expected nothing above debug", err, logged)
 				}
@@ -207,21 +209,21 @@ func TestServerLogsNoErrorWhenThePeerEndsTheConnection(t *testing.T) {
 func TestServerLogsRefusedRequests(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
-		upgrader Upgrader
+		upgrader websocket.Upgrader
 		status   int
 		level    slog.Level
 		logged   string
 	}{
-		{"by CheckOrigin", Upgrader{CheckOrigin: func(*http.Request, string) error {
-			return &HandshakeError{Status: 401, Err: errors.New("no token")}
+		{"by CheckOrigin", websocket.Upgrader{CheckOrigin: func(*http.Request, string) error {
+			return &websocket.HandshakeError{Status: 401, Err: errors.New("no token")}
 		}}, 401, slog.LevelDebug, "no token"},
-		{"for its version", Upgrader{Versions: []Version{Hybi07}}, 426, slog.LevelDebug, "rfc6455"},
-		{"for a mistake in the options", Upgrader{Subprotocols: []string{"a b"}}, 500, slog.LevelError, "a b"},
+		{"for its version", websocket.Upgrader{Versions: []websocket.Version{websocket.Hybi07}}, 426, slog.LevelDebug, "rfc6455"},
+		{"for a mistake in the options", websocket.Upgrader{Subprotocols: []string{"a b"}}, 500, slog.LevelError, "a b"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var log logBuffer
-				s := &Server{Logger: log.logger(), Upgrader: tt.upgrader, Handler: echoHandler}
+				s := &websocket.Server{Logger: log.logger(), Upgrader: tt.upgrader, Handler: echoHandler}
 				if res := startInBubble(t, s).refusal(t); res.StatusCode != tt.status {
 					t.Errorf("refused with status %d; expected %d", res.StatusCode, tt.status)
 				}
@@ -242,7 +244,7 @@ func TestHandlerOfANilFunction(t *testing.T) {
 			t.Error("Handler(nil) did not panic; expected the mistake to be seen where it is made")
 		}
 	}()
-	Handler(nil)
+	websocket.Handler(nil)
 }
 
 type serverKey struct{}
@@ -253,7 +255,7 @@ func TestServerContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		contexts := make(chan context.Context)
 		proceed := make(chan struct{})
-		s := &Server{Handler: func(ctx context.Context, c *Conn) error {
+		s := &websocket.Server{Handler: func(ctx context.Context, c *websocket.Conn) error {
 			contexts <- ctx
 			<-proceed
 			return nil
@@ -261,7 +263,7 @@ func TestServerContext(t *testing.T) {
 		n := startInBubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), serverKey{}, "value")))
 		}))
-		n.dial(t, RFC6455)
+		n.dial(t, websocket.RFC6455)
 		ctx := <-contexts
 		if got := ctx.Value(serverKey{}); got != "value" {
 			t.Errorf("value of the request's context is %v; expected it to be handed on", got)
@@ -281,27 +283,29 @@ func TestServerContext(t *testing.T) {
 func TestServerContextEndsWithTheConnection(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		read func(c *Conn) // what the handler has going on beside waiting for ctx
-		end  func(s *Server, c *Conn)
+		read func(c *websocket.Conn) // what the handler has going on beside waiting for ctx
+		end  func(s *websocket.Server, c *websocket.Conn)
 	}{
-		{"peer closes, Discard reads", func(c *Conn) { c.Discard(context.Background()) },
-			func(_ *Server, c *Conn) { c.Shutdown(context.Background(), StatusNormalClosure, "") }},
-		{"peer hangs up, another goroutine reads", func(c *Conn) { go c.ReadMessage() },
-			func(_ *Server, c *Conn) { c.Close() }},
-		{"closed by another goroutine", func(c *Conn) { go c.Close() }, func(*Server, *Conn) {}},
-		{"Close of the server", func(*Conn) {}, func(s *Server, _ *Conn) { s.Close() }},
-		{"Shutdown of the server", func(*Conn) {}, func(s *Server, _ *Conn) { s.Shutdown(context.Background()) }},
+		{"peer closes, Discard reads", func(c *websocket.Conn) { c.Discard(context.Background()) },
+			func(_ *websocket.Server, c *websocket.Conn) {
+				c.Shutdown(context.Background(), websocket.StatusNormalClosure, "")
+			}},
+		{"peer hangs up, another goroutine reads", func(c *websocket.Conn) { go c.ReadMessage() },
+			func(_ *websocket.Server, c *websocket.Conn) { c.Close() }},
+		{"closed by another goroutine", func(c *websocket.Conn) { go c.Close() }, func(*websocket.Server, *websocket.Conn) {}},
+		{"Close of the server", func(*websocket.Conn) {}, func(s *websocket.Server, _ *websocket.Conn) { s.Close() }},
+		{"Shutdown of the server", func(*websocket.Conn) {}, func(s *websocket.Server, _ *websocket.Conn) { s.Shutdown(context.Background()) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				ended := make(chan struct{})
-				s := &Server{Handler: func(ctx context.Context, c *Conn) error {
+				s := &websocket.Server{Handler: func(ctx context.Context, c *websocket.Conn) error {
 					tt.read(c)
 					<-ctx.Done() // a deadlock here: the context does not end
 					close(ended)
 					return nil
 				}}
-				c := startInBubble(t, s).dial(t, RFC6455)
+				c := startInBubble(t, s).dial(t, websocket.RFC6455)
 				go readToEnd(c)
 				synctest.Wait()
 				tt.end(s, c)
@@ -315,7 +319,7 @@ func TestServerContextEndsWithTheConnection(t *testing.T) {
 // logged as others are: a client must not see a connection that breaks.
 func TestServerWithoutHandler(t *testing.T) {
 	var log strings.Builder
-	s := &Server{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+	s := &websocket.Server{Logger: slog.New(slog.NewTextHandler(&log, nil))}
 	r := httptest.NewRequest("GET", "/", nil)
 	w := httptest.NewRecorder()
 	s.ServeHTTP(w, r)

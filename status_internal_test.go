@@ -38,7 +38,7 @@ func TestParseClosePayload(t *testing.T) {
 		{"1 byte", "\x03", CloseError{}, StatusProtocolError},
 		{"code", "\x03\xe8", CloseError{Code: 1000}, 0},
 		{"reason", "\x03\xe9bye", CloseError{1001, "bye"}, 0},
-		{"reason of 123 bytes", "\x03\xe8" + text125[2:], CloseError{1000, text125[2:]}, 0},
+		{"reason of 123 bytes", "\x03\xe8" + strings.Repeat("r", 123), CloseError{1000, strings.Repeat("r", 123)}, 0},
 		{"reason that is not UTF-8", "\x03\xe8\xff", CloseError{}, StatusInvalidPayloadData},
 		{"reserved code", "\x03\xed", CloseError{}, StatusProtocolError},
 	} {

@@ -1,12 +1,14 @@
-package websocket
+package websocket_test
 
 import (
 	"fmt"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 func TestStatusCodeString(t *testing.T) {
-	for code, want := range map[StatusCode]string{
+	for code, want := range map[websocket.StatusCode]string{
 		1000: "1000 (normal closure)", 1001: "1001 (going away)", 1002: "1002 (protocol error)",
 		1003: "1003 (unsupported data)", 1005: "1005 (no status received)", 1006: "1006 (abnormal closure)",
 		1007: "1007 (invalid payload data)", 1008: "1008 (policy violation)", 1009: "1009 (message too big)",
@@ -23,15 +25,15 @@ func TestStatusCodeString(t *testing.T) {
 func TestMessageCloseError(t *testing.T) {
 	for _, tt := range []struct {
 		name string
-		m    Message
+		m    websocket.Message
 		want string // "" for nil
 	}{
-		{"text", Message{Text, []byte("\x03\xe8")}, ""},
-		{"Ping", Message{Type: Ping}, ""},
-		{"Close", Message{Close, []byte("\x03\xe8bye")}, `1000 "bye"`},
-		{"Close without code", Message{Type: Close}, `1005 ""`},
-		{"Close with 1004, of versions 7 and 8", Message{Close, []byte("\x03\xec")}, `1004 ""`},
-		{"Close that no Parser gives", Message{Close, []byte{1}}, `1005 ""`},
+		{"text", websocket.Message{websocket.Text, []byte("\x03\xe8")}, ""},
+		{"Ping", websocket.Message{Type: websocket.Ping}, ""},
+		{"Close", websocket.Message{websocket.Close, []byte("\x03\xe8bye")}, `1000 "bye"`},
+		{"Close without code", websocket.Message{Type: websocket.Close}, `1005 ""`},
+		{"Close with 1004, of versions 7 and 8", websocket.Message{websocket.Close, []byte("\x03\xec")}, `1004 ""`},
+		{"Close that no Parser gives", websocket.Message{websocket.Close, []byte{1}}, `1005 ""`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := ""

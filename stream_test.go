@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -12,60 +12,39 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
-)
 
-// streamConns returns both ends of a connection over a pair of net.Conns.
-func streamConns(t *testing.T, v Version, client, server net.Conn) (c, s *Conn) {
-	t.Helper()
-	accepted := make(chan *Conn, 1)
-	go func() {
-		c, err := new(Upgrader).Accept(t.Context(), server)
-		if err != nil {
-			t.Errorf("Accept: %v", err)
-		}
-		accepted <- c
-	}()
-	c, err := (&Dialer{Version: v}).Handshake(t.Context(), client, "ws://stream.test/")
-	if err != nil {
-		t.Fatalf("Handshake: %v", err)
-	}
-	s = <-accepted
-	t.Cleanup(func() {
-		c.Close()
-		s.Close()
-	})
-	return c, s
-}
+	"github.com/protocol-websocket/websocket"
+)
 
 // What one side writes the other reads, to the end, whatever the lengths.
 func TestStreamCopy(t *testing.T) {
-	const size = defaultMaxMessageSize + 4 // more than the peer takes in one message
+	const size = websocket.DefaultMaxMessageSize + 4 // more than the peer takes in one message
 	data := make([]byte, size)
 	rand.Read(data)
 	for _, tt := range []struct {
 		name string
-		v    Version
-		typ  MessageType
+		v    websocket.Version
+		typ  websocket.MessageType
 		data []byte
 	}{
-		{"binary", RFC6455, Binary, data},
-		{"text", Hybi07, Text, []byte(strings.Repeat("a€", size/4))},
-		{"hixie-76", Hybi00, Text, []byte(strings.Repeat("a€", size/4))},
-		{"hixie-75", Hixie75, Text, []byte(strings.Repeat("a€", size/4))},
+		{"binary", websocket.RFC6455, websocket.Binary, data},
+		{"text", websocket.Hybi07, websocket.Text, []byte(strings.Repeat("a€", size/4))},
+		{"hixie-76", websocket.Hybi00, websocket.Text, []byte(strings.Repeat("a€", size/4))},
+		{"hixie-75", websocket.Hixie75, websocket.Text, []byte(strings.Repeat("a€", size/4))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			pairInBubble(t, tt.v, func(t *testing.T, c, s *Conn) {
+			pairInBubble(t, tt.v, func(t *testing.T, c, s *websocket.Conn) {
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
-					in := Stream(s, tt.typ)
+					in := websocket.Stream(s, tt.typ)
 					received, err := io.ReadAll(in)
 					if err != nil || !bytes.Equal(received, tt.data) {
 						t.Errorf("read %d bytes, %v; expected the %d that were written", len(received), err, len(tt.data))
 					}
 					in.Close()
 				}()
-				out := Stream(c, tt.typ)
+				out := websocket.Stream(c, tt.typ)
 				if n, err := io.Copy(out, bytes.NewReader(tt.data)); int(n) != len(tt.data) || err != nil {
 					t.Errorf("copied %d bytes, %v; expected %d", n, err, len(tt.data))
 				}
@@ -83,20 +62,20 @@ func TestStreamCopy(t *testing.T) {
 func TestStreamSplitsLongWrites(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		typ   MessageType
+		typ   websocket.MessageType
 		data  string
 		sizes []int
 	}{
-		{"nothing", Binary, "", []int{0}},
-		{"as much as a message has", Binary, strings.Repeat("x", maxStreamMessage), []int{maxStreamMessage}},
-		{"a byte more", Binary, strings.Repeat("x", maxStreamMessage+1), []int{maxStreamMessage, 1}},
-		{"characters at the edge", Text, "x" + strings.Repeat("€", maxStreamMessage), []int{32767, 32766, 32766, 6}},
-		{"bytes that only look so", Binary, "x" + strings.Repeat("€", maxStreamMessage), []int{32768, 32768, 32768, 1}},
+		{"nothing", websocket.Binary, "", []int{0}},
+		{"as much as a message has", websocket.Binary, strings.Repeat("x", websocket.MaxStreamMessage), []int{websocket.MaxStreamMessage}},
+		{"a byte more", websocket.Binary, strings.Repeat("x", websocket.MaxStreamMessage+1), []int{websocket.MaxStreamMessage, 1}},
+		{"characters at the edge", websocket.Text, "x" + strings.Repeat("€", websocket.MaxStreamMessage), []int{32767, 32766, 32766, 6}},
+		{"bytes that only look so", websocket.Binary, "x" + strings.Repeat("€", websocket.MaxStreamMessage), []int{32768, 32768, 32768, 1}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+			pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
 				go func() {
-					n, err := Stream(c, tt.typ).Write([]byte(tt.data))
+					n, err := websocket.Stream(c, tt.typ).Write([]byte(tt.data))
 					if n != len(tt.data) || err != nil {
 						t.Errorf("Write: %d, %v; expected %d", n, err, len(tt.data))
 					}
@@ -107,7 +86,7 @@ func TestStreamSplitsLongWrites(t *testing.T) {
 					if len(p) != want || err != nil {
 						t.Fatalf("message of %d bytes, %v; expected the sizes %v", len(p), err, tt.sizes)
 					}
-					if tt.typ == Text && !utf8.Valid(p) {
+					if tt.typ == websocket.Text && !utf8.Valid(p) {
 						t.Error("message is cut within a character")
 					}
 					whole += string(p)
@@ -123,13 +102,13 @@ func TestStreamSplitsLongWrites(t *testing.T) {
 // Writes of several goroutines come one after the other, also where they make
 // several messages.
 func TestStreamWritesDoNotMix(t *testing.T) {
-	pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
-		const writers, size = 4, 10 * maxStreamMessage
-		out := Stream(c, Binary)
+	pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
+		const writers, size = 4, 10 * websocket.MaxStreamMessage
+		out := websocket.Stream(c, websocket.Binary)
 		for i := range writers {
 			go out.Write(bytes.Repeat([]byte{byte(i)}, size))
 		}
-		in := Stream(s, Binary)
+		in := websocket.Stream(s, websocket.Binary)
 		p := make([]byte, size)
 		for range writers {
 			if _, err := io.ReadFull(in, p); err != nil {
@@ -143,36 +122,36 @@ func TestStreamWritesDoNotMix(t *testing.T) {
 }
 
 func TestStreamEnd(t *testing.T) {
-	shutdown := func(code StatusCode) func(*Conn) {
-		return func(c *Conn) { c.Shutdown(context.Background(), code, "") }
+	shutdown := func(code websocket.StatusCode) func(*websocket.Conn) {
+		return func(c *websocket.Conn) { c.Shutdown(context.Background(), code, "") }
 	}
 	for _, tt := range []struct {
 		name string
-		v    Version
-		end  func(c *Conn) // of the peer, behind the message "last"
+		v    websocket.Version
+		end  func(c *websocket.Conn) // of the peer, behind the message "last"
 		want error
 	}{
-		{"normal closure", RFC6455, shutdown(StatusNormalClosure), io.EOF},
-		{"going away", RFC6455, shutdown(StatusGoingAway), io.EOF},
-		{"no status", RFC6455, shutdown(StatusNoStatusReceived), io.EOF},
-		{"hixie-76", Hybi00, shutdown(StatusNormalClosure), io.EOF},
-		{"hixie-75", Hixie75, shutdown(StatusNormalClosure), io.EOF},
-		{"error of the peer", RFC6455, shutdown(StatusInternalError), &CloseError{Code: StatusInternalError}},
-		{"hung up", RFC6455, func(c *Conn) { c.Close() }, io.ErrUnexpectedEOF},
-		{"closed within a message", RFC6455, func(c *Conn) {
-			w, _ := c.NextWriter(Text)
-			w.Write(make([]byte, fragmentSize))
+		{"normal closure", websocket.RFC6455, shutdown(websocket.StatusNormalClosure), io.EOF},
+		{"going away", websocket.RFC6455, shutdown(websocket.StatusGoingAway), io.EOF},
+		{"no status", websocket.RFC6455, shutdown(websocket.StatusNoStatusReceived), io.EOF},
+		{"hixie-76", websocket.Hybi00, shutdown(websocket.StatusNormalClosure), io.EOF},
+		{"hixie-75", websocket.Hixie75, shutdown(websocket.StatusNormalClosure), io.EOF},
+		{"error of the peer", websocket.RFC6455, shutdown(websocket.StatusInternalError), &websocket.CloseError{Code: websocket.StatusInternalError}},
+		{"hung up", websocket.RFC6455, func(c *websocket.Conn) { c.Close() }, io.ErrUnexpectedEOF},
+		{"closed within a message", websocket.RFC6455, func(c *websocket.Conn) {
+			w, _ := c.NextWriter(websocket.Text)
+			w.Write(make([]byte, websocket.FragmentSize))
 			w.Write([]byte{1}) // sends what was before
-			shutdown(StatusNormalClosure)(c)
-		}, &CloseError{Code: StatusNormalClosure}},
+			shutdown(websocket.StatusNormalClosure)(c)
+		}, &websocket.CloseError{Code: websocket.StatusNormalClosure}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			pairInBubble(t, tt.v, func(t *testing.T, c, s *Conn) {
+			pairInBubble(t, tt.v, func(t *testing.T, c, s *websocket.Conn) {
 				go func() {
-					c.WriteMessage(Text, []byte("last"))
+					c.WriteMessage(websocket.Text, []byte("last"))
 					tt.end(c)
 				}()
-				in := Stream(s, Text)
+				in := websocket.Stream(s, websocket.Text)
 				first := make([]byte, 4)
 				if _, err := io.ReadFull(in, first); string(first) != "last" {
 					t.Fatalf("read %q, %v; expected \"last\"", first, err)
@@ -181,8 +160,8 @@ func TestStreamEnd(t *testing.T) {
 				if err == nil {
 					err = io.EOF
 				}
-				if want, ok := tt.want.(*CloseError); ok {
-					var got *CloseError
+				if want, ok := tt.want.(*websocket.CloseError); ok {
+					var got *websocket.CloseError
 					if !errors.As(err, &got) || got.Code != want.Code {
 						t.Errorf("the stream ends with %v; expected %v", err, want)
 					}
@@ -197,18 +176,18 @@ func TestStreamEnd(t *testing.T) {
 type readerOnly struct{ io.Reader }
 
 func TestStreamRefusesMessagesOfTheOtherType(t *testing.T) {
-	pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+	pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			c.WriteMessage(Text, []byte("text"))
-			wantClose(t, c, StatusUnsupportedData, "")
+			c.WriteMessage(websocket.Text, []byte("text"))
+			wantClose(t, c, websocket.StatusUnsupportedData, "")
 		}()
-		in := Stream(s, Binary)
+		in := websocket.Stream(s, websocket.Binary)
 		for range 2 {
 			_, err := in.Read(make([]byte, 10))
-			var pe *ProtocolError
-			if !errors.As(err, &pe) || pe.Code != StatusUnsupportedData {
+			var pe *websocket.ProtocolError
+			if !errors.As(err, &pe) || pe.Code != websocket.StatusUnsupportedData {
 				t.Errorf("Read: %v; expected a ProtocolError with 1003", err)
 			}
 		}
@@ -218,13 +197,13 @@ func TestStreamRefusesMessagesOfTheOtherType(t *testing.T) {
 
 // Empty messages are no end of the stream, and no Read returns nothing.
 func TestStreamSkipsEmptyMessages(t *testing.T) {
-	pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
+	pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
 		go func() {
 			for _, p := range []string{"", "", "a", "", "b"} {
-				c.WriteMessage(Binary, []byte(p))
+				c.WriteMessage(websocket.Binary, []byte(p))
 			}
 		}()
-		in := Stream(s, Binary)
+		in := websocket.Stream(s, websocket.Binary)
 		if n, err := in.Read(nil); n != 0 || err != nil {
 			t.Errorf("Read of no bytes: %d, %v; expected it to return at once", n, err)
 		}
@@ -239,8 +218,8 @@ func TestStreamSkipsEmptyMessages(t *testing.T) {
 
 // After Close there is nothing more to read, even of what had arrived.
 func TestStreamClose(t *testing.T) {
-	pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
-		out := Stream(c, Binary)
+	pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
+		out := websocket.Stream(c, websocket.Binary)
 		blocked := make(chan error)
 		go func() {
 			_, err := out.Read(make([]byte, 10))
@@ -271,9 +250,9 @@ func TestStreamClose(t *testing.T) {
 
 // A Read that gives up in the middle of a message has lost nothing.
 func TestStreamReadDeadline(t *testing.T) {
-	pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
-		frame, _ := AppendMessage(nil, RFC6455, ClientSide, Binary, []byte("hello"))
-		in := Stream(s, Binary)
+	pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
+		frame, _ := websocket.AppendMessage(nil, websocket.RFC6455, websocket.ClientSide, websocket.Binary, []byte("hello"))
+		in := websocket.Stream(s, websocket.Binary)
 		p := make([]byte, 10)
 		go c.NetConn().Write(frame[:len(frame)-2])
 		n, err := io.ReadAtLeast(in, p, 3)
@@ -297,8 +276,8 @@ func TestStreamReadDeadline(t *testing.T) {
 // A Write that leaves half a frame behind is the last, and says so as net.Conns
 // do.
 func TestStreamWriteDeadline(t *testing.T) {
-	pairInBubble(t, RFC6455, func(t *testing.T, c, s *Conn) {
-		out := Stream(c, Binary)
+	pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
+		out := websocket.Stream(c, websocket.Binary)
 		out.SetWriteDeadline(time.Now().Add(time.Second))
 		go s.NetConn().Read(make([]byte, 3))
 		for range 2 {
@@ -313,8 +292,8 @@ func TestStreamWriteDeadline(t *testing.T) {
 }
 
 func TestStreamOfAMissingType(t *testing.T) {
-	pairInBubble(t, Hixie75, func(t *testing.T, c, s *Conn) {
-		if _, err := Stream(c, Binary).Write([]byte("x")); !errors.Is(err, errors.ErrUnsupported) {
+	pairInBubble(t, websocket.Hixie75, func(t *testing.T, c, s *websocket.Conn) {
+		if _, err := websocket.Stream(c, websocket.Binary).Write([]byte("x")); !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("Write of binary on hixie-75: %v; expected errors.ErrUnsupported", err)
 		}
 	})

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bufio"
@@ -12,14 +12,16 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // "A frame in the same segment as the handshake, in every version: delivered."
 func TestAcceptInAnyPieces(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
-		input := requestOf(v).String() + helloOf(v, ClientSide)
-		if v == Hybi00 {
-			input = requestOf(v).with("Content-Length", "8").String() + helloOf(v, ClientSide)
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
+		input := requestOf(v).String() + helloOf(v, websocket.ClientSide)
+		if v == websocket.Hybi00 {
+			input = requestOf(v).with("Content-Length", "8").String() + helloOf(v, websocket.ClientSide)
 		}
 		_, response, _, _ := serve(nil, requestOf(v).String())
 		for _, size := range []int{1, 2, 7, len(input) - 1, len(input)} {
@@ -33,7 +35,7 @@ func TestAcceptInAnyPieces(t *testing.T) {
 					}
 				}()
 				go func() {
-					c, err := new(Upgrader).Accept(t.Context(), nc)
+					c, err := new(websocket.Upgrader).Accept(t.Context(), nc)
 					if err != nil {
 						t.Errorf("pieces of %d bytes: %v", size, err)
 						return
@@ -42,7 +44,7 @@ func TestAcceptInAnyPieces(t *testing.T) {
 					echoOnce(c)
 					c.Close()
 				}()
-				wantBytes(t, client, response+helloOf(v, ServerSide))
+				wantBytes(t, client, response+helloOf(v, websocket.ServerSide))
 			})
 		}
 	})
@@ -56,13 +58,13 @@ var acceptStages = []struct {
 }{
 	{"sends nothing", func(net.Conn) {}, false},
 	{"sends half a head", sendStep("GET / HTTP/1.1\r\nHost: a\r\n"), false},
-	{"does not read the response", sendStep(requestOf(RFC6455).String()), false},
+	{"does not read the response", sendStep(requestOf(websocket.RFC6455).String()), false},
 	{"sends no key3", func(c net.Conn) {
-		io.WriteString(c, requestOf(Hybi00).head())
+		io.WriteString(c, requestOf(websocket.Hybi00).head())
 		readHead(c)
 	}, false},
 	{"does not read the answer to key3", func(c net.Conn) {
-		io.WriteString(c, requestOf(Hybi00).head())
+		io.WriteString(c, requestOf(websocket.Hybi00).head())
 		readHead(c)
 		io.WriteString(c, hixieKey3)
 	}, false},
@@ -96,7 +98,7 @@ func TestAcceptInterrupted(t *testing.T) {
 						ctx, cancel := end(t.Context())
 						defer cancel()
 						start := time.Now()
-						_, err := new(Upgrader).Accept(ctx, wrap(server))
+						_, err := new(websocket.Upgrader).Accept(ctx, wrap(server))
 						<-ctx.Done() // the deadline of the connection may come first
 						if stage.refused && statusOf(err) != 405 || !stage.refused && !errors.Is(err, ctx.Err()) {
 							t.Errorf("%v, want the refusal if there was one, and else %v", err, ctx.Err())
@@ -143,7 +145,7 @@ func TestAcceptTimeout(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), tt.parent)
 					defer cancel()
 					start := time.Now()
-					_, err := (&Upgrader{Config: Config{HandshakeTimeout: tt.timeout}}).Accept(ctx, server)
+					_, err := (&websocket.Upgrader{Config: websocket.Config{HandshakeTimeout: tt.timeout}}).Accept(ctx, server)
 					if took := time.Since(start); took != tt.want || !errors.Is(err, context.DeadlineExceeded) {
 						t.Errorf("%v after %v; want context.DeadlineExceeded after %v", err, took, tt.want)
 					}
@@ -161,10 +163,10 @@ func TestAcceptWithoutTimeout(t *testing.T) {
 		defer client.Close()
 		go func() {
 			<-time.After(365 * 24 * time.Hour)
-			io.WriteString(client, requestOf(Hybi00).String())
+			io.WriteString(client, requestOf(websocket.Hybi00).String())
 			io.Copy(io.Discard, client)
 		}()
-		c, err := (&Upgrader{Config: Config{HandshakeTimeout: -1}}).Accept(t.Context(), server)
+		c, err := (&websocket.Upgrader{Config: websocket.Config{HandshakeTimeout: -1}}).Accept(t.Context(), server)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +183,7 @@ func TestAcceptLingers(t *testing.T) {
 		want   time.Duration
 	}{
 		{"client hangs up", func(c net.Conn) { readHead(c); c.Close() }, 0},
-		{"client reads and stays", func(c net.Conn) { io.Copy(io.Discard, c) }, refusalLinger},
+		{"client reads and stays", func(c net.Conn) { io.Copy(io.Discard, c) }, websocket.RefusalLinger},
 		{"client goes on sending", func(c net.Conn) {
 			go io.Copy(io.Discard, c)
 			for {
@@ -190,7 +192,7 @@ func TestAcceptLingers(t *testing.T) {
 					return
 				}
 			}
-		}, refusalLinger},
+		}, websocket.RefusalLinger},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -199,11 +201,11 @@ func TestAcceptLingers(t *testing.T) {
 				over := make(chan struct{})
 				go func() {
 					defer close(over)
-					io.WriteString(client, requestOf(RFC6455).with("Connection").String())
+					io.WriteString(client, requestOf(websocket.RFC6455).with("Connection").String())
 					tt.client(client)
 				}()
 				start := time.Now()
-				_, err := new(Upgrader).Accept(t.Context(), server)
+				_, err := new(websocket.Upgrader).Accept(t.Context(), server)
 				if took := time.Since(start); took != tt.want || statusOf(err) != 400 {
 					t.Errorf("%v after %v; want status 400 after %v", err, took, tt.want)
 				}
@@ -238,7 +240,7 @@ func TestAcceptRefusalEndsHalf(t *testing.T) {
 			client.Close()
 		}()
 		start := time.Now()
-		_, err := new(Upgrader).Accept(t.Context(), half)
+		_, err := new(websocket.Upgrader).Accept(t.Context(), half)
 		if took := time.Since(start); took != 0 || statusOf(err) != 405 {
 			t.Errorf("%v after %v; want status 405 at once", err, took)
 		}
@@ -255,7 +257,7 @@ func TestAcceptRefusalSurvives(t *testing.T) {
 	defer l.Close()
 	go func() {
 		if nc, err := l.Accept(); err == nil {
-			new(Upgrader).Accept(t.Context(), nc)
+			new(websocket.Upgrader).Accept(t.Context(), nc)
 		}
 	}()
 	client, err := net.Dial("tcp", l.Addr().String())
@@ -263,7 +265,7 @@ func TestAcceptRefusalSurvives(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	io.WriteString(client, requestOf(RFC6455).with("Connection").String()+strings.Repeat("x", 256<<10))
+	io.WriteString(client, requestOf(websocket.RFC6455).with("Connection").String()+strings.Repeat("x", 256<<10))
 	if got := readRest(t, client); !strings.HasPrefix(got, "HTTP/1.1 400 ") || !strings.HasSuffix(got, "\n") {
 		t.Errorf("received %q, want the whole refusal", got)
 	}
@@ -277,7 +279,7 @@ func TestAcceptHangUp(t *testing.T) {
 				io.WriteString(client, sent)
 				client.Close()
 			}()
-			_, err := new(Upgrader).Accept(t.Context(), server)
+			_, err := new(websocket.Upgrader).Accept(t.Context(), server)
 			if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), words) || statusOf(err) != 0 {
 				t.Errorf("%v, want io.ErrUnexpectedEOF %s", err, words)
 			}
@@ -286,7 +288,7 @@ func TestAcceptHangUp(t *testing.T) {
 }
 
 // acceptAnswer runs Accept on a request and returns all it answers.
-func acceptAnswer(t *testing.T, up *Upgrader, request httpMessage) (answer string, err error) {
+func acceptAnswer(t *testing.T, up *websocket.Upgrader, request httpMessage) (answer string, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
@@ -307,7 +309,7 @@ func acceptAnswer(t *testing.T, up *Upgrader, request httpMessage) (answer strin
 }
 
 func TestAcceptMisconfigured(t *testing.T) {
-	answer, err := acceptAnswer(t, &Upgrader{Origins: []string{"example.com"}}, requestOf(RFC6455))
+	answer, err := acceptAnswer(t, &websocket.Upgrader{Origins: []string{"example.com"}}, requestOf(websocket.RFC6455))
 	if statusOf(err) != 500 || !strings.HasPrefix(answer, "HTTP/1.1 500 ") || strings.Contains(answer, "example.com") {
 		t.Errorf("%v, answer %q; want 500 without the reason", err, answer)
 	}
@@ -316,15 +318,15 @@ func TestAcceptMisconfigured(t *testing.T) {
 func TestAcceptTrace(t *testing.T) {
 	var failed []error
 	opened := 0
-	up := &Upgrader{Config: Config{Trace: &Trace{
+	up := &websocket.Upgrader{Config: websocket.Config{Trace: &websocket.Trace{
 		HandshakeFailed: func(_ *http.Request, err error) { failed = append(failed, err) },
-		Opened:          func(*Conn) { opened++ },
+		Opened:          func(*websocket.Conn) { opened++ },
 	}}}
-	_, err := acceptAnswer(t, up, requestOf(RFC6455).with("Connection"))
+	_, err := acceptAnswer(t, up, requestOf(websocket.RFC6455).with("Connection"))
 	if len(failed) != 1 || failed[0] != err || opened != 0 {
 		t.Errorf("trace was told %v, %d opened; want %v alone", failed, opened, err)
 	}
-	if acceptAnswer(t, up, requestOf(RFC6455)); len(failed) != 1 || opened != 1 {
+	if acceptAnswer(t, up, requestOf(websocket.RFC6455)); len(failed) != 1 || opened != 1 {
 		t.Errorf("trace was told of %d failures and %d connections, want one more of the latter", len(failed), opened)
 	}
 }
@@ -333,7 +335,7 @@ func TestAcceptTrace(t *testing.T) {
 func TestAcceptHTTP2Preface(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
-		go new(Upgrader).Accept(t.Context(), server)
+		go new(websocket.Upgrader).Accept(t.Context(), server)
 		go io.WriteString(client, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00")
 		res, err := http.ReadResponse(bufio.NewReader(client), nil)
 		if err != nil || res.StatusCode != 505 || !res.Close {

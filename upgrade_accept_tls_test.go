@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bufio"
@@ -12,12 +12,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // Ending TLS sends an alert, for which a client that stopped reading makes no
 // room.
 func TestAcceptLingersOverTLS(t *testing.T) {
-	serverConfig, clientConfig := newTLSConfigs(t, "lab.example")
+	serverConfig, clientConfig := newTLSConfigs("lab.example")
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
 		go func() {
@@ -26,9 +28,9 @@ func TestAcceptLingersOverTLS(t *testing.T) {
 			http.ReadResponse(bufio.NewReader(tc), nil)
 		}()
 		start := time.Now()
-		_, err := new(Upgrader).Accept(t.Context(), tls.Server(server, serverConfig))
-		if took := time.Since(start); took != refusalLinger || statusOf(err) != 405 {
-			t.Errorf("%v after %v; want status 405 after %v", err, took, refusalLinger)
+		_, err := new(websocket.Upgrader).Accept(t.Context(), tls.Server(server, serverConfig))
+		if took := time.Since(start); took != websocket.RefusalLinger || statusOf(err) != 405 {
+			t.Errorf("%v after %v; want status 405 after %v", err, took, websocket.RefusalLinger)
 		}
 		checkPeerClosed(t, client)
 	})
@@ -37,18 +39,18 @@ func TestAcceptLingersOverTLS(t *testing.T) {
 // TLS is part of what is timed, and the alert that a tls.Conn sends before it
 // closes, up to 5 seconds long, is not waited for.
 func TestAcceptTLSInterrupted(t *testing.T) {
-	serverConfig, clientConfig := newTLSConfigs(t, "lab.example")
+	serverConfig, clientConfig := newTLSConfigs("lab.example")
 	stages := map[string]func(net.Conn){
 		"sends nothing":       func(net.Conn) {},
 		"sends half a hello":  sendStep("\x16\x03\x01\x02\x00\x01"),
 		"is silent after TLS": func(c net.Conn) { tls.Client(c, clientConfig).Handshake() },
 		"does not read the response": func(c net.Conn) {
 			tc := tls.Client(c, clientConfig)
-			io.WriteString(tc, requestOf(RFC6455).with("Origin").String())
+			io.WriteString(tc, requestOf(websocket.RFC6455).with("Origin").String())
 		},
 		"does not read the refusal": func(c net.Conn) {
 			tc := tls.Client(c, clientConfig)
-			io.WriteString(tc, requestOf(RFC6455).with("Connection").String())
+			io.WriteString(tc, requestOf(websocket.RFC6455).with("Connection").String())
 		},
 	}
 	for name, client := range stages {
@@ -59,7 +61,7 @@ func TestAcceptTLSInterrupted(t *testing.T) {
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(time.Second, cancel)
 				start := time.Now()
-				_, err := new(Upgrader).Accept(ctx, tls.Server(theirs, serverConfig))
+				_, err := new(websocket.Upgrader).Accept(ctx, tls.Server(theirs, serverConfig))
 				if refused := statusOf(err) == 400; !refused && !errors.Is(err, context.Canceled) {
 					t.Errorf("%v, want context.Canceled, or the refusal", err)
 				}
@@ -72,7 +74,7 @@ func TestAcceptTLSInterrupted(t *testing.T) {
 				ours, theirs := net.Pipe()
 				go client(ours)
 				start := time.Now()
-				up := &Upgrader{Config: Config{HandshakeTimeout: 2 * time.Second}}
+				up := &websocket.Upgrader{Config: websocket.Config{HandshakeTimeout: 2 * time.Second}}
 				_, err := up.Accept(t.Context(), tls.Server(theirs, serverConfig))
 				if refused := statusOf(err) == 400; !refused && !errors.Is(err, context.DeadlineExceeded) {
 					t.Errorf("%v, want context.DeadlineExceeded, or the refusal", err)
@@ -87,12 +89,12 @@ func TestAcceptTLSInterrupted(t *testing.T) {
 }
 
 func TestAcceptNotTLS(t *testing.T) {
-	serverConfig, _ := newTLSConfigs(t, "lab.example")
+	serverConfig, _ := newTLSConfigs("lab.example")
 	synctest.Test(t, func(t *testing.T) {
 		ours, theirs := net.Pipe()
 		go io.Copy(io.Discard, ours)
-		go io.WriteString(ours, requestOf(RFC6455).String())
-		_, err := new(Upgrader).Accept(t.Context(), tls.Server(theirs, serverConfig))
+		go io.WriteString(ours, requestOf(websocket.RFC6455).String())
+		_, err := new(websocket.Upgrader).Accept(t.Context(), tls.Server(theirs, serverConfig))
 		if err == nil || !strings.HasPrefix(err.Error(), "websocket: handshake: TLS: ") {
 			t.Errorf("%v, want an error that says TLS", err)
 		}
@@ -101,19 +103,19 @@ func TestAcceptNotTLS(t *testing.T) {
 }
 
 func TestAcceptOverTLS(t *testing.T) {
-	serverConfig, clientConfig := newTLSConfigs(t, "lab.example")
-	eachVersion(t, func(t *testing.T, v Version) {
+	serverConfig, clientConfig := newTLSConfigs("lab.example")
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		synctest.Test(t, func(t *testing.T) {
 			ours, theirs := net.Pipe()
-			server := make(chan *Conn, 1)
+			server := make(chan *websocket.Conn, 1)
 			go func() {
-				c, err := new(Upgrader).Accept(t.Context(), tls.Server(theirs, serverConfig))
+				c, err := new(websocket.Upgrader).Accept(t.Context(), tls.Server(theirs, serverConfig))
 				if err != nil {
 					t.Error(err)
 				}
 				server <- c
 			}()
-			client, err := (&Dialer{Version: v}).Handshake(t.Context(), tls.Client(ours, clientConfig), "wss://lab.example/")
+			client, err := (&websocket.Dialer{Version: v}).Handshake(t.Context(), tls.Client(ours, clientConfig), "wss://lab.example/")
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"errors"
@@ -10,28 +10,30 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // Deadlines of the http.Server are about requests, and must not end a
 // connection that lives longer.
 func TestUpgradeClearsServerTimeouts(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		synctest.Test(t, func(t *testing.T) {
-			srv := &http.Server{Handler: echoOnceHandler(&Upgrader{}, nil), ReadTimeout: time.Second, WriteTimeout: time.Second, IdleTimeout: time.Second}
+			srv := &http.Server{Handler: echoOnceHandler(&websocket.Upgrader{}, nil), ReadTimeout: time.Second, WriteTimeout: time.Second, IdleTimeout: time.Second}
 			client := connectTo(t, srv)
 			request := requestOf(v)
 			_, response, _, _ := serve(nil, request.String())
 			go io.WriteString(client, request.String())
 			wantBytes(t, client, response)
 			<-time.After(time.Hour)
-			go io.WriteString(client, helloOf(v, ClientSide))
-			wantBytes(t, client, helloOf(v, ServerSide))
+			go io.WriteString(client, helloOf(v, websocket.ClientSide))
+			wantBytes(t, client, helloOf(v, websocket.ServerSide))
 		})
 	})
 }
 
 func TestUpgradeLeavesNoDeadline(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		synctest.Test(t, func(t *testing.T) {
 			client, server := net.Pipe()
 			defer client.Close()
@@ -43,7 +45,7 @@ func TestUpgradeLeavesNoDeadline(t *testing.T) {
 				io.WriteString(client, requestOf(v).body)
 				io.Copy(io.Discard, client)
 			}()
-			c, err := new(Upgrader).Upgrade(hijacker{httptest.NewRecorder(), nc}, r)
+			c, err := new(websocket.Upgrader).Upgrade(hijacker{httptest.NewRecorder(), nc}, r)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -58,9 +60,9 @@ func TestUpgradeStuckClient(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{0: 10 * time.Second, 3 * time.Second: 3 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {
 			client, server := net.Pipe()
-			r, _ := http.ReadRequest(bufReader(requestOf(RFC6455).head()))
+			r, _ := http.ReadRequest(bufReader(requestOf(websocket.RFC6455).head()))
 			start := time.Now()
-			up := &Upgrader{Config: Config{HandshakeTimeout: timeout}}
+			up := &websocket.Upgrader{Config: websocket.Config{HandshakeTimeout: timeout}}
 			_, err := up.Upgrade(hijacker{httptest.NewRecorder(), server}, r)
 			if err == nil || !strings.HasPrefix(err.Error(), "websocket: ") || statusOf(err) != 0 {
 				t.Errorf("%v, want an error of the network", err)

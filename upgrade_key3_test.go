@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bufio"
@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // noHijack hides that the connection can be taken over.
@@ -22,28 +24,28 @@ func TestRefusedKey3IsNoRequest(t *testing.T) {
 	as := func(m httpMessage) httpMessage { return m }
 	tests := []struct {
 		name   string
-		up     *Upgrader
+		up     *websocket.Upgrader
 		edit   func(httpMessage) httpMessage
 		status string
 	}{
-		{"version not taken", &Upgrader{Versions: []Version{RFC6455}}, as, "426"},
-		{"no such upgrade", &Upgrader{}, func(m httpMessage) httpMessage { return m.with("Upgrade", "x") }, "426"},
-		{"CheckOrigin", &Upgrader{CheckOrigin: refuse}, as, "403"},
-		{"foreign origin", &Upgrader{}, func(m httpMessage) httpMessage { return m.with("Origin", "http://evil.example") }, "403"},
-		{"bad key", &Upgrader{}, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Key1", "1") }, "400"},
-		{"draft 2", &Upgrader{}, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Draft", "2") }, "400"},
-		{"key missing", &Upgrader{}, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Key2") }, "400"},
-		{"method", &Upgrader{}, func(m httpMessage) httpMessage { return m.withLine("POST / HTTP/1.1") }, "405"},
-		{"protocol", &Upgrader{}, func(m httpMessage) httpMessage {
+		{"version not taken", &websocket.Upgrader{Versions: []websocket.Version{websocket.RFC6455}}, as, "426"},
+		{"no such upgrade", &websocket.Upgrader{}, func(m httpMessage) httpMessage { return m.with("Upgrade", "x") }, "426"},
+		{"CheckOrigin", &websocket.Upgrader{CheckOrigin: refuse}, as, "403"},
+		{"foreign origin", &websocket.Upgrader{}, func(m httpMessage) httpMessage { return m.with("Origin", "http://evil.example") }, "403"},
+		{"bad key", &websocket.Upgrader{}, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Key1", "1") }, "400"},
+		{"draft 2", &websocket.Upgrader{}, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Draft", "2") }, "400"},
+		{"key missing", &websocket.Upgrader{}, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Key2") }, "400"},
+		{"method", &websocket.Upgrader{}, func(m httpMessage) httpMessage { return m.withLine("POST / HTTP/1.1") }, "405"},
+		{"protocol", &websocket.Upgrader{}, func(m httpMessage) httpMessage {
 			return m.withLine("GET / HTTP/1.0").with("Connection", "Upgrade, keep-alive")
 		}, "505"},
-		{"options", &Upgrader{Origins: []string{"x"}}, as, "500"},
+		{"options", &websocket.Upgrader{Origins: []string{"x"}}, as, "500"},
 		{"no hijacking", nil, as, "500"},
 	}
 	const second = "GET /xyz HTTP/1.1\r\nHost: a\r\n\r\n" // begins with what should be key3
 	for _, tt := range tests {
 		for _, length := range []string{"", "8"} {
-			input := tt.edit(requestOf(Hybi00))
+			input := tt.edit(requestOf(websocket.Hybi00))
 			if length != "" {
 				input = input.with("Content-Length", length)
 			}
@@ -54,7 +56,7 @@ func TestRefusedKey3IsNoRequest(t *testing.T) {
 					client := connectTo(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 						requests++
 						if tt.up == nil {
-							new(Upgrader).Upgrade(noHijack{w}, r)
+							new(websocket.Upgrader).Upgrade(noHijack{w}, r)
 							return
 						}
 						tt.up.Upgrade(w, r)
@@ -112,15 +114,15 @@ func upgradeRelay(client, server net.Conn) {
 // "The 101 header is written and flushed before the 8 bytes of key3 are waited
 // for": through such a relay nothing else gets a connection.
 func TestKey3WithheldByRelay(t *testing.T) {
-	eachServerWay(t, &Upgrader{}, func(t *testing.T, server net.Conn, _ <-chan error) {
+	eachServerWay(t, &websocket.Upgrader{}, func(t *testing.T, server net.Conn, _ <-chan error) {
 		ours, relayed := net.Pipe()
 		go upgradeRelay(relayed, server)
-		c, err := (&Dialer{Version: Hybi00}).Handshake(t.Context(), ours, "ws://a.example/")
+		c, err := (&websocket.Dialer{Version: websocket.Hybi00}).Handshake(t.Context(), ours, "ws://a.example/")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer c.Close()
-		if err := c.WriteMessage(Text, []byte("through")); err != nil {
+		if err := c.WriteMessage(websocket.Text, []byte("through")); err != nil {
 			t.Fatal(err)
 		}
 		if _, got, err := c.ReadMessage(); err != nil || string(got) != "through" {
@@ -131,7 +133,7 @@ func TestKey3WithheldByRelay(t *testing.T) {
 
 // What comes after key3, in whatever pieces, belongs to the first frame.
 func TestKey3InItsOwnSegment(t *testing.T) {
-	_, response, _, _ := serve(nil, requestOf(Hybi00).String())
+	_, response, _, _ := serve(nil, requestOf(websocket.Hybi00).String())
 	head := strings.TrimSuffix(response, hixieAnswer)
 	for _, pieces := range [][]string{
 		{hixieKey3, "\x00Hello\xff"},
@@ -139,8 +141,8 @@ func TestKey3InItsOwnSegment(t *testing.T) {
 		{hixieKey3[:1], hixieKey3[1:] + "\x00Hel", "lo\xff"},
 		strings.Split(hixieKey3+"\x00Hello\xff", ""),
 	} {
-		eachServerWay(t, &Upgrader{}, func(t *testing.T, client net.Conn, _ <-chan error) {
-			go io.WriteString(client, requestOf(Hybi00).head())
+		eachServerWay(t, &websocket.Upgrader{}, func(t *testing.T, client net.Conn, _ <-chan error) {
+			go io.WriteString(client, requestOf(websocket.Hybi00).head())
 			wantBytes(t, client, head)
 			go func() {
 				for _, piece := range pieces {
@@ -157,12 +159,12 @@ func TestKey3InItsOwnSegment(t *testing.T) {
 func TestKey3NeverComes(t *testing.T) {
 	for name, sends := range map[string]int{"nothing": 0, "7 bytes": 7} {
 		t.Run(name, func(t *testing.T) {
-			up := &Upgrader{Config: Config{HandshakeTimeout: 5 * time.Second}}
+			up := &websocket.Upgrader{Config: websocket.Config{HandshakeTimeout: 5 * time.Second}}
 			eachServerWay(t, up, func(t *testing.T, client net.Conn, result <-chan error) {
 				go func() {
-					io.WriteString(client, requestOf(Hybi00).head()[:20])
+					io.WriteString(client, requestOf(websocket.Hybi00).head()[:20])
 					<-time.After(4 * time.Second) // of the time for the head
-					io.WriteString(client, requestOf(Hybi00).head()[20:])
+					io.WriteString(client, requestOf(websocket.Hybi00).head()[20:])
 				}()
 				if head := readHead(client); !strings.HasPrefix(head, "HTTP/1.1 101 ") {
 					t.Fatalf("response %q", head)
@@ -188,8 +190,8 @@ func TestKey3NeverComes(t *testing.T) {
 }
 
 func TestKey3ClientHangsUp(t *testing.T) {
-	eachServerWay(t, &Upgrader{}, func(t *testing.T, client net.Conn, result <-chan error) {
-		go io.WriteString(client, requestOf(Hybi00).head())
+	eachServerWay(t, &websocket.Upgrader{}, func(t *testing.T, client net.Conn, result <-chan error) {
+		go io.WriteString(client, requestOf(websocket.Hybi00).head())
 		readHead(client)
 		io.WriteString(client, "1234567")
 		client.Close()
@@ -207,10 +209,10 @@ func TestKey3ContextEnds(t *testing.T) {
 		client, server := net.Pipe()
 		result := make(chan error, 1)
 		go func() {
-			_, err := (&Upgrader{Config: Config{HandshakeTimeout: -1}}).Accept(ctx, server)
+			_, err := (&websocket.Upgrader{Config: websocket.Config{HandshakeTimeout: -1}}).Accept(ctx, server)
 			result <- err
 		}()
-		go io.WriteString(client, requestOf(Hybi00).head())
+		go io.WriteString(client, requestOf(websocket.Hybi00).head())
 		readHead(client)
 		<-time.After(24 * time.Hour)
 		select {

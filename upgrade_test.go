@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bufio"
@@ -15,6 +15,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/protocol-websocket/websocket"
 	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
@@ -36,12 +37,12 @@ func TestHeadLimitBehindNetHTTP(t *testing.T) {
 		{"one long line", long, http.StatusRequestHeaderFieldsTooLarge},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			ts := httptest.NewServer(Handler(func(context.Context, *Conn) error { return nil }))
+			ts := httptest.NewServer(websocket.Handler(func(context.Context, *websocket.Conn) error { return nil }))
 			defer ts.Close()
-			d := Dialer{Header: tt.header}
+			d := websocket.Dialer{Header: tt.header}
 			c, err := d.Dial(t.Context(), "ws"+strings.TrimPrefix(ts.URL, "http"))
 			status := http.StatusSwitchingProtocols
-			var refused *HandshakeError
+			var refused *websocket.HandshakeError
 			if errors.As(err, &refused) {
 				status = refused.Status
 			}
@@ -59,57 +60,57 @@ func TestHeadLimitBehindNetHTTP(t *testing.T) {
 // The response is the one of the handshake without I/O, with nothing added by
 // net/http.
 func TestUpgradeFrameInSameSegment(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		for _, length := range []string{"", "8"} { // Perl and Netty count key3 as a body
 			synctest.Test(t, func(t *testing.T) {
 				request := requestOf(v)
-				if v == Hybi00 && length != "" {
+				if v == websocket.Hybi00 && length != "" {
 					request = request.with("Content-Length", length)
 				}
 				_, response, _, _ := serve(nil, request.String())
-				client := connectTo(t, &http.Server{Handler: echoOnceHandler(&Upgrader{}, nil)})
-				go io.WriteString(client, request.String()+helloOf(v, ClientSide))
-				wantBytes(t, client, response+helloOf(v, ServerSide))
+				client := connectTo(t, &http.Server{Handler: echoOnceHandler(&websocket.Upgrader{}, nil)})
+				go io.WriteString(client, request.String()+helloOf(v, websocket.ClientSide))
+				wantBytes(t, client, response+helloOf(v, websocket.ServerSide))
 			})
 		}
 	})
 }
 
 func TestUpgradeBytewise(t *testing.T) {
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		synctest.Test(t, func(t *testing.T) {
-			client := connectTo(t, &http.Server{Handler: echoOnceHandler(&Upgrader{}, nil)})
-			input := requestOf(v).String() + helloOf(v, ClientSide)
+			client := connectTo(t, &http.Server{Handler: echoOnceHandler(&websocket.Upgrader{}, nil)})
+			input := requestOf(v).String() + helloOf(v, websocket.ClientSide)
 			go func() {
 				for i := range len(input) {
 					io.WriteString(client, input[i:i+1])
 				}
 			}()
 			_, response, _, _ := serve(nil, requestOf(v).String())
-			wantBytes(t, client, response+helloOf(v, ServerSide))
+			wantBytes(t, client, response+helloOf(v, websocket.ServerSide))
 		})
 	})
 }
 
 // The same over TCP, where segments are what the system makes of writes.
 func TestUpgradeOverTCP(t *testing.T) {
-	srv := httptest.NewServer(echoOnceHandler(&Upgrader{}, nil))
+	srv := httptest.NewServer(echoOnceHandler(&websocket.Upgrader{}, nil))
 	defer srv.Close()
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		nc, err := net.Dial("tcp", srv.Listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer nc.Close()
 		_, response, _, _ := serve(nil, requestOf(v).String())
-		io.WriteString(nc, requestOf(v).String()+helloOf(v, ClientSide))
-		wantBytes(t, nc, response+helloOf(v, ServerSide))
+		io.WriteString(nc, requestOf(v).String()+helloOf(v, websocket.ClientSide))
+		wantBytes(t, nc, response+helloOf(v, websocket.ServerSide))
 	})
 }
 
 // Somebody opens the URL in a browser.
 func TestUpgradePlainGET(t *testing.T) {
-	srv := httptest.NewServer(echoOnceHandler(&Upgrader{}, nil))
+	srv := httptest.NewServer(echoOnceHandler(&websocket.Upgrader{}, nil))
 	defer srv.Close()
 	res, err := http.Get(srv.URL)
 	if err != nil {
@@ -132,7 +133,7 @@ func TestUpgradePlainGET(t *testing.T) {
 // the form "close, Upgrade" would keep it open.
 func TestUpgradeRefusalNamesConnectionTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		client := connectTo(t, &http.Server{Handler: echoOnceHandler(&Upgrader{}, nil)})
+		client := connectTo(t, &http.Server{Handler: echoOnceHandler(&websocket.Upgrader{}, nil)})
 		go io.WriteString(client, "GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 		got := readRest(t, client)
 		for _, line := range []string{"Connection: close", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13, 8, 7"} {
@@ -158,24 +159,24 @@ func (w *upgradeWrapped) Unwrap() http.ResponseWriter { return w.ResponseWriter 
 
 func TestUpgradeWrappedWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		echo := echoOnceHandler(&Upgrader{}, nil)
+		echo := echoOnceHandler(&websocket.Upgrader{}, nil)
 		client := connectTo(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			echo(&upgradeWrapped{ResponseWriter: &upgradeWrapped{ResponseWriter: w}}, r)
 		})})
-		go io.WriteString(client, requestOf(RFC6455).String()+helloOf(RFC6455, ClientSide))
-		_, response, _, _ := serve(nil, requestOf(RFC6455).String())
-		wantBytes(t, client, response+helloOf(RFC6455, ServerSide))
+		go io.WriteString(client, requestOf(websocket.RFC6455).String()+helloOf(websocket.RFC6455, websocket.ClientSide))
+		_, response, _, _ := serve(nil, requestOf(websocket.RFC6455).String())
+		wantBytes(t, client, response+helloOf(websocket.RFC6455, websocket.ServerSide))
 	})
 }
 
 func TestUpgradeWithoutHijacking(t *testing.T) {
-	r, err := http.ReadRequest(bufReader(requestOf(RFC6455).head()))
+	r, err := http.ReadRequest(bufReader(requestOf(websocket.RFC6455).head()))
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := httptest.NewRecorder()
 	w.Header().Set("Content-Length", "1000") // left by middleware
-	_, err = new(Upgrader).Upgrade(w, r)
+	_, err = new(websocket.Upgrader).Upgrade(w, r)
 	if statusOf(err) != 500 || !errors.Is(err, http.ErrNotSupported) || w.Code != 500 {
 		t.Errorf("%v, response %d; want 500 and an error that wraps http.ErrNotSupported", err, w.Code)
 	}
@@ -193,14 +194,14 @@ func TestUpgradeRefusesHeader(t *testing.T) {
 	}
 	for name, header := range headers {
 		t.Run(name, func(t *testing.T) {
-			r, err := http.ReadRequest(bufReader(requestOf(RFC6455).head()))
+			r, err := http.ReadRequest(bufReader(requestOf(websocket.RFC6455).head()))
 			if err != nil {
 				t.Fatal(err)
 			}
 			w := httptest.NewRecorder()
 			client, server := net.Pipe()
 			client.Close() // what is sent there is lost
-			_, err = (&Upgrader{Check: checkGives(header, nil)}).Upgrade(hijacker{w, server}, r)
+			_, err = (&websocket.Upgrader{Check: checkGives(header, nil)}).Upgrade(hijacker{w, server}, r)
 			if statusOf(err) != 500 || w.Code != 500 || w.Body.String() != "Internal Server Error\n" || w.Header()["X"] != nil {
 				t.Errorf("%v, response %d %q %v; want 500 and nothing of the header", err, w.Code, w.Body, w.Header())
 			}
@@ -211,7 +212,7 @@ func TestUpgradeRefusesHeader(t *testing.T) {
 // HTTP/2 has another handshake. The refusal must not take the other requests of
 // its connection along, as Connection: close would.
 func TestUpgradeRefusesHTTP2(t *testing.T) {
-	srv := httptest.NewUnstartedServer(echoOnceHandler(&Upgrader{}, nil))
+	srv := httptest.NewUnstartedServer(echoOnceHandler(&websocket.Upgrader{}, nil))
 	srv.EnableHTTP2 = true
 	srv.StartTLS()
 	defer srv.Close()
@@ -246,14 +247,14 @@ type upgradeKey struct{}
 // to know, and should not keep alive what the request holds.
 func TestUpgradeRequestIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		conns := make(chan *Conn, 1)
+		conns := make(chan *websocket.Conn, 1)
 		srv := &http.Server{
 			BaseContext: func(net.Listener) context.Context {
 				return context.WithValue(context.Background(), upgradeKey{}, "value")
 			},
 			Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				w.Header().Set("Set-Cookie", "a=b")
-				c, err := new(Upgrader).Upgrade(w, r)
+				c, err := new(websocket.Upgrader).Upgrade(w, r)
 				if err != nil {
 					t.Error(err)
 				}
@@ -262,7 +263,7 @@ func TestUpgradeRequestIsKept(t *testing.T) {
 		}
 		client := connectTo(t, srv)
 		// With a length net/http makes a body, which reads from the connection.
-		go io.WriteString(client, requestOf(Hybi00).with("Content-Length", "8").String())
+		go io.WriteString(client, requestOf(websocket.Hybi00).with("Content-Length", "8").String())
 		if res, err := http.ReadResponse(bufio.NewReader(client), nil); err != nil || res.Header.Get("Set-Cookie") != "a=b" {
 			t.Errorf("response %+v, %v; want the cookie in it", res, err)
 		}
@@ -282,9 +283,9 @@ func TestUpgradeRequestIsKept(t *testing.T) {
 
 // A page served over TLS is told a wss location.
 func TestUpgradeOverTLS(t *testing.T) {
-	srv := httptest.NewTLSServer(echoOnceHandler(&Upgrader{Origins: []string{"*"}}, nil))
+	srv := httptest.NewTLSServer(echoOnceHandler(&websocket.Upgrader{Origins: []string{"*"}}, nil))
 	defer srv.Close()
-	eachVersion(t, func(t *testing.T, v Version) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		config := srv.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
 		config.NextProtos = nil
 		nc, err := tls.Dial("tcp", srv.Listener.Addr().String(), config)
@@ -292,12 +293,12 @@ func TestUpgradeOverTLS(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer nc.Close()
-		h := NewServerHandshake(&Upgrader{Origins: []string{"*"}})
+		h := websocket.NewServerHandshake(&websocket.Upgrader{Origins: []string{"*"}})
 		h.TLS = &tls.ConnectionState{}
 		h.Feed([]byte(requestOf(v).String()))
 		response := h.AppendResponse(nil)
-		io.WriteString(nc, requestOf(v).String()+helloOf(v, ClientSide))
-		wantBytes(t, nc, string(response)+helloOf(v, ServerSide))
+		io.WriteString(nc, requestOf(v).String()+helloOf(v, websocket.ClientSide))
+		wantBytes(t, nc, string(response)+helloOf(v, websocket.ServerSide))
 	})
 }
 
@@ -305,19 +306,19 @@ func TestUpgradeTrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var failed []error
 		opened := 0
-		up := &Upgrader{Config: Config{Trace: &Trace{
+		up := &websocket.Upgrader{Config: websocket.Config{Trace: &websocket.Trace{
 			HandshakeFailed: func(_ *http.Request, err error) { failed = append(failed, err) },
-			Opened:          func(*Conn) { opened++ },
+			Opened:          func(*websocket.Conn) { opened++ },
 		}}}
 		result := make(chan error, 1)
 		client := connectTo(t, &http.Server{Handler: echoOnceHandler(up, result)})
-		go io.WriteString(client, requestOf(RFC6455).with("Connection").String())
+		go io.WriteString(client, requestOf(websocket.RFC6455).with("Connection").String())
 		readRest(t, client)
 		if err := <-result; len(failed) != 1 || failed[0] != err || opened != 0 {
 			t.Errorf("trace was told %v, %d opened; want %v alone", failed, opened, err)
 		}
 		client = connectTo(t, &http.Server{Handler: echoOnceHandler(up, nil)})
-		go io.WriteString(client, requestOf(RFC6455).String()+helloOf(RFC6455, ClientSide))
+		go io.WriteString(client, requestOf(websocket.RFC6455).String()+helloOf(websocket.RFC6455, websocket.ClientSide))
 		readRest(t, client)
 		if len(failed) != 1 || opened != 1 {
 			t.Errorf("trace was told of %d failures and %d connections, want one more of the latter", len(failed), opened)
@@ -339,13 +340,13 @@ func TestUpgraderSecure(t *testing.T) {
 		{"page without TLS", "https", "http://a.example", told, ""},
 		{"not asked", "https", "https://a.example", nil, "ws://a.example/x"},
 	} {
-		for _, v := range []Version{Hybi00, Hixie75} {
+		for _, v := range []websocket.Version{websocket.Hybi00, websocket.Hixie75} {
 			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
-				c, err := NewClientHandshake(&Dialer{Version: v, Header: http.Header{"Origin": {tt.origin}, "X-Forwarded-Proto": {tt.proto}}}, "ws://a.example/x")
+				c, err := websocket.NewClientHandshake(&websocket.Dialer{Version: v, Header: http.Header{"Origin": {tt.origin}, "X-Forwarded-Proto": {tt.proto}}}, "ws://a.example/x")
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := NewServerHandshake(&Upgrader{Secure: tt.secure})
+				s := websocket.NewServerHandshake(&websocket.Upgrader{Secure: tt.secure})
 				_, err = s.Feed(c.AppendRequest(nil))
 				out := s.AppendResponse(nil)
 				if refused := err != nil; refused != (tt.want == "") {

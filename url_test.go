@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"fmt"
@@ -6,71 +6,73 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 func TestParseURL(t *testing.T) {
 	for _, tt := range []struct {
 		name, in string
-		want     URL // Path "/" unless given
+		want     websocket.URL // Path "/" unless given
 		addr     string
 		resource string // "/" unless given
 		text     string // in, unless given
 	}{
-		{name: "shortest", in: "ws://example.com", want: URL{Host: "example.com"}, addr: "example.com:80", text: "ws://example.com/"},
-		{name: "secure", in: "wss://example.com/", want: URL{Secure: true, Host: "example.com"}, addr: "example.com:443"},
-		{name: "path and query", in: "ws://h/chat/a%2Fb?room=1&x=/?", want: URL{Host: "h", Path: "/chat/a%2Fb", RawQuery: "room=1&x=/?"},
+		{name: "shortest", in: "ws://example.com", want: websocket.URL{Host: "example.com"}, addr: "example.com:80", text: "ws://example.com/"},
+		{name: "secure", in: "wss://example.com/", want: websocket.URL{Secure: true, Host: "example.com"}, addr: "example.com:443"},
+		{name: "path and query", in: "ws://h/chat/a%2Fb?room=1&x=/?", want: websocket.URL{Host: "h", Path: "/chat/a%2Fb", RawQuery: "room=1&x=/?"},
 			addr: "h:80", resource: "/chat/a%2Fb?room=1&x=/?"},
-		{name: "query without path", in: "ws://h?a=b", want: URL{Host: "h", RawQuery: "a=b"}, addr: "h:80", resource: "/?a=b", text: "ws://h/?a=b"},
-		{name: "empty query", in: "ws://h/p?", want: URL{Host: "h", Path: "/p"}, addr: "h:80", resource: "/p", text: "ws://h/p"},
-		{name: "path of slashes", in: "ws://h//evil.example/", want: URL{Host: "h", Path: "//evil.example/"}, addr: "h:80", resource: "//evil.example/"},
-		{name: "dot segments are the server's", in: "ws://h/a/../b", want: URL{Host: "h", Path: "/a/../b"}, addr: "h:80", resource: "/a/../b"},
-		{name: "upper-case scheme", in: "WsS://h/", want: URL{Secure: true, Host: "h"}, addr: "h:443", text: "wss://h/"},
-		{name: "upper-case host, path kept", in: "ws://Example.COM/A", want: URL{Host: "example.com", Path: "/A"}, addr: "example.com:80",
+		{name: "query without path", in: "ws://h?a=b", want: websocket.URL{Host: "h", RawQuery: "a=b"}, addr: "h:80", resource: "/?a=b", text: "ws://h/?a=b"},
+		{name: "empty query", in: "ws://h/p?", want: websocket.URL{Host: "h", Path: "/p"}, addr: "h:80", resource: "/p", text: "ws://h/p"},
+		{name: "path of slashes", in: "ws://h//evil.example/", want: websocket.URL{Host: "h", Path: "//evil.example/"}, addr: "h:80", resource: "//evil.example/"},
+		{name: "dot segments are the server's", in: "ws://h/a/../b", want: websocket.URL{Host: "h", Path: "/a/../b"}, addr: "h:80", resource: "/a/../b"},
+		{name: "upper-case scheme", in: "WsS://h/", want: websocket.URL{Secure: true, Host: "h"}, addr: "h:443", text: "wss://h/"},
+		{name: "upper-case host, path kept", in: "ws://Example.COM/A", want: websocket.URL{Host: "example.com", Path: "/A"}, addr: "example.com:80",
 			resource: "/A", text: "ws://example.com/A"},
 
-		{name: "port", in: "ws://h:8080/", want: URL{Host: "h:8080"}, addr: "h:8080"},
-		{name: "default port of ws", in: "ws://h:80/", want: URL{Host: "h"}, addr: "h:80", text: "ws://h/"},
-		{name: "default port of wss", in: "wss://h:443/", want: URL{Secure: true, Host: "h"}, addr: "h:443", text: "wss://h/"},
-		{name: "ws on the port of wss", in: "ws://h:443/", want: URL{Host: "h:443"}, addr: "h:443"},
-		{name: "wss on the port of ws", in: "wss://h:80/", want: URL{Secure: true, Host: "h:80"}, addr: "h:80"},
-		{name: "empty port", in: "ws://h:/", want: URL{Host: "h"}, addr: "h:80", text: "ws://h/"},
-		{name: "zeros before the port", in: "ws://h:00081/", want: URL{Host: "h:81"}, addr: "h:81", text: "ws://h:81/"},
-		{name: "lowest port", in: "ws://h:1/", want: URL{Host: "h:1"}, addr: "h:1"},
-		{name: "highest port", in: "ws://h:65535/", want: URL{Host: "h:65535"}, addr: "h:65535"},
+		{name: "port", in: "ws://h:8080/", want: websocket.URL{Host: "h:8080"}, addr: "h:8080"},
+		{name: "default port of ws", in: "ws://h:80/", want: websocket.URL{Host: "h"}, addr: "h:80", text: "ws://h/"},
+		{name: "default port of wss", in: "wss://h:443/", want: websocket.URL{Secure: true, Host: "h"}, addr: "h:443", text: "wss://h/"},
+		{name: "ws on the port of wss", in: "ws://h:443/", want: websocket.URL{Host: "h:443"}, addr: "h:443"},
+		{name: "wss on the port of ws", in: "wss://h:80/", want: websocket.URL{Secure: true, Host: "h:80"}, addr: "h:80"},
+		{name: "empty port", in: "ws://h:/", want: websocket.URL{Host: "h"}, addr: "h:80", text: "ws://h/"},
+		{name: "zeros before the port", in: "ws://h:00081/", want: websocket.URL{Host: "h:81"}, addr: "h:81", text: "ws://h:81/"},
+		{name: "lowest port", in: "ws://h:1/", want: websocket.URL{Host: "h:1"}, addr: "h:1"},
+		{name: "highest port", in: "ws://h:65535/", want: websocket.URL{Host: "h:65535"}, addr: "h:65535"},
 
-		{name: "IPv4", in: "ws://127.0.0.1:9/", want: URL{Host: "127.0.0.1:9"}, addr: "127.0.0.1:9"},
-		{name: "IPv6", in: "ws://[::1]/", want: URL{Host: "[::1]"}, addr: "[::1]:80"},
-		{name: "IPv6 and port", in: "wss://[2001:DB8:0:0::1]:8443/", want: URL{Secure: true, Host: "[2001:db8::1]:8443"},
+		{name: "IPv4", in: "ws://127.0.0.1:9/", want: websocket.URL{Host: "127.0.0.1:9"}, addr: "127.0.0.1:9"},
+		{name: "IPv6", in: "ws://[::1]/", want: websocket.URL{Host: "[::1]"}, addr: "[::1]:80"},
+		{name: "IPv6 and port", in: "wss://[2001:DB8:0:0::1]:8443/", want: websocket.URL{Secure: true, Host: "[2001:db8::1]:8443"},
 			addr: "[2001:db8::1]:8443", text: "wss://[2001:db8::1]:8443/"},
-		{name: "IPv6 and empty port", in: "ws://[::1]:/", want: URL{Host: "[::1]"}, addr: "[::1]:80", text: "ws://[::1]/"},
-		{name: "zone is dialed, not sent", in: "ws://[fe80::1%25eth0]:81/", want: URL{Host: "[fe80::1]:81", Zone: "eth0"}, addr: "[fe80::1%eth0]:81"},
-		{name: "zone without port", in: "wss://[fe80::1%25En-0.1]/", want: URL{Secure: true, Host: "[fe80::1]", Zone: "En-0.1"}, addr: "[fe80::1%En-0.1]:443"},
+		{name: "IPv6 and empty port", in: "ws://[::1]:/", want: websocket.URL{Host: "[::1]"}, addr: "[::1]:80", text: "ws://[::1]/"},
+		{name: "zone is dialed, not sent", in: "ws://[fe80::1%25eth0]:81/", want: websocket.URL{Host: "[fe80::1]:81", Zone: "eth0"}, addr: "[fe80::1%eth0]:81"},
+		{name: "zone without port", in: "wss://[fe80::1%25En-0.1]/", want: websocket.URL{Secure: true, Host: "[fe80::1]", Zone: "En-0.1"}, addr: "[fe80::1%En-0.1]:443"},
 
-		{name: "underscore", in: "ws://my_service:1/", want: URL{Host: "my_service:1"}, addr: "my_service:1"},
-		{name: "final dot", in: "ws://example.com./", want: URL{Host: "example.com."}, addr: "example.com.:80"},
-		{name: "longest label", in: "ws://" + strings.Repeat("a", 63) + ".b/", want: URL{Host: strings.Repeat("a", 63) + ".b"},
+		{name: "underscore", in: "ws://my_service:1/", want: websocket.URL{Host: "my_service:1"}, addr: "my_service:1"},
+		{name: "final dot", in: "ws://example.com./", want: websocket.URL{Host: "example.com."}, addr: "example.com.:80"},
+		{name: "longest label", in: "ws://" + strings.Repeat("a", 63) + ".b/", want: websocket.URL{Host: strings.Repeat("a", 63) + ".b"},
 			addr: strings.Repeat("a", 63) + ".b:80"},
-		{name: "longest name", in: "ws://" + strings.Repeat("a.", 126) + "b./", want: URL{Host: strings.Repeat("a.", 126) + "b."},
+		{name: "longest name", in: "ws://" + strings.Repeat("a.", 126) + "b./", want: websocket.URL{Host: strings.Repeat("a.", 126) + "b."},
 			addr: strings.Repeat("a.", 126) + "b.:80"},
-		{name: "IDN", in: "ws://Bücher.example/", want: URL{Host: "xn--bcher-kva.example"}, addr: "xn--bcher-kva.example:80",
+		{name: "IDN", in: "ws://Bücher.example/", want: websocket.URL{Host: "xn--bcher-kva.example"}, addr: "xn--bcher-kva.example:80",
 			text: "ws://xn--bcher-kva.example/"},
-		{name: "IDN, escaped", in: "ws://b%C3%BCcher.example:81/", want: URL{Host: "xn--bcher-kva.example:81"}, addr: "xn--bcher-kva.example:81",
+		{name: "IDN, escaped", in: "ws://b%C3%BCcher.example:81/", want: websocket.URL{Host: "xn--bcher-kva.example:81"}, addr: "xn--bcher-kva.example:81",
 			text: "ws://xn--bcher-kva.example:81/"},
-		{name: "IDN with ideographic dots", in: "ws://例え。テスト/", want: URL{Host: "xn--r8jz45g.xn--zckzah"}, addr: "xn--r8jz45g.xn--zckzah:80",
+		{name: "IDN with ideographic dots", in: "ws://例え。テスト/", want: websocket.URL{Host: "xn--r8jz45g.xn--zckzah"}, addr: "xn--r8jz45g.xn--zckzah:80",
 			text: "ws://xn--r8jz45g.xn--zckzah/"},
-		{name: "full-width digits", in: "ws://１２７.0.0.1/", want: URL{Host: "127.0.0.1"}, addr: "127.0.0.1:80", text: "ws://127.0.0.1/"},
+		{name: "full-width digits", in: "ws://１２７.0.0.1/", want: websocket.URL{Host: "127.0.0.1"}, addr: "127.0.0.1:80", text: "ws://127.0.0.1/"},
 
-		{name: "non-ASCII path keeps its escapes", in: "ws://h/é%2f?q=ü", want: URL{Host: "h", Path: "/%C3%A9%2f", RawQuery: "q=%C3%BC"},
+		{name: "non-ASCII path keeps its escapes", in: "ws://h/é%2f?q=ü", want: websocket.URL{Host: "h", Path: "/%C3%A9%2f", RawQuery: "q=%C3%BC"},
 			addr: "h:80", resource: "/%C3%A9%2f?q=%C3%BC", text: "ws://h/%C3%A9%2f?q=%C3%BC"},
-		{name: "characters outside RFC 3986", in: `ws://h/<"\^{|}[]>?` + "`{}[]", want: URL{Host: "h", Path: "/%3C%22%5C%5E%7B%7C%7D%5B%5D%3E", RawQuery: "%60%7B%7D%5B%5D"},
+		{name: "characters outside RFC 3986", in: `ws://h/<"\^{|}[]>?` + "`{}[]", want: websocket.URL{Host: "h", Path: "/%3C%22%5C%5E%7B%7C%7D%5B%5D%3E", RawQuery: "%60%7B%7D%5B%5D"},
 			addr: "h:80", resource: "/%3C%22%5C%5E%7B%7C%7D%5B%5D%3E?%60%7B%7D%5B%5D", text: "ws://h/%3C%22%5C%5E%7B%7C%7D%5B%5D%3E?%60%7B%7D%5B%5D"},
-		{name: "all of RFC 3986", in: "ws://h/-._~!$&'()*+,;=:@?-._~!$&'()*+,;=:@/?", want: URL{Host: "h", Path: "/-._~!$&'()*+,;=:@", RawQuery: "-._~!$&'()*+,;=:@/?"},
+		{name: "all of RFC 3986", in: "ws://h/-._~!$&'()*+,;=:@?-._~!$&'()*+,;=:@/?", want: websocket.URL{Host: "h", Path: "/-._~!$&'()*+,;=:@", RawQuery: "-._~!$&'()*+,;=:@/?"},
 			addr: "h:80", resource: "/-._~!$&'()*+,;=:@?-._~!$&'()*+,;=:@/?"},
-		{name: "escaped controls stay escaped", in: "ws://h/%0d%0A%00?%20", want: URL{Host: "h", Path: "/%0d%0A%00", RawQuery: "%20"},
+		{name: "escaped controls stay escaped", in: "ws://h/%0d%0A%00?%20", want: websocket.URL{Host: "h", Path: "/%0d%0A%00", RawQuery: "%20"},
 			addr: "h:80", resource: "/%0d%0A%00?%20"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			u, err := ParseURL(tt.in)
+			u, err := websocket.ParseURL(tt.in)
 			if err != nil {
 				t.Fatalf("ParseURL(%q): %v", tt.in, err)
 			}
@@ -114,13 +116,13 @@ func or(s, otherwise string) string {
 }
 
 // fields prints what String would make look alike.
-func fields(u URL) []string {
+func fields(u websocket.URL) []string {
 	return []string{fmt.Sprint(u.Secure), u.Host, u.Zone, u.Path, u.RawQuery, u.User.String()}
 }
 
-func checkRoundTrip(t *testing.T, u *URL) {
+func checkRoundTrip(t *testing.T, u *websocket.URL) {
 	t.Helper()
-	again, err := ParseURL(u.String())
+	again, err := websocket.ParseURL(u.String())
 	if err != nil {
 		t.Fatalf("ParseURL does not take what String made, %q: %v", u.String(), err)
 	}
@@ -214,7 +216,7 @@ func TestParseURLRefuses(t *testing.T) {
 		{"non-ASCII user", "ws://é:c@h/", "percent-encoded"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			u, err := ParseURL(tt.in)
+			u, err := websocket.ParseURL(tt.in)
 			if err == nil {
 				t.Fatalf("ParseURL(%.100q) = %+q, want an error", tt.in, fields(*u))
 			}
@@ -240,7 +242,7 @@ func TestParseURLRefusesControls(t *testing.T) {
 				continue
 			}
 			s := fmt.Sprintf(where, string(c))
-			if u, err := ParseURL(s); err == nil {
+			if u, err := websocket.ParseURL(s); err == nil {
 				t.Errorf("ParseURL(%q) = %+q, want an error", s, fields(*u))
 			}
 		}
@@ -261,7 +263,7 @@ func TestURLUser(t *testing.T) {
 		{"escapes", "ws://m%40e:s%3Ae%C3%A9@h/", url.UserPassword("m@e", "s:eé")},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			u, err := ParseURL(tt.in)
+			u, err := websocket.ParseURL(tt.in)
 			if err != nil {
 				t.Fatalf("ParseURL(%q): %v", tt.in, err)
 			}
@@ -306,7 +308,7 @@ func TestParseURLHidesPasswords(t *testing.T) {
 		"ws://h:0/?token=hunter2",
 		"ws://h/#hunter2",
 	} {
-		if _, err := ParseURL(in); err == nil {
+		if _, err := websocket.ParseURL(in); err == nil {
 			t.Errorf("ParseURL(%q): no error, want one", in)
 		} else if strings.Contains(err.Error(), "hunter") {
 			t.Errorf("ParseURL(%q): the error tells the secret: %v", in, err)
@@ -318,7 +320,7 @@ func TestParseURLHidesPasswords(t *testing.T) {
 // of a bad escape.
 func TestParseURLHidesShortPieces(t *testing.T) {
 	for _, in := range []string{"ws://u:%qz@h/", "ws://u:1qz/x@h/", "ws://u:[qz@h/"} {
-		if _, err := ParseURL(in); err == nil || strings.Contains(err.Error(), "qz") {
+		if _, err := websocket.ParseURL(in); err == nil || strings.Contains(err.Error(), "qz") {
 			t.Errorf("ParseURL(%q): %v, want an error without the password", in, err)
 		}
 	}
@@ -327,12 +329,12 @@ func TestParseURLHidesShortPieces(t *testing.T) {
 func TestURLByHand(t *testing.T) {
 	for _, tt := range []struct {
 		name           string
-		in             URL
+		in             websocket.URL
 		resource, addr string
 	}{
-		{"zero", URL{}, "/", ":80"},
-		{"zero but secure", URL{Secure: true}, "/", ":443"},
-		{"no path", URL{Host: "h", RawQuery: "q"}, "/?q", "h:80"},
+		{"zero", websocket.URL{}, "/", ":80"},
+		{"zero but secure", websocket.URL{Secure: true}, "/", ":443"},
+		{"no path", websocket.URL{Host: "h", RawQuery: "q"}, "/?q", "h:80"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := tt.in.ResourceName(); got != tt.resource {
@@ -343,8 +345,8 @@ func TestURLByHand(t *testing.T) {
 			}
 		})
 	}
-	for _, u := range []URL{{}, {Host: "a\r\nb"}, {Host: "h", Path: "/ HTTP/1.1\r\nX: y"}, {Host: "h", RawQuery: "\r\n"}} {
-		if _, err := ParseURL(u.String()); err == nil {
+	for _, u := range []websocket.URL{{}, {Host: "a\r\nb"}, {Host: "h", Path: "/ HTTP/1.1\r\nX: y"}, {Host: "h", RawQuery: "\r\n"}} {
+		if _, err := websocket.ParseURL(u.String()); err == nil {
 			t.Errorf("ParseURL takes %q, the String of a bad URL; want an error, since that is how to check one", u.String())
 		}
 	}
@@ -356,7 +358,7 @@ func FuzzParseURL(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		u, err := ParseURL(s)
+		u, err := websocket.ParseURL(s)
 		if err != nil {
 			return
 		}

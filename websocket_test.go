@@ -1,4 +1,4 @@
-package websocket
+package websocket_test
 
 import (
 	"bytes"
@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"github.com/protocol-websocket/websocket"
 )
 
 // splitConn writes one byte at a time, once on is set.
@@ -54,13 +56,13 @@ func splitter(on *atomic.Bool) func(net.Conn) net.Conn {
 }
 
 type arrival struct {
-	typ  MessageType
+	typ  websocket.MessageType
 	data []byte
 	err  error
 }
 
 // converse has a talk to b, which echoes, and end the conversation.
-func converse(t *testing.T, a, b *Conn, sizes []int) {
+func converse(t *testing.T, a, b *websocket.Conn, sizes []int) {
 	t.Helper()
 	echoed := make(chan error, 1)
 	go func() { echoed <- echoAll(b) }()
@@ -74,7 +76,7 @@ func converse(t *testing.T, a, b *Conn, sizes []int) {
 			}
 		}
 	}()
-	expect := func(what string, typ MessageType, want []byte, err error) {
+	expect := func(what string, typ websocket.MessageType, want []byte, err error) {
 		t.Helper()
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
@@ -85,7 +87,7 @@ func converse(t *testing.T, a, b *Conn, sizes []int) {
 				what, got.typ, len(got.data), got.err, typ, len(want))
 		}
 	}
-	control := a.Version().traits().ping
+	control := !isHixie(a.Version())
 	for _, typ := range messageTypes(a.Version()) {
 		for _, n := range sizes {
 			p := payloadOf(typ, n)
@@ -106,26 +108,26 @@ func converse(t *testing.T, a, b *Conn, sizes []int) {
 }
 
 // goodbye has a close and looks what both sides make of it.
-func goodbye(t *testing.T, a *Conn, received <-chan arrival, echoed <-chan error) {
+func goodbye(t *testing.T, a *websocket.Conn, received <-chan arrival, echoed <-chan error) {
 	t.Helper()
-	want := CloseError{Code: 4321, Reason: "that was all, tschüß"}
+	want := websocket.CloseError{Code: 4321, Reason: "that was all, tschüß"}
 	if err := a.Shutdown(t.Context(), want.Code, want.Reason); err != nil {
 		t.Errorf("Shutdown: %v", err)
 	}
-	if a.Version().hixie() {
-		want = CloseError{Code: StatusNoStatusReceived}
+	if isHixie(a.Version()) {
+		want = websocket.CloseError{Code: websocket.StatusNoStatusReceived}
 	}
-	var got *CloseError
+	var got *websocket.CloseError
 	if err := <-echoed; !errors.As(err, &got) || *got != want {
 		t.Errorf("side that was closed got %v, want %+v", err, want)
 	}
 	switch last := <-received; {
-	case !errors.As(last.err, &got) && !(a.Version() == Hixie75 && errors.Is(last.err, net.ErrClosed)):
+	case !errors.As(last.err, &got) && !(a.Version() == websocket.Hixie75 && errors.Is(last.err, net.ErrClosed)):
 		t.Errorf("side that closed reads %v, want the peer's Close", last.err)
 	case got != nil && *got != want:
 		t.Errorf("side that closed got %+v back, want %+v", got, want)
 	}
-	if err := a.WriteMessage(Text, nil); !errors.Is(err, net.ErrClosed) {
+	if err := a.WriteMessage(websocket.Text, nil); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("WriteMessage after Shutdown: %v, want net.ErrClosed", err)
 	}
 }
@@ -217,7 +219,7 @@ func TestNoMathRand(t *testing.T) {
 // the next of its sizes, which is 768.
 func TestConnIsSmall(t *testing.T) {
 	const most = 704 - 8 // which the allocator keeps a word of
-	if size := reflect.TypeFor[Conn]().Size(); size > most {
+	if size := reflect.TypeFor[websocket.Conn]().Size(); size > most {
 		t.Errorf("a Conn has %d bytes, want at most %d", size, most)
 	}
 }
