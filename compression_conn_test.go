@@ -180,7 +180,8 @@ func TestCompressedPrepared(t *testing.T) {
 	}
 }
 
-// On a connection a message is compressed from Threshold on, however it is sent.
+// On a connection a message is compressed from Threshold on, however it is
+// sent.
 func TestCompressedThreshold(t *testing.T) {
 	for _, takeover := range []bool{true, false} {
 		for way, name := range []string{"WriteMessage", "BufferMessage", "WritePrepared", "NextWriter"} {

@@ -122,7 +122,8 @@ func TestDiscardIsOverWhenItIsOver(t *testing.T) {
 	}
 }
 
-// discardSlow is a connection that takes its time to be given its deadline back.
+// discardSlow is a connection that takes its time to be given its deadline
+// back.
 type discardSlow struct {
 	net.Conn
 	restored chan struct{}

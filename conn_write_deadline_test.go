@@ -177,8 +177,8 @@ type writeLateGate struct {
 	deadline time.Time
 }
 
-// What others have queued is not lost over the deadline of a writer who comes to
-// it late: he leaves it to a goroutine that has none.
+// What others have queued is not lost over the deadline of a writer who comes
+// to it late: he leaves it to a goroutine that has none.
 func TestWriteDeadlineIsNotForTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &writeLateGate{gate: gate{writes: make(chan []byte), results: make(chan gateResult)}}

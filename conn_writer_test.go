@@ -315,8 +315,8 @@ func writerHammer(t *testing.T, c *websocket.Conn, i int) (told int64) {
 	}
 }
 
-// Whether a message is compressed is decided by all that is known of it when its
-// first frame leaves, RFC 7692 section 6.
+// Whether a message is compressed is decided by all that is known of it when
+// its first frame leaves, RFC 7692 section 6.
 func TestNextWriterThreshold(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
@@ -373,8 +373,8 @@ func TestNextWriterThreshold(t *testing.T) {
 	}
 }
 
-// What a Write was refused at the deadline does not count for whether the message
-// is compressed, nor is anything of it sent.
+// What a Write was refused at the deadline does not count for whether the
+// message is compressed, nor is anything of it sent.
 func TestNextWriterForgetsWhatItRefused(t *testing.T) {
 	for _, tt := range []struct {
 		before, after string

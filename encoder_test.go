@@ -81,8 +81,8 @@ func TestEncoderThresholdAndRefusals(t *testing.T) {
 	}
 }
 
-// Control frames are never compressed, RFC 7692 section 6, however small Threshold
-// is.
+// Control frames are never compressed, RFC 7692 section 6, however small
+// Threshold is.
 func TestEncoderLeavesControlFrames(t *testing.T) {
 	z := &websocket.Compression{Threshold: 1}
 	server, client := handshakes(t, &websocket.Upgrader{Config: websocket.Config{Compression: z}}, &websocket.Dialer{Config: websocket.Config{Compression: z}})

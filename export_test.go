@@ -129,7 +129,8 @@ func LineLength(c *Conn) int {
 	return len(c.send.line)
 }
 
-// StandInLine makes a writer that writes nothing stand in line. leave ends that.
+// StandInLine makes a writer that writes nothing stand in line. leave ends
+// that.
 func StandInLine(c *Conn) (leave func()) {
 	w := &waiter{wake: make(chan struct{}, 1), since: time.Now()}
 	c.send.lock()
@@ -149,8 +150,8 @@ func ForgetWriteDeadline(c *Conn) {
 	c.send.unlock()
 }
 
-// EndStreamAtDeadline ends the message that others wait for at the same moment as
-// their deadline passes.
+// EndStreamAtDeadline ends the message that others wait for at the same moment
+// as their deadline passes.
 func EndStreamAtDeadline(c *Conn) {
 	c.send.lock()
 	c.send.stream = nil
@@ -194,7 +195,8 @@ func ClientHead(h *ClientHandshake) *httphead.Head { return &h.head }
 // SetKey gives a client's handshake the key of a recorded one.
 func SetKey(h *ClientHandshake, key string) { h.key = key }
 
-// SetChallenge gives a client's handshake of hybi-00 the keys of a recorded one.
+// SetChallenge gives a client's handshake of hybi-00 the keys of a recorded
+// one.
 func SetChallenge(h *ClientHandshake, key1, key2 string, key3 []byte) error {
 	h.challenge.keys = [2]string{key1, key2}
 	for i, key := range h.challenge.keys {
@@ -220,8 +222,8 @@ func AcceptKey(key string) string {
 	return string(accept[:])
 }
 
-// DecodeInSteps decodes one message for a client, with room for so many bytes of
-// it at a time.
+// DecodeInSteps decodes one message for a client, with room for so many bytes
+// of it at a time.
 func DecodeInSteps(v Version, wire []byte, room int) (text string, err error) {
 	d := newDecoder(v, ClientSide, &Config{})
 	for range 10 * len(wire) {

@@ -7,8 +7,8 @@ import "errors"
 // CanPoll reports whether the system tells when c is readable.
 func CanPoll(c *Conn) bool { return c.rcv.poll.able() }
 
-// WatchPoll calls f after each read(2) of c that must not wait, and says whether
-// it found something. It reports whether there are such.
+// WatchPoll calls f after each read(2) of c that must not wait, and says
+// whether it found something. It reports whether there are such.
 func WatchPoll(c *Conn, f func(found bool)) bool {
 	try := c.rcv.poll.try
 	if try == nil {
@@ -26,8 +26,8 @@ func WatchPoll(c *Conn, f func(found bool)) bool {
 func LargeReads(c *Conn) int { return int(c.rcv.large) }
 
 // TryReads does n reads of c that find nothing, with a large buffer or a small
-// one, whose size it returns. The error tells of one that found something, or kept
-// its buffer.
+// one, whose size it returns. The error tells of one that found something, or
+// kept its buffer.
 func TryReads(c *Conn, n int, large bool) (size int, err error) {
 	if c.rcv.large = 0; large {
 		c.rcv.large = stayLarge

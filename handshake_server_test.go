@@ -147,7 +147,8 @@ func TestServerDetectsVersion(t *testing.T) {
 }
 
 // "Missing, duplicated, empty and malformed Upgrade, Connection, Host, Key,
-// Version, Key1, Key2; HTTP/1.0; other methods; lists in one header and in two."
+// Version, Key1, Key2; HTTP/1.0; other methods; lists in one header and in
+// two."
 func TestServerChecksEveryVersion(t *testing.T) {
 	tests := []struct {
 		name   string

@@ -28,6 +28,13 @@ const sessionUnicode = `Text "Grüße, 世界 ✓ Жук 😀 ÿ \u0080 \U0010ff
 const sessionASCII = "Text \"!(/6=DKRY`gnu|%,3:AHOV]dkry\\\")07>ELSZahov}&-4;BIPW^elsz#*18?FMT[bipw~'.5<CJQX_fmt" +
 	"{$+29@GNU\\\\cjqx\\\")07>ELSZahov}&-4;BIPW^elsz#*18?\""
 
+// The messages of a session, as describe writes them.
+var (
+	talk75   = []string{`Text ""`, `Text "Hello"`, sessionUnicode, sessionASCII}
+	talk76   = []string{`Text ""`, `Text "Hello"`, closedWithoutCode}
+	talkHybi = []string{`Text ""`, `Text "Hello"`, `Binary ""`, `Binary "\x00\x01\xfe\xff"`, `Close 1000 ""`}
+)
+
 // sessionDrafts is what comes of a session of a draft in which both sides did
 // what the draft says. The drafts between hybi-00 and hybi-07 were never
 // deployed: they are refused, as broken where they look like hixie-76 and with

@@ -8,10 +8,11 @@ import (
 	"strings"
 )
 
-// newRand returns a source that is the same in each run.
+// newRand returns a source of numbers that are the same in each run.
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 7)) }
 
-// jsonText returns n bytes of JSON: objects with the same keys and other values.
+// jsonText returns n bytes of JSON: objects with the same keys and different
+// values.
 func jsonText(r *rand.Rand, n int) []byte {
 	var b strings.Builder
 	for b.Len() < n {
@@ -21,6 +22,7 @@ func jsonText(r *rand.Rand, n int) []byte {
 	return []byte(b.String()[:n])
 }
 
+// randomBytes returns n bytes that do not compress.
 func randomBytes(r *rand.Rand, n int) []byte {
 	p := make([]byte, n)
 	for i := range p {
@@ -48,8 +50,8 @@ func allocated(f func()) uint64 {
 	return after.TotalAlloc - before.TotalAlloc
 }
 
-// leastAllocated returns how many bytes f allocates, the least of some runs:
-// what else goes on in the process must not count.
+// leastAllocated returns how many bytes f allocates: the least of three runs,
+// since other goroutines of the process may allocate too.
 func leastAllocated(f func()) uint64 {
 	least := uint64(math.MaxUint64)
 	for range 3 {

@@ -12,13 +12,14 @@ import (
 	"github.com/protocol-websocket/websocket/internal/deflate"
 )
 
-// compressedPair returns the two sides of a connection over net.Pipe, after
-// handshakes with these options.
+// compressedPair returns both sides of a connection over net.Pipe with these
+// options.
 func compressedPair(t testing.TB, server, client *websocket.Config) (s, c *websocket.Conn) {
 	t.Helper()
 	return newPair(t, websocket.RFC6455, overPipe, pairOptions{server: *server, client: *client})
 }
 
+// compressionOptions are pairs of options that a handshake may meet.
 var compressionOptions = []struct {
 	name           string
 	server, client *websocket.Compression
@@ -35,7 +36,8 @@ var compressionOptions = []struct {
 	{"client without", &websocket.Compression{}, nil},
 }
 
-// mixedMessages are messages of all kinds; those of the same i are the same.
+// mixedMessages returns n messages of all sizes: random, JSON, and zeros. They
+// are the same in each run.
 func mixedMessages(n int) [][]byte {
 	random := rand.New(rand.NewSource(1))
 	var all [][]byte
@@ -55,7 +57,8 @@ func mixedMessages(n int) [][]byte {
 	return all
 }
 
-// writeInWay writes p in the way that i chooses.
+// writeInWay writes p as WriteMessage, BufferMessage, WritePrepared or
+// NextWriter does; i chooses.
 func writeInWay(c *websocket.Conn, i int, p []byte) error {
 	switch i % 5 {
 	case 0:
@@ -73,7 +76,8 @@ func writeInWay(c *websocket.Conn, i int, p []byte) error {
 	return errors.Join(err, w.Close())
 }
 
-// readInWay reads a message in the way that i chooses, nil if it was skipped.
+// readInWay reads a message in one of six ways that i chooses. It returns nil
+// if it has skipped the message.
 func readInWay(c *websocket.Conn, i int) ([]byte, error) {
 	switch i % 6 {
 	case 0:
@@ -97,13 +101,13 @@ func readInWay(c *websocket.Conn, i int) ([]byte, error) {
 		if err == io.EOF || err == io.ErrUnexpectedEOF {
 			err = nil
 		}
-		return nil, err // and the next read skips the rest
+		return nil, err // the next read skips the rest
 	}
 	p, err := io.ReadAll(r)
 	return p, err
 }
 
-// bombFrame is a frame of 1 MiB that inflates to 1 GiB.
+// bombFrame returns a frame of 1 MiB that inflates to 1 GiB.
 func bombFrame() []byte {
 	d := deflate.Compressor{WindowBits: 15}
 	block := d.Append(nil, make([]byte, 1<<20))
@@ -114,10 +118,10 @@ func bombFrame() []byte {
 	return rawFrames(websocket.ServerSide, rawFrame{b0: finBinary | rsv1, payload: string(append(bomb, block...))})
 }
 
-// bombWays are the ways of readInWay in which a bomb may be read.
+// bombWays are the ways of readInWay that read all of a message, or skip it.
 var bombWays = map[int]string{0: "ReadMessage", 1: "AppendMessage", 5: "NextReader", 3: "skip"}
 
-// readBomb reads a bomb in one of them.
+// readBomb reads frame in one of bombWays.
 func readBomb(t *testing.T, frame []byte, way int) error {
 	c, peer := newTCP(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{Compression: &websocket.Compression{WindowBits: 15}})
 	go peer.Write(frame)
@@ -127,6 +131,7 @@ func readBomb(t *testing.T, frame []byte, way int) error {
 	return err
 }
 
+// deflated returns s compressed as the payload of a message.
 func deflated(s string) string {
 	d := deflate.Compressor{WindowBits: 15}
 	return string(d.Append(nil, []byte(s)))

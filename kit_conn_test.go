@@ -19,7 +19,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// What a newPair runs over. Over net.Pipe nothing is buffered: each Write
+// The transports of newPair and newWire. net.Pipe buffers nothing: each Write
 // waits for a Read.
 const (
 	overPipe = "pipe"
@@ -28,16 +28,17 @@ const (
 	overUnix = "unix"
 )
 
+// transports are those that tests usually run over.
 var transports = []string{overPipe, overTCP, overTLS}
 
-// pairOptions says what a newPair is made with; wrap stands between a side
-// and the wire, below TLS.
+// pairOptions are the options of newPair. wrapServer and wrapClient wrap the
+// connections below TLS.
 type pairOptions struct {
 	server, client         websocket.Config
 	wrapServer, wrapClient func(net.Conn) net.Conn
 }
 
-// newPair returns the two sides of a connection, both ours.
+// newPair returns both sides of a connection after their handshakes.
 func newPair(t testing.TB, v websocket.Version, transport string, opts pairOptions) (server, client *websocket.Conn) {
 	t.Helper()
 	sn, cn := newWire(t, transport)
@@ -71,8 +72,19 @@ func newPair(t testing.TB, v websocket.Version, transport string, opts pairOptio
 	return server, client
 }
 
-// newPipe returns a connection over net.Pipe, and its peer's end. Nothing is
-// buffered between them: each Write waits for a Read.
+// pairInBubble runs f in a bubble with both sides of a connection over
+// net.Pipe. It fails if goroutines are left at the end.
+func pairInBubble(t *testing.T, v websocket.Version, f func(t *testing.T, c, s *websocket.Conn)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		t.Cleanup(func() { time.Sleep(2 * websocket.CloseTimeout) })
+		s, c := newPair(t, v, overPipe, pairOptions{})
+		f(t, c, s)
+	})
+}
+
+// newPipe returns a connection over net.Pipe and its peer's end, after the
+// handshake. Nothing is buffered between them: each Write waits for a Read.
 func newPipe(t *testing.T, v websocket.Version, side websocket.Side, cfg websocket.Config) (*websocket.Conn, net.Conn) {
 	t.Helper()
 	nc, peer := net.Pipe()
@@ -81,8 +93,8 @@ func newPipe(t *testing.T, v websocket.Version, side websocket.Side, cfg websock
 	return c, peer
 }
 
-// newTCP returns a connection over TCP, and its peer's end, whose reads and
-// writes fail after a while.
+// newTCP returns a connection over TCP and its peer's end, after the handshake.
+// Reads and writes of the peer's end fail after 20 seconds.
 func newTCP(t *testing.T, v websocket.Version, side websocket.Side, cfg websocket.Config) (*websocket.Conn, *net.TCPConn) {
 	t.Helper()
 	nc, peer := newWire(t, overTCP)
@@ -92,9 +104,8 @@ func newTCP(t *testing.T, v websocket.Version, side websocket.Side, cfg websocke
 	return c, peer.(*net.TCPConn)
 }
 
-// connect does the opening handshake of side on nc and returns its connection.
-// What the peer does meanwhile on the other end is done without a Conn. It wants
-// compression if side does.
+// connect does both opening handshakes, that of side on nc, and returns the
+// connection of side. The peer has no Conn. It wants compression if side does.
 func connect(t testing.TB, nc, peer net.Conn, v websocket.Version, side websocket.Side, cfg websocket.Config) *websocket.Conn {
 	t.Helper()
 	const url = "ws://127.0.0.1/chat"
@@ -152,13 +163,13 @@ func playServer(nc net.Conn, up *websocket.Upgrader) error {
 	return err
 }
 
-// newConn returns a connection on nc without a handshake, where that would be in
-// the way: nc plays the peer.
+// newConn returns a connection on nc without a handshake, for tests whose nc
+// plays the peer or looks at each call.
 func newConn(nc net.Conn, v websocket.Version, side websocket.Side, cfg *websocket.Config) *websocket.Conn {
 	return websocket.NewConn(nc, v, side, cfg)
 }
 
-// newWire returns the two ends of a stream of bytes.
+// newWire returns the two ends of a transport.
 func newWire(t testing.TB, transport string) (server, client net.Conn) {
 	t.Helper()
 	if transport == overPipe {
@@ -184,12 +195,13 @@ func newWire(t testing.TB, transport string) (server, client net.Conn) {
 	return server, client
 }
 
-// loopbackTLS returns the two ends' options for a server at 127.0.0.1, with a
-// certificate that is made anew for each run of the tests.
+// loopbackTLS returns what newTLSConfigs returns for 127.0.0.1. The certificate
+// is the same during a run of the tests.
 var loopbackTLS = sync.OnceValues(func() (server, client *tls.Config) { return newTLSConfigs("127.0.0.1") })
 
-// newTLSConfigs returns the two ends' options for a server with a new certificate
-// for these names and addresses. It is valid when bubbles of synctest begin, too.
+// newTLSConfigs returns the options of both ends for a server with a new
+// certificate for these names and addresses. It is valid in the year 2000 too,
+// when bubbles of synctest begin.
 func newTLSConfigs(names ...string) (server, client *tls.Config) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -220,8 +232,8 @@ func newTLSConfigs(names ...string) (server, client *tls.Config) {
 		&tls.Config{RootCAs: roots, ServerName: names[0]}
 }
 
-// echoAll answers every message with itself, in turns by all the ways there
-// are, and returns the error that ends it.
+// echoAll answers every message with itself until it fails, and returns the
+// error. It takes turns at all ways to read and write.
 func echoAll(c *websocket.Conn) error {
 	var buf []byte
 	for {
@@ -253,7 +265,8 @@ func echoAll(c *websocket.Conn) error {
 	}
 }
 
-// fillBuffers writes until the peer, who does not read, would have to.
+// fillBuffers writes until nothing more can be sent to a peer that does not
+// read.
 func fillBuffers(t *testing.T, c *websocket.Conn) {
 	t.Helper()
 	nc := c.NetConn()
@@ -272,7 +285,7 @@ func fillBuffers(t *testing.T, c *websocket.Conn) {
 	nc.SetWriteDeadline(time.Time{})
 }
 
-// writeUntilError writes until that fails.
+// writeUntilError writes messages until one fails.
 func writeUntilError(c *websocket.Conn) (err error) {
 	for p := make([]byte, 100<<10); err == nil; {
 		err = c.WriteMessage(websocket.Text, p)
@@ -280,7 +293,7 @@ func writeUntilError(c *websocket.Conn) (err error) {
 	return err
 }
 
-// readFrame reads one frame, and nothing behind it.
+// readFrame reads one frame, and fails if more has come.
 func readFrame(t *testing.T, r io.Reader, v websocket.Version) websocket.Frame {
 	t.Helper()
 	var got []byte
@@ -299,15 +312,4 @@ func readFrame(t *testing.T, r io.Reader, v websocket.Version) websocket.Frame {
 			t.Fatalf("peer got % x, then %v; want a frame", got, err)
 		}
 	}
-}
-
-// pairInBubble runs f with both ends of a connection over net.Pipe, in a bubble
-// that all goroutines must have left at the end.
-func pairInBubble(t *testing.T, v websocket.Version, f func(t *testing.T, c, s *websocket.Conn)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		t.Cleanup(func() { time.Sleep(2 * websocket.CloseTimeout) })
-		s, c := newPair(t, v, overPipe, pairOptions{})
-		f(t, c, s)
-	})
 }

@@ -19,7 +19,7 @@ var (
 	sides         = []websocket.Side{websocket.ServerSide, websocket.ClientSide}
 )
 
-// fuzzVersion and fuzzSide make a choice of what a fuzzer has.
+// fuzzVersion and fuzzSide turn any byte of a fuzzer into a version and a side.
 func fuzzVersion(b byte) websocket.Version { return allVersions[int(b)%len(allVersions)] }
 
 func fuzzSide(b byte) websocket.Side { return sides[int(b)%len(sides)] }
@@ -27,7 +27,7 @@ func fuzzSide(b byte) websocket.Side { return sides[int(b)%len(sides)] }
 // sideName returns the name of s for subtests.
 func sideName(s websocket.Side) string { return [...]string{"server", "client"}[s] }
 
-// eachSide runs f for each of versions on both sides.
+// eachSide runs f as a subtest for each version and side.
 func eachSide(t *testing.T, versions []websocket.Version, f func(t *testing.T, v websocket.Version, side websocket.Side)) {
 	for _, v := range versions {
 		for _, side := range sides {
@@ -52,12 +52,12 @@ func messageTypes(v websocket.Version) []websocket.MessageType {
 	return []websocket.MessageType{websocket.Text, websocket.Binary}
 }
 
-// isHixie reports whether v is one of the two oldest versions, which have only text
-// and know neither fragments nor Pings, nor codes in a Close.
+// isHixie reports whether v is one of the two oldest versions. They have only
+// text, and neither fragments, nor Pings, nor codes in a Close.
 func isHixie(v websocket.Version) bool { return v == websocket.Hybi00 || v == websocket.Hixie75 }
 
-// payloadOf returns n bytes of text that has characters of every length, or
-// of anything at all.
+// payloadOf returns n bytes: a Text with characters of every length, or a
+// Binary with bytes of every value.
 func payloadOf(t websocket.MessageType, n int) []byte {
 	if t == websocket.Text {
 		const sample = "aé€😀z\x00"
@@ -67,7 +67,7 @@ func payloadOf(t websocket.MessageType, n int) []byte {
 		}
 		return p
 	}
-	pattern := make([]byte, 1021) // which is prime: no two places look alike
+	pattern := make([]byte, 1021) // a prime number: no two places look alike
 	for i := range pattern {
 		pattern[i] = byte(i * 7)
 	}
@@ -98,7 +98,7 @@ func peerText(tb testing.TB, v websocket.Version, side websocket.Side, text stri
 	return peerFrames(tb, v, side, message{websocket.Text, []byte(text)})
 }
 
-// rawFrame is a frame as somebody may write it who does not keep to the rules.
+// rawFrame is a frame that may break the rules.
 type rawFrame struct {
 	b0      byte
 	payload string
@@ -107,7 +107,7 @@ type rawFrame struct {
 	flip    bool   // masked if it should not be, and the other way round
 }
 
-// append writes the frame as the peer of side would.
+// append appends the frame as the peer of side sends it.
 func (f rawFrame) append(dst []byte, side websocket.Side) []byte {
 	n := uint64(len(f.payload))
 	form := f.form
@@ -144,7 +144,7 @@ func (f rawFrame) append(dst []byte, side websocket.Side) []byte {
 	return dst
 }
 
-// rawFrames returns frames as the peer of side writes them.
+// rawFrames returns frames as the peer of side sends them.
 func rawFrames(side websocket.Side, frames ...rawFrame) (wire []byte) {
 	for _, f := range frames {
 		wire = f.append(wire, side)
@@ -173,4 +173,5 @@ func rawClose(code uint16, reason string) rawFrame {
 	return rawFrame{b0: finClose, payload: string(binary.BigEndian.AppendUint16(nil, code)) + reason}
 }
 
+// text125 is as long as the payload of a control frame may be.
 var text125 = strings.Repeat("0123456789", 13)[:125]

@@ -15,15 +15,15 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// httpMessage is a request or response to be taken apart and put together
-// wrongly.
+// httpMessage is a request or response that a test may change before it is
+// sent.
 type httpMessage struct {
 	line   string
 	fields [][2]string
 	body   string
 }
 
-// with replaces all fields of this name, or adds them. No values removes them.
+// with returns m with these values of a header field instead of those it has.
 func (m httpMessage) with(name string, values ...string) httpMessage {
 	at := slices.IndexFunc(m.fields, func(f [2]string) bool { return strings.EqualFold(f[0], name) })
 	fields := slices.DeleteFunc(slices.Clone(m.fields), func(f [2]string) bool { return strings.EqualFold(f[0], name) })
@@ -37,11 +37,13 @@ func (m httpMessage) with(name string, values ...string) httpMessage {
 	return m
 }
 
+// withLine returns m with another first line.
 func (m httpMessage) withLine(line string) httpMessage {
 	m.line = line
 	return m
 }
 
+// head returns m without its body.
 func (m httpMessage) head() string {
 	var b strings.Builder
 	b.WriteString(m.line + "\r\n")
@@ -53,7 +55,8 @@ func (m httpMessage) head() string {
 
 func (m httpMessage) String() string { return m.head() + m.body }
 
-// The keys of requestOf and their answers, captured from other peers.
+// The keys of requestOf for hybi-00 and the answer to them, captured from
+// others.
 const (
 	hixieKey1   = "'3  6 724 186 8 ~0E"
 	hixieKey2   = "1^6 8 07c43  ,992"
@@ -61,14 +64,46 @@ const (
 	hixieAnswer = "o\x05\xfclvP<\x07o\x1fI\xa6\xbf\xc7\xe5\x80"
 )
 
+// hybiKeys are the keys of requestOf and the answers to them, captured from
+// others.
 var hybiKeys = map[websocket.Version][2]string{
 	websocket.RFC6455: {"dGhlIHNhbXBsZSBub25jZQ==", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="},
 	websocket.Hybi10:  {"OC0xNzk1MzQ4MjI0NjQ1", "h14VgLSFxpKScNH8EqnBWadNqCk="}, // 15 bytes, of ws 1.1.5
 	websocket.Hybi07:  {"BCoM17o5VNPvlTlidZCRjw==", "aYttIgilmbiQ5CswFyupMlfZF0w="},
 }
 
-// requestOf is what a client of version v sends from a page of the same
-// origin.
+// numberOf returns the Sec-WebSocket-Version of v, or "" if v has no such
+// header.
+func numberOf(v websocket.Version) string {
+	return map[websocket.Version]string{websocket.RFC6455: "13", websocket.Hybi10: "8", websocket.Hybi07: "7"}[v]
+}
+
+// originHeader returns the name of the header for the origin in requests of v.
+func originHeader(v websocket.Version) string {
+	if v == websocket.Hybi10 || v == websocket.Hybi07 {
+		return "Sec-WebSocket-Origin"
+	}
+	return "Origin"
+}
+
+// upgradeOf returns the value of the header Upgrade in v.
+func upgradeOf(v websocket.Version) string {
+	if isHixie(v) {
+		return "WebSocket"
+	}
+	return "websocket"
+}
+
+// protocolHeader returns the name of the header for subprotocols in v.
+func protocolHeader(v websocket.Version) string {
+	if v == websocket.Hixie75 {
+		return "WebSocket-Protocol"
+	}
+	return "Sec-WebSocket-Protocol"
+}
+
+// requestOf returns the request of a client of version v, from a page of the
+// same origin.
 func requestOf(v websocket.Version) httpMessage {
 	m := httpMessage{line: "GET /chat?room=1 HTTP/1.1", fields: [][2]string{
 		{"Upgrade", "websocket"}, {"Connection", "Upgrade"}, {"Host", "lab.example:8080"},
@@ -89,9 +124,10 @@ func requestOf(v websocket.Version) httpMessage {
 	return m.with("Sec-WebSocket-Version", numberOf(v)).with("Sec-WebSocket-Key", hybiKeys[v][0])
 }
 
+// requestURL is the URL of requestOf.
 const requestURL = "ws://lab.example:8080/chat?room=1"
 
-// responseOf is what a server of version v answers to requestOf.
+// responseOf returns the response of a server of version v to requestOf.
 func responseOf(v websocket.Version) httpMessage {
 	m := httpMessage{line: "HTTP/1.1 101 Switching Protocols", fields: [][2]string{
 		{"Upgrade", "websocket"}, {"Connection", "Upgrade"},
@@ -108,14 +144,15 @@ func responseOf(v websocket.Version) httpMessage {
 	return m.with(prefix+"Origin", "http://lab.example:8080").with(prefix+"Location", requestURL)
 }
 
-// serve feeds a server everything at once and returns what it answers.
+// serve feeds input to a server at once. It returns the response, and what of
+// input belongs to frames.
 func serve(up *websocket.Upgrader, input string) (h *websocket.ServerHandshake, response string, rest string, err error) {
 	h = websocket.NewServerHandshake(up)
 	n, err := h.Feed([]byte(input))
 	return h, string(h.AppendResponse(nil)), input[n:], err
 }
 
-// newClient is a handshake with the options of d and the keys of
+// newClient returns a handshake with the options of d and the keys of
 // requestOf.
 func newClient(t *testing.T, v websocket.Version, d *websocket.Dialer) *websocket.ClientHandshake {
 	t.Helper()
@@ -132,15 +169,15 @@ func newClient(t *testing.T, v websocket.Version, d *websocket.Dialer) *websocke
 	return h
 }
 
-// setKeys gives a handshake the keys of requestOf.
+// setKeys gives h the keys of requestOf.
 func setKeys(t *testing.T, h *websocket.ClientHandshake) {
 	t.Helper()
 	websocket.SetKey(h, hybiKeys[h.Version()][0])
 	setHixieKeys(t, h, hixieKey1, hixieKey2, []byte(hixieKey3))
 }
 
-// setHixieKeys gives a client's handshake the keys of a recorded one, if its
-// version has such keys.
+// setHixieKeys gives h the keys of a recorded handshake, if its version has
+// such keys.
 func setHixieKeys(tb testing.TB, h *websocket.ClientHandshake, key1, key2 string, key3 []byte) {
 	tb.Helper()
 	if h.Version() != websocket.Hybi00 {
@@ -151,7 +188,7 @@ func setHixieKeys(tb testing.TB, h *websocket.ClientHandshake, key1, key2 string
 	}
 }
 
-// fixedClient returns a handshake whose keys are the same each time.
+// fixedClient returns a handshake with the same keys each time.
 func fixedClient(tb testing.TB, v websocket.Version) *websocket.ClientHandshake {
 	tb.Helper()
 	h, err := websocket.NewClientHandshake(&websocket.Dialer{Version: v, Subprotocols: []string{"chat"}}, "ws://example.com/demo")
@@ -163,7 +200,7 @@ func fixedClient(tb testing.TB, v websocket.Version) *websocket.ClientHandshake 
 	return h
 }
 
-// goodResponse is what a server answers to fixedClient, with a message
+// goodResponse returns the response of our server to fixedClient, and a message
 // behind it.
 func goodResponse(tb testing.TB, v websocket.Version) []byte {
 	tb.Helper()
@@ -176,7 +213,7 @@ func goodResponse(tb testing.TB, v websocket.Version) []byte {
 	return append(got.handshake, peerText(tb, v, websocket.ClientSide, "Hello")...)
 }
 
-// handshakes does both opening handshakes, each feeding the other.
+// handshakes does both opening handshakes without a connection.
 func handshakes(t testing.TB, up *websocket.Upgrader, d *websocket.Dialer) (*websocket.ServerHandshake, *websocket.ClientHandshake) {
 	t.Helper()
 	client, err := websocket.NewClientHandshake(d, "ws://a.example/")
@@ -193,7 +230,7 @@ func handshakes(t testing.TB, up *websocket.Upgrader, d *websocket.Dialer) (*web
 	return server, client
 }
 
-// helloOf is the text Hello as a client or server of v frames it.
+// helloOf returns the text Hello in a frame of side.
 func helloOf(v websocket.Version, side websocket.Side) string {
 	switch {
 	case isHixie(v):
@@ -204,7 +241,7 @@ func helloOf(v websocket.Version, side websocket.Side) string {
 	return "\x81\x05Hello"
 }
 
-// statusOf is the status of the HandshakeError in err, 0 if there is
+// statusOf returns the status of the HandshakeError in err, or 0 if there is
 // none.
 func statusOf(err error) int {
 	var refused *websocket.HandshakeError
@@ -222,7 +259,7 @@ func wantStatus(t *testing.T, err error, status int) {
 	}
 }
 
-// parseResponse returns the response of which head is the beginning.
+// parseResponse parses a response.
 func parseResponse(tb testing.TB, head []byte) *http.Response {
 	tb.Helper()
 	res, err := http.ReadResponse(bufio.NewReader(bytes.NewReader(head)), nil)
@@ -232,7 +269,7 @@ func parseResponse(tb testing.TB, head []byte) *http.Response {
 	return res
 }
 
-// acceptIn returns the proof of a server in the head of its response.
+// acceptIn returns the Sec-WebSocket-Accept of a response.
 func acceptIn(tb testing.TB, head []byte) string {
 	return parseResponse(tb, head).Header.Get("Sec-WebSocket-Accept")
 }
@@ -242,7 +279,8 @@ var controlValues = map[string]string{
 	"CR LF": "a\r\nX-Injected: 1", "LF": "a\nb", "CR": "a\rb", "NUL": "a\x00b", "DEL": "a\x7fb", "ESC": "a\x1bb",
 }
 
-// checkGives is a Check that fills in this header and returns err.
+// checkGives returns a Check that copies header into that of the response and
+// returns err.
 func checkGives(header http.Header, err error) func(*http.Request, http.Header) (context.Context, error) {
 	return func(_ *http.Request, h http.Header) (context.Context, error) {
 		maps.Copy(h, header)
@@ -250,9 +288,9 @@ func checkGives(header http.Header, err error) func(*http.Request, http.Header) 
 	}
 }
 
-// checkLinear fails the test if run takes for an input 16 times as long
-// much more than 16 times the time. Of several tries the best counts, since
-// other work on the machine only ever adds.
+// checkLinear fails if run takes much more than 16 times as long for an input
+// that is 16 times as long. The best of several tries counts, since other work
+// on the machine can only make a try slower.
 func checkLinear(t *testing.T, run func(n int)) {
 	t.Helper()
 	const large, small, most = 60 << 10, 60 << 6, 80 // quadratic would be 256
@@ -274,36 +312,5 @@ func checkLinear(t *testing.T, run func(n int)) {
 	t.Errorf("16 times the input took %.0f times as long, want about 16", ratio)
 }
 
-// bufReader returns a reader of s, as net/http wants it.
+// bufReader returns a reader of s as net/http takes it.
 func bufReader(s string) *bufio.Reader { return bufio.NewReader(strings.NewReader(s)) }
-
-// numberOf returns what v says in Sec-WebSocket-Version, "" if it has no such
-// header.
-func numberOf(v websocket.Version) string {
-	return map[websocket.Version]string{websocket.RFC6455: "13", websocket.Hybi10: "8", websocket.Hybi07: "7"}[v]
-}
-
-// originHeader returns the name of the header in which clients of v say where they
-// come from.
-func originHeader(v websocket.Version) string {
-	if v == websocket.Hybi10 || v == websocket.Hybi07 {
-		return "Sec-WebSocket-Origin"
-	}
-	return "Origin"
-}
-
-// upgradeOf returns what clients of v say in the header Upgrade.
-func upgradeOf(v websocket.Version) string {
-	if isHixie(v) {
-		return "WebSocket"
-	}
-	return "websocket"
-}
-
-// protocolHeader returns the name of the header for subprotocols.
-func protocolHeader(v websocket.Version) string {
-	if v == websocket.Hixie75 {
-		return "WebSocket-Protocol"
-	}
-	return "Sec-WebSocket-Protocol"
-}

@@ -15,14 +15,15 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// pipeLink is an unbuffered connection to a server that serve plays. Inside a
-// synctest bubble a goroutine that either side leaves behind fails the test.
+// pipeLink is a net.Pipe to a server that serve plays. In a bubble of synctest
+// a goroutine that either side leaves behind fails the test.
 type pipeLink struct {
 	serve  func(net.Conn)
 	client net.Conn
 	addr   string // what was dialed
 }
 
+// dial makes the connection. It is for Dialer.DialContext.
 func (l *pipeLink) dial(_ context.Context, network, addr string) (net.Conn, error) {
 	client, server := net.Pipe()
 	l.client, l.addr = client, network+" "+addr
@@ -33,7 +34,7 @@ func (l *pipeLink) dial(_ context.Context, network, addr string) (net.Conn, erro
 	return client, nil
 }
 
-// checkClosed fails the test unless the connection was closed.
+// checkClosed fails unless the client has closed the connection.
 func (l *pipeLink) checkClosed(t *testing.T) {
 	t.Helper()
 	if _, err := l.client.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
@@ -42,10 +43,10 @@ func (l *pipeLink) checkClosed(t *testing.T) {
 	}
 }
 
-// noProxy keeps the environment of the tests out of them.
+// noProxy is for Dialers that must not look at the environment.
 func noProxy(*http.Request) (*url.URL, error) { return nil, nil }
 
-// dialerOver makes d connect to a server that serve plays on a pipe.
+// dialerOver returns d with connections over link.
 func dialerOver(d websocket.Dialer, link *pipeLink) *websocket.Dialer {
 	d.DialContext = link.dial
 	d.Proxy = noProxy
@@ -63,8 +64,8 @@ func readRequest(nc net.Conn, v websocket.Version) string {
 	return request
 }
 
-// answerWith plays a server of version v that sends more behind its answer, in
-// pieces of this size, and reads to the end.
+// answerWith returns a server of version v that sends its response and then
+// more, in pieces of size, and reads to the end.
 func answerWith(v websocket.Version, more string, size int) func(net.Conn) {
 	return func(nc net.Conn) {
 		_, response, _, err := serve(nil, readRequest(nc, v))
@@ -78,7 +79,7 @@ func answerWith(v websocket.Version, more string, size int) func(net.Conn) {
 	}
 }
 
-// checkEcho fails the test unless c leads to something that echoes.
+// checkEcho fails unless the peer of c echoes.
 func checkEcho(t *testing.T, c *websocket.Conn) {
 	t.Helper()
 	if err := c.WriteMessage(websocket.Text, []byte("to and fro")); err != nil {
@@ -89,7 +90,7 @@ func checkEcho(t *testing.T, c *websocket.Conn) {
 	}
 }
 
-// readHead reads byte by byte, so that it takes nothing of what follows.
+// readHead reads the head of a request or response, and nothing behind it.
 func readHead(r io.Reader) string {
 	var head []byte
 	b := make([]byte, 1)
@@ -102,6 +103,7 @@ func readHead(r io.Reader) string {
 	return string(head)
 }
 
+// sendStep returns a peer that sends s.
 func sendStep(s string) func(net.Conn) { return func(c net.Conn) { io.WriteString(c, s) } }
 
 // noDeadlines is a connection that only Close can interrupt.

@@ -13,8 +13,8 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// readWays are all the ways to read a message. Each returns what it has of it
-// when it gives up at a deadline, which is nothing but for a reader.
+// readWays are all the ways to read a message. Each returns a function that
+// reads the next one, and goes on with it after a deadline.
 var readWays = map[string]func(c *websocket.Conn) func() (websocket.MessageType, []byte, error){
 	"ReadMessage": func(c *websocket.Conn) func() (websocket.MessageType, []byte, error) { return c.ReadMessage },
 	"ReadAppend": func(c *websocket.Conn) func() (websocket.MessageType, []byte, error) {
@@ -42,8 +42,8 @@ var readWays = map[string]func(c *websocket.Conn) func() (websocket.MessageType,
 	"all in turns": readInTurns,
 }
 
-// readStreaming reads by NextReader, n bytes at a time, and goes on with the
-// same reader after a deadline.
+// readStreaming reads with NextReader, n bytes at a time. After a deadline it
+// goes on with the same reader.
 func readStreaming(c *websocket.Conn, n int) func() (websocket.MessageType, []byte, error) {
 	var r io.Reader
 	var typ websocket.MessageType
@@ -72,8 +72,9 @@ func readStreaming(c *websocket.Conn, n int) func() (websocket.MessageType, []by
 	}
 }
 
-// readInTurns begins a message in one way and goes on in others. It streams
-// only to the end of a message, since the others begin a new one.
+// readInTurns begins a message in one way and goes on in others. Once it
+// streams, it goes on so to the end of the message, since the others would
+// begin a new one.
 func readInTurns(c *websocket.Conn) func() (websocket.MessageType, []byte, error) {
 	var buf []byte
 	turn := 0
@@ -108,9 +109,9 @@ func readInTurns(c *websocket.Conn) func() (websocket.MessageType, []byte, error
 	}
 }
 
-// readSession is what a peer sends, and what is to come of it: messages in one
-// frame and in several, with Pings and Pongs between, of lengths of all three
-// forms, and the end.
+// readSession returns what a peer sends, and the messages in it: in one frame
+// and in several, with Pings and Pongs between, with lengths of all three
+// forms, and a Close at the end.
 func readSession(t *testing.T, v websocket.Version, side websocket.Side) (wire []byte, want []message) {
 	t.Helper()
 	if isHixie(v) {
@@ -154,8 +155,8 @@ func readSession(t *testing.T, v websocket.Version, side websocket.Side) (wire [
 	return wire, want
 }
 
-// readAll reads to the end, as often as the deadline expires, and looks that
-// everything came.
+// readAll reads to the end, whatever deadlines pass, and checks that everything
+// came. It returns how many passed.
 func readAll(t *testing.T, next func() (websocket.MessageType, []byte, error), want []message) (expired int) {
 	t.Helper()
 	for i := 0; ; {
@@ -181,8 +182,8 @@ func readAll(t *testing.T, next func() (websocket.MessageType, []byte, error), w
 	}
 }
 
-// checkIdleHold has messages echoed and looks at what is held in the wait for
-// the one after them.
+// checkIdleHold lets server echo some messages and fails unless the last wait
+// is without a buffer. held has, for each wait, whether there was one.
 func checkIdleHold(t *testing.T, server, client *websocket.Conn, held <-chan bool) {
 	t.Helper()
 	go echoAll(server)
@@ -207,7 +208,8 @@ func checkIdleHold(t *testing.T, server, client *websocket.Conn, held <-chan boo
 	}
 }
 
-// streamInThree writes p in three Writes, with Pings between them.
+// streamInThree writes p in three Writes, with Pings between them if ping is
+// set.
 func streamInThree(c *websocket.Conn, typ websocket.MessageType, p []byte, ping bool) error {
 	w, err := c.NextWriter(typ)
 	if err != nil {
@@ -226,6 +228,7 @@ func streamInThree(c *websocket.Conn, typ websocket.MessageType, p []byte, ping 
 	return w.Close()
 }
 
+// streamInPieces writes p as a text in Writes of 3000 bytes.
 func streamInPieces(c *websocket.Conn, p []byte) error {
 	w, err := c.NextWriter(websocket.Text)
 	for err == nil && len(p) > 0 {
@@ -239,8 +242,10 @@ func streamInPieces(c *websocket.Conn, p []byte) error {
 	return errors.Join(err, w.Close())
 }
 
+// repeatedByte returns n+1 times the same byte, which i chooses.
 func repeatedByte(i, n int) []byte { return bytes.Repeat([]byte{'0' + byte(i%70)}, n+1) }
 
+// isRepeatedByte reports whether p is of repeatedByte.
 func isRepeatedByte(p []byte) bool {
 	return len(p) > 0 && bytes.Count(p, p[:1]) == len(p)
 }

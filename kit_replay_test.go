@@ -14,7 +14,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// readJSON reads a file of testdata.
+// readJSON decodes a file of testdata.
 func readJSON[T any](tb testing.TB, name string) T {
 	tb.Helper()
 	b, err := os.ReadFile("testdata/" + name)
@@ -28,7 +28,7 @@ func readJSON[T any](tb testing.TB, name string) T {
 	return v
 }
 
-// unhex reads hex with blanks in it.
+// unhex decodes hex, in which blanks may stand.
 func unhex(tb testing.TB, s string) []byte {
 	tb.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
@@ -38,7 +38,7 @@ func unhex(tb testing.TB, s string) []byte {
 	return b
 }
 
-// cut cuts the bytes into pieces of n.
+// cut joins chunks and cuts the bytes into pieces of n.
 func cut(chunks [][]byte, n int) (cut [][]byte) {
 	for p := bytes.Join(chunks, nil); len(p) > 0; p = p[min(n, len(p)):] {
 		cut = append(cut, p[:min(n, len(p))])
@@ -46,8 +46,8 @@ func cut(chunks [][]byte, n int) (cut [][]byte) {
 	return cut
 }
 
-// splitBySeed cuts data in pieces that seed chooses: of 1 byte, of a few, and of
-// up to 2 KiB.
+// splitBySeed cuts data into pieces of 1 byte, of a few, and of up to 2 KiB, as
+// seed chooses.
 func splitBySeed(data []byte, seed uint64) (chunks [][]byte) {
 	for len(data) > 0 {
 		seed = seed*6364136223846793005 + 1442695040888963407
@@ -64,15 +64,15 @@ func splitBySeed(data []byte, seed uint64) (chunks [][]byte) {
 	return chunks
 }
 
-// replay is what one side's bytes did to our other side.
+// replay is the effect that the bytes of one side had on our other side.
 type replay struct {
-	handshake []byte // what we sent before the connection was open
-	heard     []string
-	replies   []byte // what an echo server answers
-	err       error  // nil if it could go on
+	handshake []byte   // what we sent before the connection was open
+	heard     []string // the messages, by describe
+	replies   []byte   // of a server that echoes them
+	err       error    // nil if it could go on
 }
 
-// replayServer feeds a client's bytes to our server.
+// replayServer feeds what a client sent to our server.
 func replayServer(up *websocket.Upgrader, chunks [][]byte) (*websocket.ServerHandshake, replay) {
 	h := websocket.NewServerHandshake(up)
 	var got replay
@@ -95,7 +95,7 @@ func replayServer(up *websocket.Upgrader, chunks [][]byte) (*websocket.ServerHan
 	return h, got
 }
 
-// replayClient feeds a server's bytes to our client.
+// replayClient feeds what a server sent to our client.
 func replayClient(h *websocket.ClientHandshake, chunks [][]byte) (got replay) {
 	var p *websocket.Parser
 	for _, chunk := range chunks {
@@ -114,7 +114,7 @@ func replayClient(h *websocket.ClientHandshake, chunks [][]byte) (got replay) {
 	return got
 }
 
-// replayFrames feeds bytes that come after a handshake.
+// replayFrames feeds what the peer of side sent after the handshake.
 func replayFrames(v websocket.Version, side websocket.Side, cfg websocket.Config, chunks [][]byte) (got replay) {
 	p, err := websocket.NewParser(v, side, cfg)
 	if err != nil {
@@ -126,6 +126,7 @@ func replayFrames(v websocket.Version, side websocket.Side, cfg websocket.Config
 	return got
 }
 
+// parse feeds chunk to p and adds what comes of it.
 func (r *replay) parse(p *websocket.Parser, v websocket.Version, side websocket.Side, chunk []byte) {
 	p.Append(chunk)
 	for {
@@ -141,7 +142,10 @@ func (r *replay) parse(p *websocket.Parser, v websocket.Version, side websocket.
 	}
 }
 
-// describe writes a message down.
+// closedWithoutCode is how describe writes a Close without a code.
+const closedWithoutCode = `Close 1005 ""`
+
+// describe returns a message as tests write it down.
 func describe(m websocket.Message) string {
 	if ce := m.CloseError(); ce != nil {
 		return fmt.Sprintf("Close %d %q", ce.Code, ce.Reason)
@@ -149,7 +153,7 @@ func describe(m websocket.Message) string {
 	return fmt.Sprintf("%v %q", m.Type, m.Data)
 }
 
-// appendAnswer appends what an echo server answers to a message.
+// appendAnswer appends the answer of side, which echoes, to a message.
 func appendAnswer(dst []byte, v websocket.Version, side websocket.Side, m websocket.Message) []byte {
 	t := m.Type
 	switch t {
@@ -157,7 +161,7 @@ func appendAnswer(dst []byte, v websocket.Version, side websocket.Side, m websoc
 		return dst
 	case websocket.Close:
 		ce := m.CloseError()
-		if ce.Code == 1004 { // which versions 7 and 8 may send us, and we may not send
+		if ce.Code == 1004 { // versions 7 and 8 may send it to us, but we may not send it
 			ce = &websocket.CloseError{Code: websocket.StatusNoStatusReceived}
 		}
 		dst, err := websocket.AppendClose(dst, v, side, ce.Code, ce.Reason)
@@ -175,7 +179,7 @@ func appendAnswer(dst []byte, v websocket.Version, side websocket.Side, m websoc
 	return dst
 }
 
-// wantHeard checks what came of a peer's bytes.
+// wantHeard checks which messages a replay has heard.
 func wantHeard(t *testing.T, got, want []string) {
 	t.Helper()
 	if !slices.Equal(got, want) {
@@ -198,11 +202,12 @@ func wantCode(t *testing.T, err error, code websocket.StatusCode, closed bool) {
 	}
 }
 
+// endsClosed reports whether the last message is a Close.
 func endsClosed(heard []string) bool {
 	return len(heard) > 0 && strings.HasPrefix(heard[len(heard)-1], "Close")
 }
 
-// codeOf is the code of a ProtocolError, and 0 for no such error.
+// codeOf returns the code of the ProtocolError in err, or 0 if there is none.
 func codeOf(err error) websocket.StatusCode {
 	var pe *websocket.ProtocolError
 	if errors.As(err, &pe) {
@@ -211,9 +216,9 @@ func codeOf(err error) websocket.StatusCode {
 	return 0
 }
 
-// feed gives a new Parser the wire in pieces of n until it fails or has
-// them all, and returns how many bytes it was given, how many messages it
-// gave and how it ended.
+// feed gives wire to a new Parser in pieces of n, until it fails or has them
+// all. It returns how many bytes the Parser was given, how many messages it
+// returned, and its last error.
 func feed(v websocket.Version, side websocket.Side, cfg websocket.Config, wire []byte, n int) (fed, messages int, err error) {
 	p, err := websocket.NewParser(v, side, cfg)
 	if err != nil {
@@ -242,11 +247,13 @@ type session struct {
 	Steps                         []struct{ Dir, Hex string }
 }
 
+// readSessions returns the recorded sessions.
 func readSessions(tb testing.TB) []session { return readJSON[[]session](tb, "sessions.json") }
 
+// name is unique.
 func (s session) name() string { return s.Draft + " " + s.Client + " " + s.Server }
 
-// segments returns what one side sent, as it was sent.
+// segments returns what one side sent, in the pieces in which it came.
 func (s session) segments(tb testing.TB, dir string) (list [][]byte) {
 	for _, step := range s.Steps {
 		if step.Dir == dir && step.Hex != "" {
@@ -256,12 +263,13 @@ func (s session) segments(tb testing.TB, dir string) (list [][]byte) {
 	return list
 }
 
+// The sides of a session.
 const (
 	fromClient = "C->S"
 	fromServer = "S->C"
 )
 
-// splitHead splits what a side sent after the head of its handshake.
+// splitHead splits what a side sent behind the head of its handshake.
 func splitHead(tb testing.TB, segments [][]byte) (head, rest []byte) {
 	tb.Helper()
 	head, rest, ok := bytes.Cut(bytes.Join(segments, nil), []byte("\r\n\r\n"))
@@ -271,18 +279,14 @@ func splitHead(tb testing.TB, segments [][]byte) (head, rest []byte) {
 	return append(head[:len(head):len(head)], "\r\n\r\n"...), rest
 }
 
-var (
-	talk75            = []string{`Text ""`, `Text "Hello"`, sessionUnicode, sessionASCII}
-	talk76            = []string{`Text ""`, `Text "Hello"`, `Close 1005 ""`}
-	talkHybi          = []string{`Text ""`, `Text "Hello"`, `Binary ""`, `Binary "\x00\x01\xfe\xff"`, `Close 1000 ""`}
-	closedWithoutCode = `Close 1005 ""`
-)
-
+// challengeVector is a challenge of hybi-00 and the answer that ten servers
+// gave.
 type challengeVector struct {
 	Key1, Key2, Key3, Answer string
 	Number1, Number2         uint32
 }
 
+// request76 returns the head of a request of hybi-00. extra is header lines.
 func request76(key1, key2, extra string) string {
 	return "GET /demo HTTP/1.1\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nHost: example.com\r\n" +
 		"Origin: http://example.com\r\n" + extra +

@@ -16,9 +16,9 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// script is a connection whose peer says what is in in, and then is done,
-// or says it again. What is written to it is kept, unless again is set. It has
-// no deadlines and no goroutines.
+// script is a connection whose peer sends in and then ends, or sends it again
+// and again if again is set. It keeps in out what is written to it, unless
+// again is set. It has neither deadlines nor goroutines.
 type script struct {
 	in    []byte
 	pos   int
@@ -52,14 +52,14 @@ func (s *script) SetDeadline(time.Time) error      { return nil }
 func (s *script) SetReadDeadline(time.Time) error  { return nil }
 func (s *script) SetWriteDeadline(time.Time) error { return nil }
 
-// newScripted returns a connection of v whose peer sends wire and then ends.
+// newScripted returns a connection whose peer sends wire and then ends.
 func newScripted(v websocket.Version, side websocket.Side, wire []byte) (*websocket.Conn, *script) {
 	s := &script{in: wire}
 	return newConn(s, v, side, &websocket.Config{}), s
 }
 
-// stutter is a connection whose deadline expires before every byte. After
-// stutterBytes of them it takes larger steps, or the tests would take long.
+// stutter is a connection whose deadline passes before every byte, while on is
+// set. After stutterBytes it takes larger steps, or the tests would take long.
 type stutter struct {
 	net.Conn
 	on      *atomic.Bool
@@ -82,8 +82,8 @@ func (s *stutter) Read(p []byte) (int, error) {
 
 const stutterBytes = 1500
 
-// gate is a connection whose writes wait until the test says what comes
-// of them.
+// gate is a connection whose writes wait. The test takes each from writes and
+// says in results what it returns.
 type gate struct {
 	script
 	writes  chan []byte
@@ -99,8 +99,8 @@ func (g *gate) Write(p []byte) (int, error) {
 	return r.n, r.err
 }
 
-// expect takes the next write, which is to be frames of text, and lets it
-// succeed.
+// expect takes the next write and lets it succeed. It must be frames with these
+// texts.
 func (g *gate) expect(t *testing.T, what string, want ...string) {
 	t.Helper()
 	got := <-g.writes
@@ -108,16 +108,17 @@ func (g *gate) expect(t *testing.T, what string, want ...string) {
 	wantTexts(t, what, websocket.RFC6455, got, want...)
 }
 
-// gateResult is what a Write returns; n less than 0 means everything.
+// gateResult is what a Write returns. If n is less than 0, it has written
+// everything.
 type gateResult struct {
 	n   int
 	err error
 }
 
-// errGateTimeout is what net's connections return at the deadline.
+// errGateTimeout is what connections of package net return at the deadline.
 var errGateTimeout = &net.OpError{Op: "write", Net: "tcp", Err: os.ErrDeadlineExceeded}
 
-// withGate runs f in a bubble, with a connection whose writes wait.
+// withGate runs f in a bubble with a connection on a gate.
 func withGate(t *testing.T, v websocket.Version, f func(t *testing.T, c *websocket.Conn, g *gate)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -141,7 +142,7 @@ func textsOf(t *testing.T, v websocket.Version, b []byte) (texts []string) {
 	return texts
 }
 
-// wantTexts checks that b is frames with these payloads.
+// wantTexts checks that b is frames with these payloads. what is for errors.
 func wantTexts(t *testing.T, what string, v websocket.Version, b []byte, want ...string) {
 	t.Helper()
 	got := textsOf(t, v, b)
@@ -156,7 +157,7 @@ func wantTexts(t *testing.T, what string, v websocket.Version, b []byte, want ..
 	}
 }
 
-// later runs f in a goroutine and returns where its error will be.
+// later runs f in a goroutine and sends its error on the channel.
 func later(f func() error) <-chan error {
 	result := make(chan error, 1)
 	go func() { result <- f() }()
@@ -168,14 +169,14 @@ func writeText(c *websocket.Conn, s string) func() error {
 	return func() error { return c.WriteMessage(websocket.Text, []byte(s)) }
 }
 
-// writeString writes s, all of it.
+// writeString is io.WriteString without the count.
 func writeString(w io.Writer, s string) error {
 	_, err := io.WriteString(w, s)
 	return err
 }
 
-// cancelled returns a context that has ended. A Ping with it is sent, and not
-// waited for.
+// cancelled returns a context that has ended. Ping sends a Ping all the same,
+// and does not wait for the Pong.
 func cancelled(t *testing.T) context.Context {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

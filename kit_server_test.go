@@ -19,9 +19,9 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// pipeNet is a network with one server. Its connections are net.Pipes, so in
-// a synctest bubble everything that waits, waits in the bubble's time, and
-// whatever goes on after the test fails it.
+// pipeNet is a listener whose connections are net.Pipes. So in a bubble of
+// synctest everything that waits, waits in the time of the bubble, and
+// goroutines that are left at the end fail the test.
 type pipeNet struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -46,7 +46,7 @@ func startHTTP(t *testing.T, srv *http.Server) *pipeNet {
 // startInBubble is startServer in a bubble.
 func startInBubble(t *testing.T, h http.Handler) *pipeNet {
 	t.Helper()
-	t.Cleanup(func() { time.Sleep(2 * websocket.CloseTimeout) }) // of the bubble, after which nothing may be left
+	t.Cleanup(func() { time.Sleep(2 * websocket.CloseTimeout) }) // after which nothing may be left
 	return startServer(t, h)
 }
 
@@ -78,7 +78,7 @@ func (n *pipeNet) handshake(t *testing.T, d websocket.Dialer, path string) (*web
 	return d.Handshake(t.Context(), n.connect(), "ws://server.test"+path)
 }
 
-// dial connects a client, which is closed when the test ends.
+// dial returns a client's connection. It is closed when the test ends.
 func (n *pipeNet) dial(t *testing.T, v websocket.Version) *websocket.Conn {
 	t.Helper()
 	c, err := n.handshake(t, websocket.Dialer{Version: v}, "/path?q=1")
@@ -89,7 +89,7 @@ func (n *pipeNet) dial(t *testing.T, v websocket.Version) *websocket.Conn {
 	return c
 }
 
-// refusal returns the answer to a request that is to be refused.
+// refusal returns the response to a request, which must be refused.
 func (n *pipeNet) refusal(t *testing.T) *http.Response {
 	t.Helper()
 	_, err := n.handshake(t, websocket.Dialer{}, "/")
@@ -113,7 +113,7 @@ func echoHandler(_ context.Context, c *websocket.Conn) error {
 	}
 }
 
-// readToEnd reads what the server sends until the connection ends.
+// readToEnd reads messages until the connection ends, and returns why.
 func readToEnd(c *websocket.Conn) error {
 	for {
 		if _, _, err := c.ReadMessage(); err != nil {
@@ -122,6 +122,7 @@ func readToEnd(c *websocket.Conn) error {
 	}
 }
 
+// wantClose reads to the end, which must be a Close with this code and reason.
 func wantClose(t *testing.T, c *websocket.Conn, code websocket.StatusCode, reason string) {
 	t.Helper()
 	err := readToEnd(c)
@@ -131,7 +132,7 @@ func wantClose(t *testing.T, c *websocket.Conn, code websocket.StatusCode, reaso
 	}
 }
 
-// logBuffer keeps what is logged, one record a line.
+// logBuffer keeps what is logged, one record per line.
 type logBuffer struct {
 	mu  sync.Mutex
 	out bytes.Buffer
@@ -143,6 +144,7 @@ func (l *logBuffer) Write(p []byte) (int, error) {
 	return l.out.Write(p)
 }
 
+// logger returns a Logger that writes to l.
 func (l *logBuffer) logger() *slog.Logger {
 	return slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
@@ -160,7 +162,7 @@ func (l *logBuffer) at(level slog.Level) []string {
 	return found
 }
 
-// connectTo starts srv until the end of the test and connects to it.
+// connectTo starts srv until the test ends and returns a connection to it.
 func connectTo(t *testing.T, srv *http.Server) net.Conn {
 	t.Helper()
 	client := startHTTP(t, srv).connect()
@@ -168,8 +170,9 @@ func connectTo(t *testing.T, srv *http.Server) net.Conn {
 	return client
 }
 
-// echoOnceHandler is a handler that upgrades, answers one message with itself and
-// hangs up. What Upgrade returned goes to result.
+// echoOnceHandler returns a handler that upgrades, answers one message with
+// itself and closes the connection. It sends the error of Upgrade to result,
+// which may be nil.
 func echoOnceHandler(up *websocket.Upgrader, result chan<- error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		c, err := up.Upgrade(w, r)
@@ -190,7 +193,7 @@ func echoOnce(c *websocket.Conn) {
 	}
 }
 
-// wantBytes reads exactly len(want) bytes and compares.
+// wantBytes reads len(want) bytes, which must be want.
 func wantBytes(t *testing.T, nc io.Reader, want string) {
 	t.Helper()
 	got := make([]byte, len(want))
@@ -209,8 +212,9 @@ func readRest(t *testing.T, nc io.Reader) string {
 	return string(got)
 }
 
-// serverWays run a handshake of a server by either way in, and an echo after
-// it. The connection is the client's end, the channel has what was returned.
+// serverWays are Upgrade and Accept, with an echo of one message after the
+// handshake. Each returns the client's end of the connection and the error of
+// the handshake.
 var serverWays = map[string]func(*testing.T, *websocket.Upgrader) (net.Conn, <-chan error){
 	"Upgrade": func(t *testing.T, up *websocket.Upgrader) (net.Conn, <-chan error) {
 		result := make(chan error, 1)
@@ -232,7 +236,7 @@ var serverWays = map[string]func(*testing.T, *websocket.Upgrader) (net.Conn, <-c
 	},
 }
 
-// eachServerWay runs f for Upgrade and Accept, in a bubble.
+// eachServerWay runs f for Upgrade and Accept, each in a bubble.
 func eachServerWay(t *testing.T, up *websocket.Upgrader, f func(t *testing.T, client net.Conn, result <-chan error)) {
 	t.Helper()
 	for name, serve := range serverWays {
@@ -245,8 +249,7 @@ func eachServerWay(t *testing.T, up *websocket.Upgrader, f func(t *testing.T, cl
 	}
 }
 
-// checkPeerClosed fails the test unless the other end of a pipe is closed by
-// now, not later.
+// checkPeerClosed fails unless the other end of a pipe is closed already.
 func checkPeerClosed(t *testing.T, nc net.Conn) {
 	t.Helper()
 	nc.SetWriteDeadline(time.Unix(1, 0))
@@ -256,7 +259,7 @@ func checkPeerClosed(t *testing.T, nc net.Conn) {
 	nc.Close()
 }
 
-// hijacker is a ResponseWriter that gives away nc.
+// hijacker is a ResponseWriter whose connection is nc.
 type hijacker struct {
 	*httptest.ResponseRecorder
 	nc net.Conn
@@ -266,7 +269,7 @@ func (w hijacker) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return w.nc, bufio.NewReadWriter(bufio.NewReader(w.nc), bufio.NewWriter(w.nc)), nil
 }
 
-// deadlineLog is a connection that knows which deadlines are set.
+// deadlineLog is a connection that remembers its deadlines.
 type deadlineLog struct {
 	net.Conn
 	mu          sync.Mutex
@@ -301,7 +304,7 @@ func (c *deadlineLog) SetWriteDeadline(at time.Time) error {
 	return c.Conn.SetWriteDeadline(at)
 }
 
-// check fails the test if a deadline is left behind, or there never was one.
+// check fails if a deadline is still set, or none ever was.
 func (c *deadlineLog) check(t *testing.T) {
 	t.Helper()
 	c.mu.Lock()

@@ -11,8 +11,8 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// newSocketPair returns the two ends of a connection without a listener, which
-// would take most of the time.
+// newSocketPair returns a connection and its peer's end without a listener and
+// a handshake, which would take most of the time.
 func newSocketPair(t *testing.T) (*websocket.Conn, *net.UnixConn) {
 	t.Helper()
 	fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM, 0)

@@ -50,8 +50,8 @@ func TestTurnLetsTheClockGoOn(t *testing.T) {
 	})
 }
 
-// Who has found the turn taken may find it free when he is about to wait: nobody
-// would wake him.
+// Who has found the turn taken may find it free when he is about to wait:
+// nobody would wake him.
 func TestTurnThatIsGivenBackBeforeTheWait(t *testing.T) {
 	for range StressRounds(200) { // in most of which he has come that far
 		synctest.Test(t, func(t *testing.T) {

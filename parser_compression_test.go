@@ -50,7 +50,8 @@ func TestReservedBitOfAnExtension(t *testing.T) {
 	}
 }
 
-// What a peer is told of a message that cannot be decompressed, and what the program is told.
+// What a peer is told of a message that cannot be decompressed, and what the
+// program is told.
 func TestInflateErrors(t *testing.T) {
 	zipped := deflated(strings.Repeat("a", 1001))
 	for _, tt := range []struct{ name, payload, want string }{
@@ -68,8 +69,8 @@ func TestInflateErrors(t *testing.T) {
 	}
 }
 
-// compressedParser returns the Parser of a server whose client compresses with a
-// window of 32 KiB.
+// compressedParser returns the Parser of a server whose client compresses with
+// a window of 32 KiB.
 func compressedParser(t *testing.T, cfg websocket.Config) *websocket.Parser {
 	t.Helper()
 	cfg.Compression = &websocket.Compression{WindowBits: 15}

@@ -233,8 +233,8 @@ func TestManyTinyFragments(t *testing.T) {
 						t.Errorf("pieces of %d: %d bytes allocated, want at most %d", n, got, most)
 					}
 				}
-				// Without a limit on their number there is still none of memory but
-				// that of the bytes in them.
+				// Without a limit on their number there is still none of memory
+				// but that of the bytes in them.
 				p, _ := websocket.NewParser(v, side, websocket.Config{MaxFragments: -1})
 				for rest := wire; len(rest) > 0; rest = rest[min(4096, len(rest)):] {
 					p.Append(rest[:min(4096, len(rest))])

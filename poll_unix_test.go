@@ -187,9 +187,9 @@ func TestReadyIdleConnHoldsNothing(t *testing.T) {
 	}
 }
 
-// A peer that sends more than a small buffer holds is read with a large one from
-// then on, in one read a burst, until it has sent little for a while. Whatever is
-// left in it is not waited with in a large buffer.
+// A peer that sends more than a small buffer holds is read with a large one
+// from then on, in one read a burst, until it has sent little for a while.
+// Whatever is left in it is not waited with in a large buffer.
 func TestReadyLargeBuffers(t *testing.T) {
 	server, peer := newSocketPair(t)
 	defer server.Close()

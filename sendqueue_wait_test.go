@@ -64,7 +64,8 @@ func TestLineBeginsWithTheStream(t *testing.T) {
 	})
 }
 
-// Who gives up lets the next one know: he may have been the only one in the way.
+// Who gives up lets the next one know: he may have been the only one in the
+// way.
 func TestLineMovesWhenTheFirstGivesUp(t *testing.T) {
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		c.SetWriteDeadline(time.Now().Add(time.Second))
@@ -129,8 +130,8 @@ func TestLineMovesWhenTheQueueIsTaken(t *testing.T) {
 	})
 }
 
-// A turn that comes together with the deadline comes too late: to begin to write
-// would break the connection.
+// A turn that comes together with the deadline comes too late: to begin to
+// write would break the connection.
 func TestLineTurnThatComesTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, script := newScripted(websocket.RFC6455, websocket.ServerSide, nil)
@@ -173,8 +174,8 @@ func TestSetWriteDeadlineWakesWaiters(t *testing.T) {
 	})
 }
 
-// Writers are served in order: neither does a large message wait for ever
-// while small ones find room, nor the other way round. Small ones pass at first.
+// Writers are served in order: neither does a large message wait for ever while
+// small ones find room, nor the other way round. Small ones pass at first.
 func TestWritersAreServedInOrder(t *testing.T) {
 	large, small := strings.Repeat("L", 100<<10), strings.Repeat("s", 100)
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {

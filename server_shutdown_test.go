@@ -189,7 +189,8 @@ func TestServerShutdownWithStuckConnections(t *testing.T) {
 	}
 }
 
-// Handlers learn of Shutdown when it begins, not when their peers have answered.
+// Handlers learn of Shutdown when it begins, not when their peers have
+// answered.
 func TestServerShutdownEndsContextsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started, ended := make(chan struct{}), make(chan time.Time, 1)

@@ -1,6 +1,7 @@
 //go:build linux && amd64 && !race && go1.26 && !go1.27
 
-// Frames differ from one compiler to the next, and the race detector takes more.
+// Frames differ from one compiler to the next, and the race detector takes
+// more.
 
 package websocket_test
 
@@ -25,8 +26,8 @@ func stackInUse() int64 {
 	return int64(m.StackInuse)
 }
 
-// "The handler's goroutine stays within 2 KiB of stack while idle": one that has
-// needed more than it was born with once keeps 4 KiB for good.
+// "The handler's goroutine stays within 2 KiB of stack while idle": one that
+// has needed more than it was born with once keeps 4 KiB for good.
 func TestIdleHandlerKeepsItsFirstStack(t *testing.T) {
 	const conns = 400
 	frame := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Text, payloadOf(websocket.Text, 125)})
@@ -58,8 +59,8 @@ func TestIdleHandlerKeepsItsFirstStack(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// The runtime gives new goroutines as much as those before it have needed
-			// on average: these make sure that it is little.
+			// The runtime gives new goroutines as much as those before it have
+			// needed on average: these make sure that it is little.
 			var shallow sync.WaitGroup
 			over := make(chan struct{})
 			for range 4 * conns {
