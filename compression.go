@@ -120,16 +120,16 @@ func (c *Compression) agreed(response []string) (*pmdParams, error) {
 	return &pmdParams{p, c.threshold()}, nil
 }
 
-// inflate returns the decompressor for what side receives.
-func (p *pmdParams) inflate(side Side) *deflate.Decompressor {
+// decompressor returns the decompressor for what side receives.
+func (p *pmdParams) decompressor(side Side) *deflate.Decompressor {
 	if side == ClientSide {
 		return &deflate.Decompressor{WindowBits: p.ServerWindowBits, ContextTakeover: !p.ServerNoContextTakeover}
 	}
 	return &deflate.Decompressor{WindowBits: p.ClientWindowBits, ContextTakeover: !p.ClientNoContextTakeover}
 }
 
-// deflate returns the compressor for what side sends.
-func (p *pmdParams) deflate(side Side) deflate.Compressor {
+// compressor returns the compressor for what side sends.
+func (p *pmdParams) compressor(side Side) deflate.Compressor {
 	if side == ClientSide {
 		return deflate.Compressor{WindowBits: p.ClientWindowBits, ContextTakeover: !p.ClientNoContextTakeover}
 	}

@@ -53,7 +53,7 @@ func (c *Conn) sayClose() {
 		c.life.end(err) // the peer cannot answer a frame that it does not get
 		return
 	}
-	if !c.life.saidClose() {
+	if !c.life.closeWasQueued() {
 		c.life.hangUp()
 	}
 }

@@ -47,7 +47,7 @@ func (r *receiver) nextReader() (MessageType, io.Reader, error) {
 			return 0, nil, err
 		}
 	}
-	r.flushOwed()
+	r.flushPong()
 	if r.dec.rsv != 0 { // a compressed message is inflated as a whole
 		p, err := r.takeMessage(nil, true)
 		if err != nil {
@@ -97,7 +97,7 @@ func (m *messageReader) readPrefix(p []byte) int {
 func (m *messageReader) decode(p []byte) (int, error) {
 	r := m.r
 	a := assembly{b: p[:0:len(p)]}
-	if r.dec.version.hixie() && len(p) < utf8.UTFMax {
+	if len(p) < r.dec.minRoom() {
 		a.b = m.small[:0] // a character may take UTFMax bytes
 	}
 	for len(a.b) == 0 {
@@ -110,8 +110,8 @@ func (m *messageReader) decode(p []byte) (int, error) {
 				return 0, io.EOF
 			}
 		case len(a.b) > 0:
-		case r.wantsDirect() && len(p) >= directMin:
-			err = r.readDirect(&a)
+		case r.wantsPayload() && len(p) >= payloadMin:
+			err = r.readPayload(&a)
 		default:
 			err = r.fill()
 		}
@@ -119,7 +119,7 @@ func (m *messageReader) decode(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	r.flushOwed()
+	r.flushPong()
 	n := copy(p, a.b)
 	if n < len(a.b) { // the rest is in small
 		m.rest = a.b[n:]

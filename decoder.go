@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"math"
+	"unicode/utf8"
 
 	"github.com/protocol-websocket/websocket/internal/deflate"
 	"github.com/protocol-websocket/websocket/internal/mask"
@@ -26,7 +27,7 @@ type decoder struct {
 	typ       MessageType
 	open      bool // its first frame has begun, its last has not ended
 	rsv       byte // the reserved bits of its first frame
-	utf8      utf8text.Checker
+	text      utf8text.Checker
 	size      int64 // payload bytes of its frames so far
 	fragments int   // frames so far
 
@@ -47,7 +48,7 @@ func newDecoder(v Version, side Side, cfg *Config) decoder {
 // compression. If it did not, p is nil.
 func (d *decoder) useCompression(p *pmdParams) {
 	if p != nil {
-		d.allowRSV, d.decompressor = rsvCompressed, p.inflate(d.side)
+		d.allowRSV, d.decompressor = rsvCompressed, p.decompressor(d.side)
 	}
 }
 
@@ -121,7 +122,7 @@ func (d *decoder) beginFrame(h header, length int64, src []byte, n int) (int, ev
 func (d *decoder) decodeHixie(dst, src []byte) ([]byte, int, event, *ProtocolError) {
 	n := 0
 	for {
-		out, k, ev, err := decodeHixie(&d.frame, dst, src[n:], d.maxSize)
+		out, k, ev, err := d.frame.nextHixie(dst, src[n:], d.maxSize)
 		n += k
 		d.size += int64(len(out) - len(dst))
 		dst = out
@@ -213,11 +214,11 @@ func (d *decoder) checkInflated(p []byte) *ProtocolError {
 	if d.typ != Text {
 		return nil
 	}
-	d.utf8.Reset()
-	if bad := d.utf8.Check(p); bad >= 0 {
+	d.text.Reset()
+	if bad := d.text.Check(p); bad >= 0 {
 		return errBadText(p[bad])
 	}
-	if !d.utf8.Complete() {
+	if !d.text.Complete() {
 		return errTextEnds()
 	}
 	return nil
@@ -246,12 +247,12 @@ func (d *decoder) beginData(h header, length int64) {
 
 func (d *decoder) beginMessage(t MessageType) {
 	d.typ, d.open, d.rsv, d.size, d.fragments = t, true, 0, 0, 0
-	d.utf8.Reset()
+	d.text.Reset()
 }
 
 func (d *decoder) endMessage() *ProtocolError {
 	d.open = false
-	if d.checksText() && !d.utf8.Complete() {
+	if d.isPlainText() && !d.text.Complete() {
 		return errTextEnds()
 	}
 	return nil
@@ -268,31 +269,46 @@ func (d *decoder) traceFrame(f FrameInfo) {
 	}
 }
 
-// direct returns how many bytes of the current frame's payload are still to be
+// payloadLeft returns how many bytes of the current frame's payload are still to be
 // decoded. The caller may read up to that many directly into the message. It
-// must then pass them to directRead and not to decode.
-func (d *decoder) direct() int64 {
+// must then pass them to payloadInPlace and not to decode.
+func (d *decoder) payloadLeft() int64 {
 	if !d.frame.open {
 		return 0
 	}
 	return d.frame.left
 }
 
-func (d *decoder) directRead(p []byte) *ProtocolError {
-	d.frame.took(p)
+func (d *decoder) payloadInPlace(p []byte) *ProtocolError {
+	d.frame.inPlace(p)
 	return d.checkText(p)
 }
 
-func (d *decoder) checksText() bool { return d.typ == Text && d.rsv == 0 && !d.version.hixie() }
+func (d *decoder) isPlainText() bool { return d.typ == Text && d.rsv == 0 && !d.version.hixie() }
 
 // checkText fails at the first byte that is not valid UTF-8, RFC 6455 section
 // 8.1, without waiting for the end of the message.
 func (d *decoder) checkText(p []byte) *ProtocolError {
-	if !d.checksText() {
+	if !d.isPlainText() {
 		return nil
 	}
-	if bad := d.utf8.Check(p); bad >= 0 {
+	if bad := d.text.Check(p); bad >= 0 {
 		return errBadText(p[bad])
 	}
 	return nil
+}
+
+// betweenHixieFrames reports whether the version is one of hixie's and no frame
+// is in progress.
+func (d *decoder) betweenHixieFrames() bool {
+	return d.version.hixie() && d.frame.hixie == hixieBetween
+}
+
+// minRoom returns how much room dst must have for decode to take a byte. In the
+// hixie versions a character that is completed may need all of it.
+func (d *decoder) minRoom() int {
+	if d.version.hixie() {
+		return utf8.UTFMax
+	}
+	return 1
 }

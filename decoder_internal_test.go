@@ -92,13 +92,13 @@ func TestDirectRead(t *testing.T) {
 			for buffered := 0; buffered < len(text); buffered += 7 {
 				d := newDecoder(v, side, &Config{})
 				msg, n, ev, err := d.decode(make([]byte, 0, len(text)), bytes.Clone(wire[:header+buffered]))
-				if err != nil || ev != needInput || n != header+buffered || d.direct() != int64(len(text)-buffered) {
-					t.Fatalf("%v: event %d, %d taken of %d, %d to come, error %v", v, ev, n, header+buffered, d.direct(), err)
+				if err != nil || ev != needInput || n != header+buffered || d.payloadLeft() != int64(len(text)-buffered) {
+					t.Fatalf("%v: event %d, %d taken of %d, %d to come, error %v", v, ev, n, header+buffered, d.payloadLeft(), err)
 				}
 				for rest := wire[n:]; len(rest) > 0; {
 					k := min(len(rest), 1+buffered%11)
 					msg = append(msg, rest[:k]...)
-					if err := d.directRead(msg[len(msg)-k:]); err != nil {
+					if err := d.payloadInPlace(msg[len(msg)-k:]); err != nil {
 						t.Fatal(err)
 					}
 					rest = rest[k:]
@@ -118,7 +118,7 @@ func TestDirectReadChecksText(t *testing.T) {
 		if _, _, _, err := d.decode(make([]byte, 0, 1000), fromHex(t, "817e 03e8 6f6b")); err != nil {
 			t.Fatal(err)
 		}
-		if err := d.directRead([]byte("still ok\xc0")); err == nil || err.Code != StatusInvalidPayloadData {
+		if err := d.payloadInPlace([]byte("still ok\xc0")); err == nil || err.Code != StatusInvalidPayloadData {
 			t.Errorf("%v: error is %v, want %d", v, err, StatusInvalidPayloadData)
 		}
 	}
@@ -134,7 +134,7 @@ func TestDirectReadIsForPayloadOnly(t *testing.T) {
 		if _, _, _, err := d.decode(make([]byte, 0, 9), fromHex(t, tt.wire)); err != nil {
 			t.Fatal(err)
 		}
-		if got := d.direct(); got != 0 {
+		if got := d.payloadLeft(); got != 0 {
 			t.Errorf("%v, after %s: %d bytes may be read past the decoder, want 0", tt.v, tt.wire, got)
 		}
 	}

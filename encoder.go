@@ -28,7 +28,7 @@ type compressor struct {
 // compression. If it did not, p is nil.
 func (e *encoder) useCompression(p *pmdParams) {
 	if p != nil {
-		e.compressor = &compressor{deflate: p.deflate(e.side), threshold: p.threshold}
+		e.compressor = &compressor{deflate: p.compressor(e.side), threshold: p.threshold}
 	}
 }
 
@@ -108,21 +108,20 @@ type Encoder struct{ enc encoder }
 // agreed on, and the message is a [Text] or [Binary] of at least
 // [Compression].Threshold bytes. If it returns an error, it has appended nothing.
 // p and dst must not overlap.
-func (z *Encoder) AppendMessage(dst []byte, t MessageType, p []byte) ([]byte, error) {
-	e := &z.enc
-	if !e.compresses(len(p)) || t != Text && t != Binary {
-		return AppendMessage(dst, e.version, e.side, t, p)
+func (e *Encoder) AppendMessage(dst []byte, t MessageType, p []byte) ([]byte, error) {
+	if !e.enc.compresses(len(p)) || t != Text && t != Binary {
+		return AppendMessage(dst, e.enc.version, e.enc.side, t, p)
 	}
-	out := e.compressor.compress(true, p)
+	out := e.enc.compressor.compress(true, p)
 	defer out.recycle()
 	h := header{fin: true, op: t, rsv: rsvCompressed}
-	return appendHybi(dst, e.withKey(h), out.b), nil
+	return appendHybi(dst, e.enc.withKey(h), out.b), nil
 }
 
 // AppendClose appends the frame that begins or answers the closing handshake, as
 // the function [AppendClose] does. Nothing may be sent after it.
-func (z *Encoder) AppendClose(dst []byte, code StatusCode, reason string) ([]byte, error) {
-	return AppendClose(dst, z.enc.version, z.enc.side, code, reason)
+func (e *Encoder) AppendClose(dst []byte, code StatusCode, reason string) ([]byte, error) {
+	return AppendClose(dst, e.enc.version, e.enc.side, code, reason)
 }
 
 // withKey adds a new masking key to h if this side masks.

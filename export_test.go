@@ -24,7 +24,7 @@ const (
 	DefaultMaxMessageSize   = defaultMaxMessageSize
 
 	ChunkSize         = chunkSize
-	DirectMin         = directMin
+	PayloadMin         = payloadMin
 	FragmentSize      = fragmentSize
 	IdleRead          = idleRead
 	KeepBuffer        = keepBuffer

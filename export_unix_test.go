@@ -5,7 +5,7 @@ package websocket
 import "errors"
 
 // CanPoll reports whether the system tells when c is readable.
-func CanPoll(c *Conn) bool { return c.rcv.poll.able() }
+func CanPoll(c *Conn) bool { return c.rcv.poll.canPoll() }
 
 // WatchPoll calls f after each read(2) of c that must not wait, and says
 // whether it found something. It reports whether there are such.

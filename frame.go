@@ -189,7 +189,7 @@ type event uint8
 const (
 	needInput  event = iota // decoding needs more bytes than src holds
 	needRoom                // dst is full, and src has more payload
-	gotStart                // a message begins; only the function decodeHixie reports this
+	gotStart                // a message begins; only nextHixie reports this
 	gotMessage              // a message is complete, and the rest of its payload is in dst
 	gotControl              // a control frame is complete
 )
@@ -220,9 +220,9 @@ func (f *frameState) payload(dst, src []byte) ([]byte, int) {
 	return dst, n
 }
 
-// took unmasks p, payload that was read directly into the message, and counts
+// inPlace unmasks p, payload that was read directly into the message, and counts
 // it.
-func (f *frameState) took(p []byte) {
+func (f *frameState) inPlace(p []byte) {
 	if f.masked {
 		f.key = mask.Copy(p, p, f.key)
 	}

@@ -65,7 +65,7 @@ func (*hixieFraming) parseFrame(src []byte) (Frame, int, error) {
 	var f frameState
 	payload := []byte{} // without capacity len(src): src may hold many more frames
 	for n := 0; ; {
-		out, k, ev, err := decodeHixie(&f, payload, src[n:], math.MaxInt64)
+		out, k, ev, err := f.nextHixie(payload, src[n:], math.MaxInt64)
 		payload = out
 		n += k
 		switch {
@@ -104,10 +104,10 @@ const (
 	hixieSkipBytes                   // a frame that has a length; frameState.left bytes remain
 )
 
-// decodeHixie decodes src until there is an event to report. It returns n, the
+// nextHixie decodes src until there is an event to report. It returns n, the
 // number of bytes it has consumed. It appends text to dst, within the capacity
 // of dst. limit bounds the length of a frame that is skipped.
-func decodeHixie(f *frameState, dst, src []byte, limit int64) (out []byte, n int, ev event, err *ProtocolError) {
+func (f *frameState) nextHixie(dst, src []byte, limit int64) (out []byte, n int, ev event, err *ProtocolError) {
 	for n < len(src) {
 		switch f.hixie {
 		case hixieBetween:

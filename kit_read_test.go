@@ -115,7 +115,7 @@ func readInTurns(c *websocket.Conn) func() (websocket.MessageType, []byte, error
 func readSession(t *testing.T, v websocket.Version, side websocket.Side) (wire []byte, want []message) {
 	t.Helper()
 	if isHixie(v) {
-		for _, n := range []int{0, 1, 2, 30, 300, websocket.DirectMin + 2000} {
+		for _, n := range []int{0, 1, 2, 30, 300, websocket.PayloadMin + 2000} {
 			want = append(want, message{websocket.Text, payloadOf(websocket.Text, n)})
 			wire = peerFrames(t, v, side, want...)
 			wire = append(wire, "\x80\x05hello\x01x\xff"...) // to be skipped
@@ -134,7 +134,7 @@ func readSession(t *testing.T, v websocket.Version, side websocket.Side) (wire [
 			t.Fatal(err)
 		}
 	}
-	for _, n := range []int{0, 1, 30, 126, websocket.DirectMin + 2000} {
+	for _, n := range []int{0, 1, 30, 126, websocket.PayloadMin + 2000} {
 		for _, typ := range []websocket.MessageType{websocket.Text, websocket.Binary} {
 			p := payloadOf(typ, n)
 			frame(true, typ, p)

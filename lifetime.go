@@ -36,12 +36,12 @@ const (
 type lifetime struct {
 	send *sendQueue
 
-	mu    sync.Mutex
-	phase phase
-	said  bool          // a Close frame was queued
-	cause error         // why the connection is no longer open; nil if it is
-	timer *time.Timer   // bounds what finish does; nil until finish is called
-	done  chan struct{} // closed in phaseOver; nil until over is called
+	mu          sync.Mutex
+	phase       phase
+	closeQueued bool          // a Close frame was queued
+	cause       error         // why the connection is no longer open; nil if it is
+	timer       *time.Timer   // bounds what finish does; nil until finish is called
+	done        chan struct{} // closed in phaseOver; nil until over is called
 
 	onClosing func()      // called when phaseOpen ends, with mu locked; may be nil
 	onDone    func()      // called in phaseOver; may be nil
@@ -72,7 +72,7 @@ func (l *lifetime) beginClosing(cause error, p []byte) (unattended bool) {
 	}
 	l.leaveOpen(phaseClosing, cause)
 	_ = l.send.nc.SetReadDeadline(time.Time{})
-	l.said = l.send.last(p, refusal(cause, errWriteClosed))
+	l.closeQueued = l.send.last(p, refusal(cause, errWriteClosed))
 	return true
 }
 
@@ -232,10 +232,10 @@ func (l *lifetime) isOver() bool {
 	return l.phase == phaseOver
 }
 
-func (l *lifetime) saidClose() bool {
+func (l *lifetime) closeWasQueued() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.said
+	return l.closeQueued
 }
 
 // why returns why the connection is no longer open, or nil if it is.

@@ -25,7 +25,7 @@ type assembly struct {
 // alone costs at most one step. buffered is how many bytes have arrived and are
 // not yet decoded.
 func (m *assembly) grow(d *decoder, buffered int) {
-	left, have := d.direct(), m.size+len(m.b)
+	left, have := d.payloadLeft(), m.size+len(m.b)
 	switch {
 	case m.exact && d.frame.fin && left > 0 && left <= int64(have+buffered):
 		m.join(int(left))

@@ -109,7 +109,7 @@ func (p *Parser) message() (Message, error) {
 // arrived, never on a length that was only announced. It asks for no more than
 // the current frame needs, because in may hold thousands of frames.
 func (p *Parser) grow() {
-	arrived, left := len(p.in)-p.pos, p.dec.direct()
+	arrived, left := len(p.in)-p.pos, p.dec.payloadLeft()
 	n := int(min(left, int64(max(arrived, len(p.msg)))))
 	switch {
 	case left == 0: // hixie text, whose length is unknown

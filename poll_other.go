@@ -11,7 +11,7 @@ type writePoll struct{}
 
 func (c *Conn) initPoll() {}
 
-func (p *readPoll) able() bool { return false }
+func (p *readPoll) canPoll() bool { return false }
 
 // waitRead waits with room for a few bytes, and borrows a buffer once they have
 // arrived.

@@ -50,8 +50,8 @@ func (c *Conn) useRaw(nc syscall.Conn) {
 	c.send.poll.raw, c.send.poll.try = raw, c.send.poll.tryWrite
 }
 
-// able reports whether the system can poll the connection.
-func (p *readPoll) able() bool { return p.raw != nil }
+// canPoll reports whether the system can poll the connection.
+func (p *readPoll) canPoll() bool { return p.raw != nil }
 
 // waitRead waits until there is something to read. Only then it borrows a
 // buffer and reads into it.

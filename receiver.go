@@ -11,10 +11,10 @@ import (
 	"time"
 )
 
-// directMin is the least number of missing payload bytes that are read straight
+// payloadMin is the least number of missing payload bytes that are read straight
 // into the message, past the buffer. If fewer are missing, a read into the
 // buffer is better: it also brings the next frames.
-const directMin = readBufferSize / 2
+const payloadMin = readBufferSize / 2
 
 // receiver reads messages from one connection, for one goroutine at a time. It
 // is the counterpart of sendQueue. Before it waits for the peer, it makes the
@@ -31,10 +31,10 @@ type receiver struct {
 	err error // final: every later read returns it
 
 	recvBuffer
-	partial []byte         // what has arrived of a message whose read met its deadline
-	stream  *messageReader // what NextReader returned last, unless it is at its end
-	skip    bool           // the rest of the message in progress must be dropped
-	owed    bool           // a Pong was queued and may not have been sent
+	partial    []byte         // what has arrived of a message whose read met its deadline
+	stream     *messageReader // what NextReader returned last, unless it is at its end
+	skip       bool           // the rest of the message in progress must be dropped
+	pongQueued bool           // a Pong was queued and may not have been sent
 
 	poll readPoll
 
@@ -130,8 +130,8 @@ func (r *receiver) assemble(m *assembly) (done bool, err error) {
 			m.grow(&r.dec, len(r.buffered()))
 		case !r.dec.open:
 			return false, nil
-		case r.wantsDirect():
-			err = r.readDirect(m)
+		case r.wantsPayload():
+			err = r.readPayload(m)
 		default:
 			err = r.fill()
 		}
@@ -161,7 +161,7 @@ func (r *receiver) decode(dst *[]byte) (event, error) {
 			continue
 		}
 		if ev == gotMessage {
-			r.flushOwed()
+			r.flushPong()
 			r.release()
 		}
 		return ev, nil
@@ -172,7 +172,7 @@ func (r *receiver) decode(dst *[]byte) (event, error) {
 func (r *receiver) control(op MessageType, p []byte) error {
 	switch op {
 	case Ping:
-		r.owed = true
+		r.pongQueued = true
 		r.life.send.queuePong(p)
 	case Pong:
 		r.pings.Load().gotPong(p)
@@ -187,11 +187,11 @@ func (r *receiver) control(op MessageType, p []byte) error {
 	return nil
 }
 
-// flushOwed sends a queued Pong before the program gets a message, because the
+// flushPong sends a queued Pong before the program gets a message, because the
 // program may take a long time to handle it.
-func (r *receiver) flushOwed() {
-	if r.owed {
-		r.owed = false
+func (r *receiver) flushPong() {
+	if r.pongQueued {
+		r.pongQueued = false
 		r.life.send.flushSoon()
 	}
 }
@@ -251,7 +251,7 @@ func (r *receiver) fill() error {
 	var n int
 	var err error
 	r.release()
-	if r.buf == nil && r.dec.open && !r.poll.able() {
+	if r.buf == nil && r.dec.open && !r.poll.canPoll() {
 		r.buf = borrowBuffer(false) // the rest of the message will come soon
 	}
 	if r.buf == nil {
@@ -267,24 +267,24 @@ func (r *receiver) fill() error {
 	return r.received(n, err)
 }
 
-// wantsDirect reports whether the next read should go straight into the
+// wantsPayload reports whether the next read should go straight into the
 // message, past the buffer.
-func (r *receiver) wantsDirect() bool {
-	return r.dec.direct() >= directMin && len(r.buffered()) == 0
+func (r *receiver) wantsPayload() bool {
+	return r.dec.payloadLeft() >= payloadMin && len(r.buffered()) == 0
 }
 
-func (r *receiver) readDirect(m *assembly) error {
+func (r *receiver) readPayload(m *assembly) error {
 	r.beforeWait()
 	r.release()
-	left := r.dec.direct()
-	if free := int64(cap(m.b) - len(m.b)); free < min(left, directMin) {
+	left := r.dec.payloadLeft()
+	if free := int64(cap(m.b) - len(m.b)); free < min(left, payloadMin) {
 		m.grow(&r.dec, 0)
 	}
 	p := m.b[len(m.b):cap(m.b)]
 	n, err := r.nc.Read(p[:min(left, int64(len(p)))])
 	m.b = m.b[:len(m.b)+n]
 	if n > 0 {
-		if perr := r.dec.directRead(p[:n]); perr != nil {
+		if perr := r.dec.payloadInPlace(p[:n]); perr != nil {
 			r.keep.endWait(true)
 			return r.failPeer(perr)
 		}
@@ -295,7 +295,7 @@ func (r *receiver) readDirect(m *assembly) error {
 // beforeWait is called before a read waits for the peer. It sends what is
 // queued, because the peer may be waiting for that.
 func (r *receiver) beforeWait() {
-	r.owed = false
+	r.pongQueued = false
 	r.life.send.flushSoon()
 	r.keep.beginWait()
 }
@@ -324,7 +324,7 @@ func (r *receiver) received(n int, err error) error {
 // point without a Close frame. hixie-75 has no other end, and some clients of
 // hixie-76 omit the closing frame.
 func (r *receiver) endsWithoutClose() bool {
-	return r.dec.version.hixie() && r.dec.frame.hixie == hixieBetween && len(r.buffered()) == 0
+	return r.dec.betweenHixieFrames() && len(r.buffered()) == 0
 }
 
 // lost makes err the final error, because nothing more can be read from nc.
