@@ -24,7 +24,7 @@ const (
 	DefaultMaxMessageSize   = defaultMaxMessageSize
 
 	ChunkSize         = chunkSize
-	PayloadMin         = payloadMin
+	PayloadMin        = payloadMin
 	FragmentSize      = fragmentSize
 	IdleRead          = idleRead
 	KeepBuffer        = keepBuffer
