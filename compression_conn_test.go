@@ -56,7 +56,7 @@ func TestCompressedConversation(t *testing.T) {
 // "Resumable reads hold": a deadline at any byte loses nothing, whatever reads.
 func TestCompressedReadsResume(t *testing.T) {
 	want := []byte(strings.Repeat("resume ", 200))
-	for way, name := range map[int]string{0: "ReadMessage", 1: "AppendMessage", 5: "NextReader", 3: "skip"} {
+	for way, name := range map[int]string{0: "ReadMessage", 1: "ReadAppend", 5: "NextReader", 3: "skip"} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, peer := newPipe(t, websocket.RFC6455, websocket.ClientSide, websocket.Config{Compression: &websocket.Compression{WindowBits: 12}})

@@ -12,7 +12,8 @@ import (
 // The error is a [CloseError] if the peer closed the connection, a
 // [ProtocolError] if it broke the protocol or a limit, wraps
 // [os.ErrDeadlineExceeded] at the deadline, after which one may go on, wraps
-// [io.ErrUnexpectedEOF] if the peer left without a Close, is [ErrPingTimeout] if
+// [io.ErrUnexpectedEOF] if the peer left without a Close (in [Hybi00] and
+// [Hixie75] that is a CloseError, between two messages), is [ErrPingTimeout] if
 // keepalive gave it up, and wraps [net.ErrClosed] after Close or Shutdown, and
 // after the latter the CloseError that the peer answered.
 func (c *Conn) ReadMessage() (MessageType, []byte, error) { return c.rcv.message(nil, true) }

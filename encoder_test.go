@@ -53,7 +53,7 @@ func TestEncodersAndParsersMeet(t *testing.T) {
 	}
 }
 
-// A Compressor compresses what is as long as Threshold, and refuses, without
+// An Encoder compresses what is as long as Threshold, and refuses, without
 // forgetting anything, what the function AppendMessage refuses.
 func TestEncoderThresholdAndRefusals(t *testing.T) {
 	z := &websocket.Compression{Threshold: 100}

@@ -49,7 +49,9 @@ var errEOF = fmt.Errorf("websocket: peer ended the connection without a Close fr
 
 // CloseError is returned by reads after the peer's Close frame, RFC 6455
 // section 5.5.1. On versions without codes, and where the frame had none, Code
-// is [StatusNoStatusReceived].
+// is [StatusNoStatusReceived]. On [Hybi00] and [Hixie75] reads return it also when
+// the peer ends the connection between two messages: Hixie75 has no other end, and
+// some peers of Hybi00 leave out the closing frame.
 type CloseError struct {
 	Code   StatusCode
 	Reason string // at most 123 bytes of UTF-8, chosen by the peer

@@ -18,7 +18,7 @@ type MessageType uint8
 
 const (
 	// Continuation is the opcode of all frames of a message but the first. It
-	// occurs in a [Frame] only.
+	// occurs in [Frame] and [FrameInfo] only.
 	Continuation MessageType = 0
 	// Text is a message of UTF-8 text.
 	Text MessageType = 1

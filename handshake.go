@@ -38,8 +38,9 @@ type handshake struct {
 // handshake was received and was given to be sent.
 func (h *handshake) Done() bool { return h.open && h.err == nil }
 
-// Version returns the version: on a client the one that is asked for, on a
-// server the one that was detected, once Request is not nil.
+// Version returns the version. On a client it is the one that was asked for. On
+// a server it is the one that was detected; it is known once
+// [ServerHandshake.Request] is not nil.
 func (h *handshake) Version() Version { return h.version }
 
 // Subprotocol returns the subprotocol that the server chose, or "".

@@ -119,7 +119,7 @@ func bombFrame() []byte {
 }
 
 // bombWays are the ways of readInWay that read all of a message, or skip it.
-var bombWays = map[int]string{0: "ReadMessage", 1: "AppendMessage", 5: "NextReader", 3: "skip"}
+var bombWays = map[int]string{0: "ReadMessage", 1: "ReadAppend", 5: "NextReader", 3: "skip"}
 
 // readBomb reads frame in one of bombWays.
 func readBomb(t *testing.T, frame []byte, way int) error {

@@ -23,7 +23,7 @@ var readWays = map[string]func(c *websocket.Conn) func() (websocket.MessageType,
 			typ, b, err := c.ReadAppend(prefix)
 			rest, ok := bytes.CutPrefix(b, []byte("before"))
 			if !ok || err != nil && len(rest) > 0 {
-				return 0, nil, fmt.Errorf("AppendMessage(before) gave %q, error %v", b, err)
+				return 0, nil, fmt.Errorf("ReadAppend(before) gave %q, error %v", b, err)
 			}
 			return typ, rest, err
 		}

@@ -28,7 +28,7 @@ func TestPartOfMessageIsNotInCallersBuffer(t *testing.T) {
 						go peer.Write(wire[:600])
 						c.SetReadDeadline(time.Now().Add(time.Second))
 						if _, _, err := c.ReadAppend(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
-							t.Fatalf("AppendMessage of a part: %v, want the deadline", err)
+							t.Fatalf("ReadAppend of a part: %v, want the deadline", err)
 						}
 						mine := bytes.Repeat([]byte("!"), cap(buf))
 						copy(buf[:cap(buf)], mine)
