@@ -15,21 +15,21 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// handshake is what the two sides of an opening handshake have in common.
+// handshake holds what the two sides of an opening handshake have in common.
 type handshake struct {
 	side    Side
-	config  *Config // for what follows the handshake
+	config  *Config // of the Upgrader or the Dialer
 	version Version
 
-	head        httphead.Head // of the peer, as far as it has arrived
+	head        httphead.Head // what has arrived of the peer's head
 	subprotocol string
-	agreed      *pmdParams // on compression; nil if there is none
-	challenge   *challenge // of Hybi00; nil in all other versions
+	agreed      *pmdParams // what compression was agreed on; nil if none
+	challenge   *challenge // nil in all versions but Hybi00
 	err         *HandshakeError
-	open        bool // everything was received, and was given to be sent
+	open        bool // everything was received, and everything to send was appended
 
-	// Each is made once: of two, each would know half of the messages that
-	// later messages refer to.
+	// Each is created only once. A compressed message refers to earlier ones.
+	// Of two parsers or two encoders, neither would have them all.
 	parser  *Parser
 	encoder *Encoder
 }
@@ -74,13 +74,13 @@ func (h *handshake) Encoder() *Encoder {
 }
 
 const (
-	// acceptGUID is what a server appends to the key, to show that it speaks
-	// the protocol, RFC 6455 section 1.3.
+	// acceptGUID is appended to the client's key. The hash of both shows that
+	// the server speaks the protocol, RFC 6455 section 1.3.
 	acceptGUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-	acceptLen  = 28 // of SHA-1 in base64
+	acceptLen  = 28 // the length of a SHA-1 hash in base64
 
 	// maxKey is the length of the longest Sec-WebSocket-Key that is accepted.
-	// Drafts before RFC 6455 do not say that it has 24 bytes.
+	// RFC 6455 keys have 24 bytes. Earlier drafts do not fix the length.
 	maxKey = 64
 )
 
@@ -93,8 +93,8 @@ func acceptFor(key string) (accept [acceptLen]byte) {
 	return accept
 }
 
-// acceptOf returns the answer to the Sec-WebSocket-Key of a request. Its nonce
-// has as many bytes as keyBytes says, if that is not 0.
+// acceptOf returns the Sec-WebSocket-Accept for the Sec-WebSocket-Key in h. If
+// keyBytes is not 0, the key must encode that many bytes.
 func acceptOf(h http.Header, keyBytes int) (accept [acceptLen]byte, err error) {
 	key, err := single(h, "Sec-Websocket-Key")
 	if err != nil {
@@ -103,7 +103,7 @@ func acceptOf(h http.Header, keyBytes int) (accept [acceptLen]byte, err error) {
 	if len(key) > maxKey {
 		return accept, fmt.Errorf("Sec-WebSocket-Key is %d bytes long: expected 24", len(key))
 	}
-	var nonce [maxKey]byte // a nonce is not longer than what encodes it
+	var nonce [maxKey]byte // a nonce is shorter than its encoding
 	n, err := base64.StdEncoding.Decode(nonce[:], []byte(key))
 	if err != nil || keyBytes > 0 && n != keyBytes {
 		return accept, fmt.Errorf("Sec-WebSocket-Key is %.80q: expected 16 bytes in base64", key)
@@ -111,8 +111,8 @@ func acceptOf(h http.Header, keyBytes int) (accept [acceptLen]byte, err error) {
 	return acceptFor(key), nil
 }
 
-// refuseHead turns an error about the head of a request into a refusal. It
-// returns other errors as they are.
+// refuseHead turns an [httphead.Error] into a refusal. It returns any other
+// error unchanged.
 func refuseHead(err error) error {
 	if bad, ok := errors.AsType[*httphead.Error](err); ok {
 		return refusef(bad.Status, "%w", bad)
@@ -120,7 +120,8 @@ func refuseHead(err error) error {
 	return err
 }
 
-// single returns the value of a header that must be there exactly once.
+// single returns the value of a header that must occur exactly once and must
+// not be empty.
 func single(h http.Header, name string) (string, error) {
 	switch v := h[name]; {
 	case len(v) == 0:
@@ -134,8 +135,8 @@ func single(h http.Header, name string) (string, error) {
 	}
 }
 
-// wireName returns a canonical header name as the specifications spell it.
-// Peers ignore case, but people who read dumps do not.
+// wireName returns a canonical header name with WebSocket spelled as in the
+// specifications. Peers ignore case, but people who read dumps do not.
 func wireName(name string) string { return strings.ReplaceAll(name, "Websocket", "WebSocket") }
 
 func hasToken(h http.Header, name, token string) bool {
@@ -143,16 +144,16 @@ func hasToken(h http.Header, name, token string) bool {
 }
 
 // eachToken calls f for each element of a header that is a list of tokens, on
-// one line or on several, RFC 9110 section 5.6.1. It makes no slice of them,
-// since a peer may send tens of thousands.
+// one line or on several, RFC 9110 section 5.6.1. It does not collect them in a
+// slice, because a peer may send tens of thousands.
 func eachToken(values []string, f func(token string)) error {
 	for _, value := range values {
 		for element := range strings.SplitSeq(value, ",") {
 			element = textproto.TrimString(element)
 			if element == "" {
-				continue // section 5.6.1.2: empty elements do not count
+				continue // section 5.6.1.2: empty elements are ignored
 			}
-			if !httpguts.ValidHeaderFieldName(element) { // a name is a token
+			if !httpguts.ValidHeaderFieldName(element) { // field names have the syntax of tokens
 				return fmt.Errorf("%.40q is not a token", element)
 			}
 			f(element)
@@ -161,8 +162,8 @@ func eachToken(values []string, f func(token string)) error {
 	return nil
 }
 
-// checkSubprotocols checks the subprotocols that a program wants to offer or to
-// accept, RFC 6455 section 4.1 item 10.
+// checkSubprotocols checks the subprotocols that a program offers or accepts,
+// RFC 6455 section 4.1 item 10.
 func checkSubprotocols(list []string) error {
 	for i, s := range list {
 		if !httpguts.ValidHeaderFieldName(s) {
@@ -175,8 +176,9 @@ func checkSubprotocols(list []string) error {
 	return nil
 }
 
-// checkExtraHeader refuses headers of the program that would break out of their
-// line or contradict the handshake. It does not repair them.
+// checkExtraHeader returns an error if a header of the program could end its
+// line and begin another, or if the handshake sets that header itself. It never
+// repairs a header.
 func checkExtraHeader(h http.Header) error {
 	for name, values := range h {
 		canonical := http.CanonicalHeaderKey(name)
@@ -198,19 +200,19 @@ func checkExtraHeader(h http.Header) error {
 	return nil
 }
 
-// ownHeaders are those that only the handshake itself may set, besides those
+// ownHeaders are the headers that only the handshake may set, besides those
 // with WebSocket in their names.
 var ownHeaders = []string{"Upgrade", "Connection", "Content-Length", "Transfer-Encoding", "Trailer", "Te"}
 
-// describesBody reports whether the header with this name is about the body of
+// describesBody reports whether the header with this name describes the body of
 // a response.
 func describesBody(name string) bool {
 	name = http.CanonicalHeaderKey(name)
 	return strings.HasPrefix(name, "Content-") || name == "X-Content-Type-Options"
 }
 
-// appendExtraHeader appends headers that checkExtraHeader has accepted, in the
-// order of their names, so that a handshake is the same each time.
+// appendExtraHeader appends headers that checkExtraHeader has accepted. It
+// sorts them by name, so that equal headers always give the same bytes.
 func appendExtraHeader(dst []byte, h http.Header) []byte {
 	if len(h) == 0 {
 		return dst
@@ -230,8 +232,8 @@ func appendHeaderLine(dst []byte, name, value string) []byte {
 	return append(dst, "\r\n"...)
 }
 
-// asHandshakeError returns the HandshakeError that err is or wraps, or else one
-// with this status that wraps err.
+// asHandshakeError returns the HandshakeError that err is or wraps. If there is
+// none, it returns a new one with this status that wraps err.
 func asHandshakeError(err error, status int) *HandshakeError {
 	if he, ok := errors.AsType[*HandshakeError](err); ok {
 		return he

@@ -29,10 +29,10 @@ type ClientHandshake struct {
 	url     *URL
 	host    string
 	origin  string
-	header  http.Header // of the program, with cookies
-	key     string      // of all versions but the two oldest
-	interim int         // responses before the one that counts
-	res     *http.Response
+	header  http.Header    // the program's, with credentials and cookies added
+	key     string         // Sec-WebSocket-Key; "" in the two oldest versions
+	interim int            // how many 1xx responses came before res
+	res     *http.Response // nil until its head has arrived
 }
 
 // NewClientHandshake returns a handshake for a ws or wss URL with the options
@@ -73,14 +73,14 @@ func newClientHandshake(d *Dialer, u *URL) (*ClientHandshake, error) {
 	return h, nil
 }
 
-// takeHeader takes the headers of the program, and adds what URL and jar hold.
-// Host and Origin are kept apart, since some versions have other names or
-// places for them.
+// takeHeader copies the program's headers and adds the URL's credentials and
+// the jar's cookies. Host and Origin become fields of h, because they have
+// their own place in the request, and Origin has another name in some versions.
 func (h *ClientHandshake) takeHeader() error {
 	if err := checkExtraHeader(h.dialer.Header); err != nil {
 		return err
 	}
-	for name, values := range h.dialer.Header { // its names may not be canonical
+	for name, values := range h.dialer.Header { // the names may not be canonical
 		for _, value := range values {
 			h.header.Add(name, value)
 		}
@@ -93,7 +93,7 @@ func (h *ClientHandshake) takeHeader() error {
 		case len(values) > 1:
 			return fmt.Errorf("websocket: %d headers %s: expected one", len(values), one.name)
 		case len(values) == 1:
-			*one.to = textproto.TrimString(values[0]) // as the server will repeat it
+			*one.to = textproto.TrimString(values[0]) // as the server sees and repeats it
 		}
 		delete(h.header, one.name)
 	}
@@ -111,8 +111,8 @@ func (h *ClientHandshake) takeHeader() error {
 	return h.addCookies()
 }
 
-// addCookies adds the cookies of the jar to those of the program, in one
-// header: RFC 6265 section 5.4 does not allow a second.
+// addCookies adds the jar's cookies to those of the program. All go into one
+// header, because RFC 6265 section 5.4 does not allow a second.
 func (h *ClientHandshake) addCookies() error {
 	if h.dialer.Jar == nil {
 		return nil
@@ -123,15 +123,15 @@ func (h *ClientHandshake) addCookies() error {
 	r := &http.Request{Header: h.header}
 	for _, cookie := range h.dialer.Jar.Cookies(h.httpURL()) {
 		if !httpguts.ValidHeaderFieldName(cookie.Name) || !httpguts.ValidHeaderFieldValue(cookie.Value) {
-			return fmt.Errorf("websocket: the jar's cookie %q cannot be sent: expected a token, and no control character in its value", cookie.Name)
+			return fmt.Errorf("websocket: cookie %q of the jar cannot be sent: expected a name that is a token and a value without control characters", cookie.Name)
 		}
 		r.AddCookie(cookie)
 	}
 	return nil
 }
 
-// httpURL returns the URL with http or https, for what does not know ws and
-// wss, such as cookie jars.
+// httpURL returns the URL with http instead of ws and https instead of wss, for
+// code that does not know those, such as cookie jars.
 func (h *ClientHandshake) httpURL() *url.URL {
 	u := &url.URL{Scheme: "http", Host: h.url.Host, Path: "/"}
 	if h.url.Secure {
@@ -168,8 +168,8 @@ func (h *ClientHandshake) AppendRequest(dst []byte) []byte {
 	return dst
 }
 
-// eachHeader calls add for each header of the request, in order, except those
-// of the program.
+// eachHeader calls add for each header that the handshake itself puts into the
+// request, in order.
 func (h *ClientHandshake) eachHeader(add func(name, value string)) {
 	t := h.version.traits()
 	add("Upgrade", t.upgrade)
@@ -194,8 +194,8 @@ func (h *ClientHandshake) eachHeader(add func(name, value string)) {
 	}
 }
 
-// publicRequest returns the request in the form that net/http uses for requests
-// of clients, without the secrets in it.
+// publicRequest returns the request as net/http represents a client's request.
+// It leaves out Authorization and Cookie.
 func (h *ClientHandshake) publicRequest() *http.Request {
 	header := h.header.Clone()
 	h.eachHeader(header.Set)
@@ -250,7 +250,7 @@ func (h *ClientHandshake) readHead() error {
 	req := &http.Request{Method: http.MethodGet, URL: h.httpURL(), Host: h.host, Header: http.Header{}}
 	res, err := httphead.ParseResponse(h.head.Bytes(), req)
 	if err != nil {
-		return fmt.Errorf("no HTTP response: %.100q", err.Error()) // it quotes the server at any length
+		return fmt.Errorf("no HTTP response: %.100q", err.Error()) // err may quote any amount of what the server sent
 	}
 	if err := httphead.CheckNames(res.Header); err != nil {
 		return err
@@ -277,10 +277,10 @@ func (h *ClientHandshake) checkResponse() error {
 	header := h.res.Header
 	switch {
 	case h.res.StatusCode == http.StatusUpgradeRequired && header["Sec-Websocket-Version"] != nil:
-		return fmt.Errorf("server does not take version %v: it takes %.80q", h.version, strings.Join(header["Sec-Websocket-Version"], ", "))
+		return fmt.Errorf("server does not accept version %v: it accepts %.80q", h.version, strings.Join(header["Sec-Websocket-Version"], ", "))
 	case h.res.StatusCode != http.StatusSwitchingProtocols:
 		if location := header.Get("Location"); location != "" {
-			return fmt.Errorf("server answered %.80q, to try %.200q: expected 101", h.res.Status, location)
+			return fmt.Errorf("server answered %.80q with Location %.200q: expected 101", h.res.Status, location)
 		}
 		return fmt.Errorf("server answered %.80q: expected 101", h.res.Status)
 	case !hasToken(header, "Upgrade", "websocket"):
@@ -343,8 +343,8 @@ func (h *ClientHandshake) takeSubprotocol() error {
 // nil before. Its Body is empty.
 func (h *ClientHandshake) Response() *http.Response { return h.res }
 
-// offersCompression reports whether the server is asked for compression.
-// Servers of versions before RFC 6455 know other extensions, or none.
+// offersCompression reports whether the client offers compression. It does not
+// in versions before RFC 6455, whose servers know other extensions, or none.
 func (h *ClientHandshake) offersCompression() bool {
 	return h.version.traits().offersDeflate && h.dialer.Compression != nil
 }

@@ -16,28 +16,29 @@ import (
 	"github.com/protocol-websocket/websocket/internal/origin"
 )
 
-// The parts of the handshake that only the two oldest versions have: the
-// headers Origin and Location of the response in both, and in hybi-00 (=
-// hixie-76) a challenge.
+// This file holds the parts of the handshake that only the two oldest versions
+// have. The response has the headers Origin and Location in both. In hybi-00,
+// which is also hixie-76, there is a challenge as well.
 
 const (
 	key3Len      = 8
 	challengeLen = md5.Size
 )
 
-// challenge is the proof of hybi-00 that the server has read the request,
-// sections 1.3 and 5.2: the numbers hidden in two headers and the 8 bytes of
-// key3, which follow the head, are hashed and come back as 16 bytes after the
-// head of the response. A client makes all of it; a server receives it.
+// challenge is what a hybi-00 server must answer to prove that it has read the
+// request, sections 1.3 and 5.2. It consists of two numbers, each hidden in a
+// header, and the 8 bytes of key3, which follow the head of the request. The
+// answer is a hash of all three: 16 bytes after the head of the response. A
+// client generates the challenge, and a server reads it.
 type challenge struct {
-	keys     [2]string // Sec-WebSocket-Key1 and -Key2, on a client
-	numbers  [2]uint32 // hidden in keys
+	keys     [2]string // Sec-WebSocket-Key1 and -Key2; only on a client
+	numbers  [2]uint32 // the numbers hidden in the two keys
 	key3     [key3Len]byte
-	received [challengeLen]byte // from the server, on a client
-	count    int                // bytes of key3 on a server, of received on a client
+	received [challengeLen]byte // the server's answer; only on a client
+	count    int                // how much has arrived: of key3 on a server, of received on a client
 }
 
-// newChallenge returns a client's challenge.
+// newChallenge generates the challenge of a client.
 func newChallenge() *challenge {
 	c := new(challenge)
 	for i := range c.keys {
@@ -47,7 +48,8 @@ func newChallenge() *challenge {
 	return c
 }
 
-// readChallenge reads a client's challenge, up to key3, from its header.
+// readChallenge reads the two numbers of a client's challenge from its header.
+// takeKey3 adds key3.
 func readChallenge(h http.Header) (*challenge, error) {
 	c := new(challenge)
 	for i, name := range []string{"Sec-Websocket-Key1", "Sec-Websocket-Key2"} {
@@ -62,19 +64,21 @@ func readChallenge(h http.Header) (*challenge, error) {
 	return c, nil
 }
 
-// takeKey3 takes what is missing of key3 from p and reports how much that was.
+// takeKey3 takes the missing bytes of key3 from p, or as many of them as p has.
+// It returns how many it took.
 func (c *challenge) takeKey3(p []byte) int {
 	n := copy(c.key3[c.count:], p)
 	c.count += n
 	return n
 }
 
-// missing reports how many bytes of key3 are missing. Behind HAProxy and nginx
+// missing returns how many bytes of key3 are missing. Behind HAProxy and nginx
 // they arrive only after the head of the response was sent.
 func (c *challenge) missing() int { return key3Len - c.count }
 
-// takeAnswer takes what is missing of the server's answer from p and reports
-// how much that was.
+// takeAnswer takes the missing bytes of the server's answer from p, or as many
+// of them as p has. It returns how many it took. It checks the answer once it
+// is complete.
 func (c *challenge) takeAnswer(p []byte) (n int, err error) {
 	n = copy(c.received[c.count:], p)
 	c.count += n
@@ -87,7 +91,7 @@ func (c *challenge) takeAnswer(p []byte) (n int, err error) {
 // answered reports whether all of the server's answer has arrived.
 func (c *challenge) answered() bool { return c.count == challengeLen }
 
-// answer is what a server sends to show that it has read all three keys.
+// answer returns the hash of the two numbers and key3.
 func (c *challenge) answer() [challengeLen]byte {
 	var b [challengeLen]byte
 	binary.BigEndian.PutUint32(b[0:], c.numbers[0])
@@ -97,8 +101,8 @@ func (c *challenge) answer() [challengeLen]byte {
 }
 
 // keyNumber returns the number hidden in Sec-WebSocket-Key1 or -Key2: its
-// digits divided by the number of its spaces. Draft 76 does not say what a
-// remainder means; a server that rounds proves nothing.
+// digits, read as one number, divided by how many spaces it has. A remainder is
+// an error, as draft 76 section 5.2 requires.
 func keyNumber(key string) (uint32, error) {
 	var digits, spaces, count uint64
 	for _, c := range []byte(key) {
@@ -125,8 +129,9 @@ func keyNumber(key string) (uint32, error) {
 	return uint32(digits / spaces), nil
 }
 
-// maxKeySpaces bounds the arithmetic of keyNumber. In draft 76 section 5.1
-// clients use 1 to 12 spaces; no header can hold more than this.
+// maxKeySpaces limits the spaces in a key: no header can hold more. keyNumber
+// derives from it how large the digits may be, so that nothing overflows.
+// Clients use 1 to 12 spaces, draft 76 section 5.1.
 const maxKeySpaces = httphead.MaxBytes
 
 // newHixieKey returns a Sec-WebSocket-Key1 or -Key2 and the number hidden in
@@ -139,15 +144,15 @@ func newHixieKey() (key string, number uint32) {
 		at := int(randomBelow(uint64(len(b)) + 1))
 		b = slices.Insert(b, at, noise[randomBelow(uint64(len(noise)))])
 	}
-	for range spaces { // never first or last: HTTP strips spaces there
+	for range spaces { // never first or last, where HTTP strips spaces
 		at := 1 + int(randomBelow(uint64(len(b))-1))
 		b = slices.Insert(b, at, ' ')
 	}
 	return string(b), number
 }
 
-// noise holds what may stand between the digits: U+0021 to U+002F and U+003A to
-// U+007E.
+// noise holds the characters that a key may have between its digits: U+0021 to
+// U+002F and U+003A to U+007E.
 var noise = func() string {
 	var b strings.Builder
 	for c := byte(0x21); c < 0x7f; c++ {
@@ -158,18 +163,19 @@ var noise = func() string {
 	return b.String()
 }()
 
-// randomBelow returns a number less than n, which is at most 1<<32. The
-// remainder makes some numbers more likely than others, but by less than one in
-// 1<<32.
+// randomBelow returns a random number less than n. n is at most 1<<32. The
+// remainder makes some numbers more likely than others, but by less than one
+// part in 1<<32.
 func randomBelow(n uint64) uint64 {
 	var b [8]byte
 	rand.Read(b[:]) // never fails
 	return binary.LittleEndian.Uint64(b[:]) % n
 }
 
-// checkHixie75 tells a request of the oldest version from a broken one of a
-// later version. Where HAProxy has added a Sec-WebSocket-Key to it, only the
-// old spelling of WebSocket is left to tell.
+// checkHixie75 returns an error if a request without a version number is a
+// broken request of a later version, and not one of hixie-75. HAProxy adds a
+// Sec-WebSocket-Key to hixie-75 requests. Then only the old spelling of
+// WebSocket in Upgrade tells them apart.
 func checkHixie75(h http.Header) error {
 	for _, name := range []string{"Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Sec-Websocket-Origin"} {
 		if h[name] != nil {
@@ -182,8 +188,9 @@ func checkHixie75(h http.Header) error {
 	return nil
 }
 
-// appendOriginAndLocation appends the two headers with which a server shows
-// that it has read the request, which a client compares with what it has sent.
+// appendOriginAndLocation appends the two headers that repeat the origin and
+// the URL of the request. A client compares them with what it sent, to make
+// sure that the server has read the request.
 func appendOriginAndLocation(dst []byte, t *traits, origin, location string) []byte {
 	dst = append(dst, t.headerPrefix...)
 	dst = appendHeaderLine(dst, "Origin", origin)
@@ -191,8 +198,8 @@ func appendOriginAndLocation(dst []byte, t *traits, origin, location string) []b
 	return appendHeaderLine(dst, "Location", location)
 }
 
-// locationOf returns the URL of a request as the client wrote it. Host and
-// target were checked before.
+// locationOf returns the URL of a request as the client wrote it. checkUpgrade
+// has checked Host and target.
 func locationOf(r *http.Request, secure bool) string {
 	scheme := "ws://"
 	if secure {
@@ -205,8 +212,9 @@ func locationOf(r *http.Request, secure bool) string {
 	return scheme + r.Host + target
 }
 
-// checkOriginAndLocation checks all the proof that a hixie-75 server gives, and
-// part of the proof of a hixie-76 server.
+// checkOriginAndLocation checks that the response repeats the origin and the
+// URL of the request. A hixie-75 server proves no more than that. A hixie-76
+// server also answers the challenge.
 func (h *ClientHandshake) checkOriginAndLocation() error {
 	prefix := http.CanonicalHeaderKey(h.version.traits().headerPrefix + "x")
 	prefix = strings.TrimSuffix(prefix, "X")
@@ -215,21 +223,22 @@ func (h *ClientHandshake) checkOriginAndLocation() error {
 		return err
 	}
 	if !strings.EqualFold(from, h.origin) {
-		return fmt.Errorf("server answered to origin %.80q: expected %q", from, h.origin)
+		return fmt.Errorf("origin in the response is %.80q: expected %q", from, h.origin)
 	}
 	location, err := single(h.res.Header, prefix+"Location")
 	if err != nil {
 		return err
 	}
 	if !h.isLocation(location) {
-		return fmt.Errorf("server answered as %.80q: expected host %q and resource %q", location, h.host, h.url.ResourceName())
+		return fmt.Errorf("location in the response is %.80q: expected host %q and resource %q", location, h.host, h.url.ResourceName())
 	}
 	return nil
 }
 
-// isLocation compares the server's idea of the URL with ours. It accepts either
-// scheme: a server behind a proxy that ends TLS does not know which one it is.
-// A port may be left out if it is the default of either.
+// isLocation reports whether location, which the server sent, is the URL of the
+// request. Either scheme is accepted, because a server behind a proxy that ends
+// TLS does not know which one the client uses. The port may be missing if it is
+// the default port of the client's scheme or of the server's.
 func (h *ClientHandshake) isLocation(location string) bool {
 	scheme, rest, ok := strings.Cut(location, "://")
 	secure := strings.EqualFold(scheme, "wss")

@@ -32,12 +32,12 @@ type ServerHandshake struct {
 
 	handshake
 	up         *Upgrader
-	read       *http.Request // nil until its head has arrived
-	req        *http.Request // nil until it was accepted
-	header     http.Header   // of the program, for the response
+	read       *http.Request // what the client sent; nil until its head has arrived
+	req        *http.Request // the same with Check's context; nil until accepted
+	header     http.Header   // what the program adds to the response
 	origin     string
-	accept     [acceptLen]byte // of all versions but the two oldest
-	extensions string          // the answer to what was offered, if agreed is not nil
+	accept     [acceptLen]byte // not used in the two oldest versions
+	extensions string          // the header of the response, if agreed is not nil
 	sentHead   bool
 }
 
@@ -77,7 +77,7 @@ func (h *ServerHandshake) Feed(p []byte) (n int, err error) {
 func (h *ServerHandshake) readHead() error {
 	r, err := httphead.ParseRequest(h.head.Bytes())
 	if err != nil {
-		return refusef(http.StatusBadRequest, "no HTTP request: %.100q", err.Error()) // it quotes the client at any length
+		return refusef(http.StatusBadRequest, "no HTTP request: %.100q", err.Error()) // err may quote any amount of what the client sent
 	}
 	r.TLS, r.RemoteAddr = h.TLS, h.RemoteAddr
 	h.read = r
@@ -88,9 +88,10 @@ func (h *ServerHandshake) readHead() error {
 	return h.begin(r)
 }
 
-// begin checks the options, which any request may be the first to use, and all
-// of the request except the 8 bytes of key3. It asks Check after everything
-// that protects the server, and before everything that is only chosen.
+// begin checks the options and all of the request except the 8 bytes of key3.
+// It checks the options for every request, because any request may be the first
+// to use them. It calls Check after every check that protects the server, and
+// before it chooses a subprotocol and compression.
 func (h *ServerHandshake) begin(r *http.Request) error {
 	if err := h.up.check(); err != nil {
 		return &HandshakeError{Status: http.StatusInternalServerError, Err: err}
@@ -126,8 +127,8 @@ func (h *ServerHandshake) begin(r *http.Request) error {
 	return nil
 }
 
-// check finds mistakes in the options. They are answered with 500, since they
-// must not look like a fault of the client.
+// check returns an error if an option is wrong. Such a mistake is answered with
+// 500, because it is not the client's fault.
 func (u *Upgrader) check() error {
 	for _, v := range u.Versions {
 		if err := v.check(); err != nil {
@@ -141,8 +142,9 @@ func (u *Upgrader) check() error {
 		return err
 	}
 	if len(u.Origins) == 0 {
-		return nil // nothing to be parsed for each request
+		return nil // the usual case costs nothing
 	}
+	// Allowed checks all patterns, whatever the origin.
 	if _, err := origin.Allowed(u.Origins, "null"); err != nil {
 		return fmt.Errorf("websocket: %w", err)
 	}
@@ -156,7 +158,8 @@ func (u *Upgrader) versions() []Version {
 	return u.Versions
 }
 
-// checkUpgrade checks what all versions have in common, RFC 6455 section 4.2.1.
+// checkUpgrade checks what the requests of all versions have in common, RFC
+// 6455 section 4.2.1.
 func checkUpgrade(r *http.Request, versions []Version) error {
 	switch {
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
@@ -171,14 +174,14 @@ func checkUpgrade(r *http.Request, versions []Version) error {
 		return refusef(http.StatusBadRequest, "Host is missing or malformed: %.80q", r.Host)
 	case !strings.HasPrefix(r.URL.Path, "/"):
 		return refusef(http.StatusBadRequest, "request target does not begin with a slash")
-	case !httpguts.ValidHeaderFieldValue(r.RequestURI): // a Location header repeats it
+	case !httpguts.ValidHeaderFieldValue(r.RequestURI): // the Location header repeats it
 		return refusef(http.StatusBadRequest, "request target has a control character: %.80q", r.RequestURI)
 	}
 	return nil
 }
 
-// upgradeRequired refuses a request and tells which versions are accepted, RFC
-// 6455 section 4.4.
+// upgradeRequired returns a refusal that names the accepted versions, RFC 6455
+// section 4.4.
 func upgradeRequired(versions []Version, format string, args ...any) error {
 	format += "; versions taken are " + versionNames(versions)
 	return refusef(http.StatusUpgradeRequired, format, args...)
@@ -192,10 +195,10 @@ func versionNames(list []Version) string {
 	return strings.Join(names, ", ")
 }
 
-// detectVersion returns the version of a request. It never looks for
-// Sec-WebSocket-Key, which HAProxy 3 adds to requests of the oldest versions,
-// and never takes a broken request of one version for a request of an older
-// one.
+// detectVersion returns the version of a request. Sec-WebSocket-Key does not
+// decide it, because HAProxy 3 adds that header to requests of the oldest
+// versions. A broken request of one version is refused. It is never treated as
+// a request of an older version.
 func detectVersion(h http.Header, versions []Version) (Version, error) {
 	v := Hixie75
 	switch {
@@ -227,14 +230,14 @@ func detectVersion(h http.Header, versions []Version) (Version, error) {
 	return v, nil
 }
 
-// readKeys reads the keys that the server must prove to have read, and checks
-// that nothing but key3 stands between the head and the first frame.
+// readKeys reads the keys that the response must answer. It checks that nothing
+// but key3 can follow the head before the first frame.
 func (h *ServerHandshake) readKeys(r *http.Request) (err error) {
 	t := h.version.traits()
 	switch {
 	case len(r.TransferEncoding) > 0:
 		return refusef(http.StatusBadRequest, "request with Transfer-Encoding: expected no body")
-	case t.proof == proofChallenge && r.ContentLength != 0 && r.ContentLength != key3Len: // Perl and Netty count key3 as a body
+	case t.proof == proofChallenge && r.ContentLength != 0 && r.ContentLength != key3Len: // Perl and Netty announce key3 as a body
 		return refusef(http.StatusBadRequest, "Content-Length is %d: expected none, or %d", r.ContentLength, key3Len)
 	case t.proof != proofChallenge && r.ContentLength != 0:
 		return refusef(http.StatusBadRequest, "Content-Length is %d: expected no body", r.ContentLength)
@@ -251,10 +254,12 @@ func (h *ServerHandshake) readKeys(r *http.Request) (err error) {
 	return nil
 }
 
-// requestOrigin returns the origin that a browser has put into the request:
-// from the header of its version, otherwise from Origin, to which draft 11
-// returned. A proxy or a page may be able to set one of the two. It must not
-// get past a check of the other, so both must say the same.
+// requestOrigin returns the origin in a request, or "" if there is none. It
+// reads the header of the request's version. If that is missing, it reads
+// Origin: draft 11 returned to that name and kept the version number of draft
+// 8. A proxy or a page may be able to set one of the two headers. If a request
+// has both, they must agree. Otherwise one could be used to bypass a check of
+// the other.
 func requestOrigin(v Version, r *http.Request) (string, error) {
 	name := v.traits().originHeader
 	origin, other := r.Header[name], r.Header["Origin"]
@@ -283,19 +288,21 @@ func requestOrigin(v Version, r *http.Request) (string, error) {
 	return origin[0], nil
 }
 
-// isHostOfWs04 makes an exception for node's ws 0.4, which sends its Host as
-// Origin beside the true Sec-WebSocket-Origin. No browser sends an Origin
-// without a scheme, so no page can profit from it.
+// isHostOfWs04 reports whether origin is what node's ws 0.4 sends as Origin:
+// its Host, beside the true origin in Sec-WebSocket-Origin. Such a request is
+// accepted although the two differ. Browsers never send an Origin without a
+// scheme, so no page can exploit that.
 func isHostOfWs04(v Version, r *http.Request, origin string) bool {
 	return v.traits().originHeader != "Origin" && origin == r.Host && !strings.Contains(origin, "://")
 }
 
-// checkOrigin decides on an origin, "" if there is none.
+// checkOrigin returns an error if the origin from is not allowed. from is "" if
+// the request has none.
 func (u *Upgrader) checkOrigin(r *http.Request, from string) error {
 	if u.CheckOrigin != nil {
 		return u.CheckOrigin(r, from)
 	}
-	if from == "" { // not from a browser, which always sends one
+	if from == "" { // not a browser: browsers always send an origin
 		return nil
 	}
 	err := origin.Same(from, r.Host, u.secure(r))
@@ -313,8 +320,8 @@ func (u *Upgrader) secure(r *http.Request) bool {
 	return r.TLS != nil || u.Secure != nil && u.Secure(r)
 }
 
-// ask asks Check about a request and returns the request with the context that
-// Check has returned. It also checks the headers that the program adds to the
+// ask calls Check, if there is one, and returns the request with the context
+// that Check returned. It also checks the headers that the program adds to the
 // response.
 func (h *ServerHandshake) ask(r *http.Request) (*http.Request, error) {
 	var ctx context.Context
@@ -326,7 +333,7 @@ func (h *ServerHandshake) ask(r *http.Request) (*http.Request, error) {
 		ctx, refused = h.up.Check(r, h.header)
 	}
 	if err := checkExtraHeader(h.header); err != nil {
-		h.header = nil // a refusal cannot have it either
+		h.header = nil // a refusal must not have these headers either
 		return nil, &HandshakeError{Status: http.StatusInternalServerError, Err: err}
 	}
 	if refused == nil && ctx != nil {
@@ -407,12 +414,13 @@ func (h *ServerHandshake) AppendResponse(dst []byte) []byte {
 	return dst
 }
 
-// wantsKey3 reports whether bytes of key3 are missing, which belong to the
-// handshake although they follow the head.
+// wantsKey3 reports whether bytes of key3 are missing. They follow the head,
+// but belong to the handshake.
 func (h *ServerHandshake) wantsKey3() bool { return h.challenge != nil && h.challenge.missing() > 0 }
 
-// appendHead appends the head of a 101 response, in a form that every client of
-// its version that was tested accepts, down to the reason and the order.
+// appendHead appends the head of a 101 response. Its form is accepted by every
+// client of the version that was tested, down to the reason phrase and the
+// order of the headers.
 func (h *ServerHandshake) appendHead(dst []byte) []byte {
 	t := h.version.traits()
 	dst = append(dst, "HTTP/1.1 101 "...)
@@ -450,10 +458,10 @@ func (h *ServerHandshake) appendRefusal(dst []byte) []byte {
 	return append(dst, text...)
 }
 
-// refusalHeader returns the headers of a refusal, those of the program among
-// them, without those that describe its text. A refusal always ends the
-// connection: bytes after a refused request may be key3 or frames, and would be
-// read as the next request.
+// refusalHeader returns the headers of a refusal. They include those of the
+// program, except the ones that describe a body. A refusal always ends the
+// connection: key3 or frames may follow a refused request, and would be read as
+// the next request.
 func (h *ServerHandshake) refusalHeader() http.Header {
 	header := make(http.Header)
 	for name, values := range h.header {
@@ -465,7 +473,7 @@ func (h *ServerHandshake) refusalHeader() http.Header {
 	switch h.err.Status {
 	case http.StatusUpgradeRequired:
 		header.Set("Upgrade", "websocket")
-		header.Add("Connection", "Upgrade") // net/http closes only if close is alone in the first of two
+		header.Add("Connection", "Upgrade") // on a line of its own: net/http only closes if the first line is just "close"
 		if numbers := versionNumbers(h.up.versions()); numbers != "" {
 			header["Sec-WebSocket-Version"] = []string{numbers}
 		}
@@ -475,7 +483,8 @@ func (h *ServerHandshake) refusalHeader() http.Header {
 	return header
 }
 
-// refusalText is the body of a refusal.
+// refusalText returns the body of a refusal, without the final newline. It has
+// the text of the error only if this package made the error.
 func (h *ServerHandshake) refusalText() string {
 	text := http.StatusText(h.err.Status)
 	if h.err.public {
