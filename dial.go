@@ -66,7 +66,7 @@ func Dial(ctx context.Context, url string) (*Conn, error) {
 // no effect on the connection returned. If the server, or a proxy, answers and
 // does not accept, the error is a [HandshakeError].
 func (d *Dialer) Dial(ctx context.Context, url string) (*Conn, error) {
-	h, err := NewClientHandshake(d, url) // before anything is connected
+	h, err := NewClientHandshake(d, url) // finds mistakes before anything is connected
 	if err != nil {
 		d.Trace.handshakeFailed(nil, err)
 		return nil, err
@@ -107,15 +107,16 @@ func (d *Dialer) handshake(ctx context.Context, h *ClientHandshake, nc net.Conn)
 	return clientOpen(ctx, h, nc)
 }
 
-// traceFailed calls the hook of a failed handshake if there is an error and a
-// hook. Only then the request is built.
+// traceFailed calls Trace.HandshakeFailed if err is not nil. It builds the
+// request only if there is such a hook.
 func (d *Dialer) traceFailed(ctx context.Context, h *ClientHandshake, err error) {
 	if err != nil && d.Trace != nil && d.Trace.HandshakeFailed != nil {
 		d.Trace.HandshakeFailed(h.publicRequest().WithContext(ctx), err)
 	}
 }
 
-// connect reaches the server of u, through a proxy if one is to be used.
+// connect returns a connection to the server of u, over TLS for wss. It goes
+// through a proxy if one is chosen.
 func (d *Dialer) connect(ctx context.Context, u *URL) (net.Conn, error) {
 	dial := proxy.DialFunc(d.DialContext)
 	if dial == nil {
@@ -143,8 +144,7 @@ func (d *Dialer) connect(ctx context.Context, u *URL) (net.Conn, error) {
 	return d.secure(ctx, nc, u)
 }
 
-// proxyError gives an error of package proxy the form that errors of this
-// package have.
+// proxyError turns an error of package proxy into one of this package.
 func proxyError(err error) error {
 	if refused, ok := errors.AsType[*proxy.Refusal](err); ok {
 		return &HandshakeError{Status: refused.Response.StatusCode, Response: refused.Response, Err: refused}
@@ -152,8 +152,9 @@ func proxyError(err error) error {
 	return fmt.Errorf("websocket: %w", err)
 }
 
-// secure starts TLS on nc. It does not offer HTTP/2, which some servers would
-// prefer: that has another handshake.
+// secure does the TLS handshake on nc. It does not offer HTTP/2, which some
+// servers would choose, because its opening handshake is a different one. If
+// secure fails, it closes nc.
 func (d *Dialer) secure(ctx context.Context, nc net.Conn, u *URL) (net.Conn, error) {
 	config := &tls.Config{}
 	if d.TLSConfig != nil {
@@ -172,7 +173,7 @@ func (d *Dialer) secure(ctx context.Context, nc net.Conn, u *URL) (net.Conn, err
 }
 
 // clientOpen does the I/O of a client's handshake and returns the connection.
-// An error closes nc.
+// If it fails, it closes nc.
 func clientOpen(ctx context.Context, h *ClientHandshake, nc net.Conn) (*Conn, error) {
 	c, err := netx.Interruptible(ctx, nc, isHandshakeError, func() (*Conn, error) { return clientExchange(h, nc) })
 	switch {
@@ -185,7 +186,7 @@ func clientOpen(ctx context.Context, h *ClientHandshake, nc net.Conn) (*Conn, er
 	return c, nil
 }
 
-// clientExchange sends the request and feeds the handshake what the server
+// clientExchange sends the request and passes to the handshake what the server
 // sends.
 func clientExchange(h *ClientHandshake, nc net.Conn) (*Conn, error) {
 	if _, err := nc.Write(h.AppendRequest(nil)); err != nil {
@@ -208,8 +209,8 @@ func clientExchange(h *ClientHandshake, nc net.Conn) (*Conn, error) {
 	}
 }
 
-// receivedBytes reports how many bytes of the response, or of one before it,
-// the handshake has taken.
+// receivedBytes returns how many bytes have arrived of the response, or of an
+// interim response if one has not arrived completely.
 func receivedBytes(h *ClientHandshake) int {
 	n := len(h.head.Bytes())
 	if h.challenge != nil {
@@ -218,8 +219,8 @@ func receivedBytes(h *ClientHandshake) int {
 	return n
 }
 
-// clientConn returns the connection after the handshake. rest was read after
-// it.
+// clientConn returns the connection of a finished handshake. rest holds the
+// bytes that were read beyond the handshake.
 func clientConn(h *ClientHandshake, nc net.Conn, rest []byte) *Conn {
 	c := newConn(nc, h.version, ClientSide, h.config, rest)
 	c.compress(h.agreed)
@@ -227,7 +228,8 @@ func clientConn(h *ClientHandshake, nc net.Conn, rest []byte) *Conn {
 	return c
 }
 
-// withBody adds the beginning of the body to a refusal: servers say there why.
+// withBody adds the beginning of the response's body to a refusal, because
+// servers often say there why they refuse.
 func withBody(h *ClientHandshake, nc net.Conn, rest []byte, err error) error {
 	if refused, ok := errors.AsType[*HandshakeError](err); ok && h.res != nil && h.res.StatusCode != http.StatusSwitchingProtocols {
 		if res := httphead.ReadRefusal(nc, h.head.Bytes(), rest, h.res.Request); res != nil {
@@ -238,17 +240,17 @@ func withBody(h *ClientHandshake, nc net.Conn, rest []byte, err error) error {
 	return err
 }
 
-// withReason adds the first line of a text body to err. Servers that answer
-// programs say there what is wrong.
+// withReason adds the first line of a plain-text body to the text of err.
+// Servers whose clients are programs say there what is wrong.
 func withReason(err error, res *http.Response) error {
 	if t := res.Header.Get("Content-Type"); t != "" && !strings.HasPrefix(t, "text/plain") {
 		return err
 	}
-	body, _ := io.ReadAll(res.Body) // from memory
+	body, _ := io.ReadAll(res.Body) // never fails: ReadRefusal has read it into memory
 	res.Body = io.NopCloser(bytes.NewReader(body))
 	line, _, _ := bytes.Cut(body, []byte("\n"))
 	if len(line) == 0 {
 		return err
 	}
-	return fmt.Errorf("%w: it says %.200q", err, line)
+	return fmt.Errorf("%w: the body begins with %.200q", err, line)
 }

@@ -49,11 +49,11 @@ type Server struct {
 
 	mu      sync.Mutex
 	conns   map[*Conn]context.CancelFunc
-	active  int // requests being upgraded, and handlers that have not returned
+	active  int // requests in ServeHTTP, and connections in conns
 	closing bool
-	open    context.Context // ends when closing begins, and with it handshakes that wait for key3
+	open    context.Context // ends when closing begins, and then ends handshakes that wait for key3
 	endOpen context.CancelFunc
-	idle    chan struct{} // closed when closing and active is 0; nil if nobody waits
+	idle    chan struct{} // made when closing begins, closed when active becomes 0
 }
 
 // Handler returns a handler for use with net/http that runs f on each
@@ -91,7 +91,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.serve(c)
 }
 
-// upgradeFor upgrades the request, unless the program has forgotten what for.
+// upgradeFor upgrades the request. Without a Handler it refuses the request
+// with 500.
 func (s *Server) upgradeFor(ctx context.Context, w http.ResponseWriter, r *http.Request) (*Conn, error) {
 	if s.Handler == nil {
 		h := NewServerHandshake(&s.Upgrader)
@@ -100,8 +101,9 @@ func (s *Server) upgradeFor(ctx context.Context, w http.ResponseWriter, r *http.
 	return s.Upgrader.upgradeUntil(ctx, w, r)
 }
 
-// logRefusal tells of a refused request: what the program is to blame for must
-// be seen, what any client can cause must not fill the log.
+// logRefusal logs a refused request. A mistake of the program is an error, so
+// that it is noticed. Everything else has level debug: any client can cause it,
+// and must not be able to fill the log.
 func (s *Server) logRefusal(r *http.Request, err error) {
 	level := slog.LevelDebug
 	var refused *HandshakeError
@@ -111,21 +113,22 @@ func (s *Server) logRefusal(r *http.Request, err error) {
 	s.logger().Log(r.Context(), level, "websocket: request refused", "remote", r.RemoteAddr, "error", err)
 }
 
-// serve runs the handler in a goroutine of its own: that of net/http would hold
-// the request and its buffers as long as the connection lives.
+// serve runs the handler in a goroutine of its own. In the goroutine of
+// net/http, the request and its buffers would stay in memory as long as the
+// connection is open.
 func (s *Server) serve(c *Conn) {
 	ctx, cancel := context.WithCancel(c.request.Context())
 	late := s.add(c, cancel)
 	c.life.onEnd(cancel)
-	if late { // Shutdown began meanwhile and does not know of c
+	if late { // Shutdown or Close began before add, and does not know c
 		go s.end(c, cancel, StatusGoingAway, "")
 		return
 	}
 	go s.run(ctx, cancel, c)
 }
 
-// run calls the handler and ends the connection as it demands. It is the first
-// on the stack of an idle connection, and so has little there.
+// run calls the handler and ends the connection as verdict says. Its frame is
+// the first on the stack of an idle connection, so it is small.
 func (s *Server) run(ctx context.Context, cancel context.CancelFunc, c *Conn) {
 	err, returned := error(nil), false
 	defer func() {
@@ -141,13 +144,15 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, c *Conn) {
 }
 
 func (s *Server) end(c *Conn, cancel context.CancelFunc, code StatusCode, reason string) {
-	cancel() // what the handler has started need not wait for the peer
+	cancel() // what the handler has started stops before the closing handshake
 	c.Shutdown(context.Background(), code, reason)
 	c.Close()
 	s.remove(c)
 }
 
-// verdict tells with what the connection ends whose handler has returned err.
+// verdict returns the code and the reason with which a connection ends after
+// its handler has returned err. It logs err, unless that is a CloseError to be
+// sent.
 func (s *Server) verdict(ctx context.Context, c *Conn, err error) (StatusCode, string) {
 	over := ctx.Err() != nil || c.life.failed()
 	var chosen *CloseError
@@ -156,7 +161,7 @@ func (s *Server) verdict(ctx context.Context, c *Conn, err error) (StatusCode, s
 		if err != nil && s.logger().Enabled(ctx, slog.LevelDebug) {
 			s.logger().Debug("websocket: connection over", "remote", addrString(c.RemoteAddr()), "error", brief(err))
 		}
-		return StatusGoingAway, "" // heard only if Shutdown was about to say the same
+		return StatusGoingAway, "" // reaches the peer only if Shutdown was about to send the same
 	case err == nil:
 		return StatusNormalClosure, ""
 	case errors.As(err, &chosen):
@@ -170,15 +175,16 @@ func (s *Server) verdict(ctx context.Context, c *Conn, err error) (StatusCode, s
 	return StatusInternalError, ""
 }
 
-// brief is what a log gets of an error that may quote a whole message.
+// brief returns the text of err for the log. It cuts a long text, because err
+// may quote a whole message.
 func brief(err error) string {
 	if s := err.Error(); len(s) > maxLogged {
-		return s[:maxLogged] + " and so on"
+		return s[:maxLogged] + " (cut off)"
 	}
 	return err.Error()
 }
 
-// maxLogged is how many bytes of an error are logged.
+// maxLogged is how many bytes of an error's text are logged.
 const maxLogged = 1 << 10
 
 func (s *Server) logPanic(c *Conn, v any) {
@@ -188,8 +194,8 @@ func (s *Server) logPanic(c *Conn, v any) {
 	}
 }
 
-// begin counts a request and returns the context that ends when closing begins,
-// nil if it has begun.
+// begin counts a request. It returns the context that ends when closing begins,
+// or nil if closing has begun.
 func (s *Server) begin() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -203,7 +209,7 @@ func (s *Server) begin() context.Context {
 	return s.open
 }
 
-// finish takes back what begin or add has counted.
+// finish undoes what begin or add has counted.
 func (s *Server) finish() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,7 +220,8 @@ func (s *Server) finish() {
 	}
 }
 
-// add counts a connection, and reports whether it comes too late to be served.
+// add counts a connection. It reports whether the connection is too late to be
+// served, because closing has begun.
 func (s *Server) add(c *Conn, cancel context.CancelFunc) (late bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -233,8 +240,9 @@ func (s *Server) remove(c *Conn) {
 	s.finish()
 }
 
-// beginClosing refuses new connections and returns those there are, and a
-// channel that is closed when nothing is active any more.
+// beginClosing makes the Server refuse new requests. It returns the connections
+// that are open, and a channel that is closed when no request and no connection
+// is left.
 func (s *Server) beginClosing() (map[*Conn]context.CancelFunc, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

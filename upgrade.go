@@ -87,8 +87,8 @@ func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error
 	return u.upgradeUntil(context.Background(), w, r)
 }
 
-// upgradeUntil is Upgrade with a context that ends a handshake that waits for
-// its client.
+// upgradeUntil is Upgrade, except that a handshake that waits for key3 fails
+// when ctx ends.
 func (u *Upgrader) upgradeUntil(ctx context.Context, w http.ResponseWriter, r *http.Request) (*Conn, error) {
 	c, err := u.upgrade(ctx, w, r)
 	u.Trace.handshakeFailed(r, err)
@@ -114,8 +114,8 @@ func (u *Upgrader) upgrade(ctx context.Context, w http.ResponseWriter, r *http.R
 	return serverConn(h, nc, rest), nil
 }
 
-// headerToKeep returns the part of the header of a ResponseWriter that goes
-// into a 101.
+// headerToKeep returns the headers of a ResponseWriter that go into a 101
+// response.
 func headerToKeep(given http.Header) http.Header {
 	var kept http.Header
 	for name, values := range given {
@@ -130,9 +130,9 @@ func headerToKeep(given http.Header) http.Header {
 	return kept
 }
 
-// meansNothingIn101 reports whether a header concerns the framing of a response
-// or only this hop, RFC 9110 section 7.6.1, its body, or the handshake, which
-// sets its own.
+// meansNothingIn101 reports whether a program's header has no place in a 101
+// response. Such headers describe the framing of a response, its body, or only
+// this hop, RFC 9110 section 7.6.1, or the handshake sets them itself.
 func meansNothingIn101(h http.Header, name string) bool {
 	canonical := http.CanonicalHeaderKey(name)
 	switch canonical {
@@ -147,8 +147,8 @@ func meansNothingIn101(h http.Header, name string) bool {
 	return hasToken(h, "Connection", name)
 }
 
-// beginHTTP makes all checks that can refuse a request, before any of the
-// response is sent.
+// beginHTTP makes every check that can refuse a request that net/http has read.
+// None of the response is sent before.
 func beginHTTP(h *ServerHandshake, r *http.Request) error {
 	if err := checkHeadSize(r); err != nil {
 		return err
@@ -156,9 +156,9 @@ func beginHTTP(h *ServerHandshake, r *http.Request) error {
 	return h.begin(r)
 }
 
-// checkHeadSize applies the limits for a request that is read here to one that
-// net/http has read. The limit of net/http is 1 MiB, and the connection keeps
-// what is accepted.
+// checkHeadSize applies the limits of httphead to a request that net/http has
+// read. net/http's own limit is 1 MiB by default, and the connection keeps the
+// request that is accepted.
 func checkHeadSize(r *http.Request) error {
 	size, lines := len(r.RequestURI)+len(r.Host), 0
 	for name, values := range r.Header {
@@ -173,11 +173,11 @@ func checkHeadSize(r *http.Request) error {
 	return nil
 }
 
-// refuseHTTP answers a request that net/http has read with a refusal, and
-// returns why it is refused.
+// refuseHTTP answers a request that net/http has read with a refusal. It
+// returns the error that ended the handshake.
 func refuseHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request, err error) error {
 	err = h.Refuse(err)
-	if r.ProtoMajor == 1 { // later versions have no such headers, or would end all requests on the connection
+	if r.ProtoMajor == 1 { // in HTTP/2 these headers do not exist, or end all requests on the connection
 		for name, values := range h.refusalHeader() {
 			w.Header()[name] = values
 		}
@@ -207,10 +207,11 @@ func addrString(a net.Addr) string {
 	return a.String()
 }
 
-// serverOpen does the I/O of the whole handshake. An error closes nc.
+// serverOpen does the I/O of the whole handshake and returns the connection. If
+// it fails, it closes nc.
 //
-// This and the functions below take h and nc by themselves: in one struct, h
-// would be allocated for each upgrade.
+// This function and those below have h and nc as separate parameters. In a
+// struct with nc, h would be allocated on the heap for each upgrade.
 func serverOpen(ctx context.Context, h *ServerHandshake, nc net.Conn) (*Conn, error) {
 	rest, err := withinTimeout(ctx, h, nc, func(ctx context.Context) ([]byte, error) {
 		if err := serverTLS(ctx, h, nc); err != nil {
@@ -230,16 +231,17 @@ func serverOpen(ctx context.Context, h *ServerHandshake, nc net.Conn) (*Conn, er
 	return serverConn(h, nc, rest), nil
 }
 
-// withinTimeout bounds do, which does I/O on nc, by the time that a handshake
-// has. An error closes nc.
+// withinTimeout runs do, which does I/O on nc, and makes it fail when
+// HandshakeTimeout has passed or ctx ends. If do fails, withinTimeout closes
+// nc.
 func withinTimeout(ctx context.Context, h *ServerHandshake, nc net.Conn, do func(context.Context) ([]byte, error)) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.config.handshakeTimeout())
 	defer cancel()
 	return netx.Interruptible(ctx, nc, isHandshakeError, func() ([]byte, error) { return do(ctx) })
 }
 
-// serverTLS does the handshake of TLS, if nc is TLS. The request says what was
-// agreed on there.
+// serverTLS does the TLS handshake if nc is a tls.Conn. The request will
+// describe the result in its field TLS.
 func serverTLS(ctx context.Context, h *ServerHandshake, nc net.Conn) error {
 	tc, ok := nc.(*tls.Conn)
 	if !ok {
@@ -253,9 +255,9 @@ func serverTLS(ctx context.Context, h *ServerHandshake, nc net.Conn) error {
 	return nil
 }
 
-// serverExchange moves bytes between the client and the handshake until a
-// response, or its head, was sent. It returns what was read after the
-// handshake.
+// serverExchange passes bytes between the client and the handshake until a
+// response was sent, or its head in Hybi00. It returns the bytes that it has
+// read beyond the handshake.
 func serverExchange(h *ServerHandshake, nc net.Conn) ([]byte, error) {
 	var in [2048]byte
 	for {
@@ -279,13 +281,13 @@ func serverExchange(h *ServerHandshake, nc net.Conn) ([]byte, error) {
 	}
 }
 
-// refusalLinger is how long a refused client may take to read the answer. It is
-// as long as in net/http.
+// refusalLinger is the time that a refused client has to read the answer. It is
+// the same as in net/http.
 const refusalLinger = 500 * time.Millisecond
 
-// serverRespond sends the response to a request that was accepted, and returns
-// what was read after the handshake. in holds what net/http has read beyond the
-// request.
+// serverRespond sends the response to an accepted request. It returns the bytes
+// that were read beyond the handshake. in holds what net/http has read beyond
+// the request.
 func serverRespond(ctx context.Context, h *ServerHandshake, nc net.Conn, in *bufio.Reader) (rest []byte, err error) {
 	nc.SetDeadline(time.Now().Add(h.config.handshakeTimeout()))
 	out := scratches.Get().(*scratch)
@@ -302,10 +304,10 @@ func serverRespond(ctx context.Context, h *ServerHandshake, nc net.Conn, in *buf
 	return in.Peek(in.Buffered())
 }
 
-// answerKey3 waits for what is missing of key3, and answers it. That has its
-// own time, since proxies let key3 pass only after the head of the response.
-// ctx is not the context of the request: net/http cancels that when a read
-// fails, which would hide why.
+// answerKey3 waits for the missing bytes of key3 and answers them. The wait has
+// a timeout of its own, because some proxies hold key3 back until they have
+// seen the head of the response. ctx must not be the context of the request:
+// net/http cancels that when a read fails, and the reason would be lost.
 func answerKey3(ctx context.Context, h *ServerHandshake, nc net.Conn, in io.Reader) error {
 	if h.Done() {
 		return nil
@@ -326,8 +328,8 @@ func answerKey3(ctx context.Context, h *ServerHandshake, nc net.Conn, in io.Read
 	return err
 }
 
-// serverConn returns the connection after the handshake. rest was read after
-// it.
+// serverConn returns the connection of a finished handshake and starts it. rest
+// holds the bytes that were read beyond the handshake.
 func serverConn(h *ServerHandshake, nc net.Conn, rest []byte) *Conn {
 	c := newConn(nc, h.version, ServerSide, h.config, rest)
 	c.subprotocol = h.subprotocol
