@@ -1,9 +1,9 @@
-// Package httphead reads the heads of HTTP messages, requests and responses,
-// that arrive piece by piece on connections which net/http does not manage. A
-// [Head] gathers the bytes up to the empty line, within limits and without I/O;
-// what it gathered goes to the parsers of net/http. These cannot be used alone:
-// they block until a head is complete, and accept what two parsers could read
-// in two ways.
+// Package httphead reads the heads of HTTP requests and responses that arrive
+// piece by piece on connections which net/http does not manage. A [Head]
+// gathers the bytes up to the empty line, within limits and without I/O. The
+// parsers of net/http parse what it has gathered. They are not enough alone:
+// they block until a head is complete, and accept heads that two parsers could
+// read in two ways.
 package httphead
 
 import (
@@ -13,20 +13,20 @@ import (
 )
 
 const (
-	// MaxBytes is the largest head that is accepted, and MaxLines is the
-	// largest number of its lines: a map of many small headers costs far more
-	// memory than their bytes.
+	// MaxBytes is the size of the largest head that is accepted. MaxLines is
+	// the largest number of its lines: a map of many small headers takes far
+	// more memory than their bytes.
 	MaxBytes = 64 << 10
 	MaxLines = 256
 )
 
 // Error says why a head is refused.
 type Error struct {
-	Status int // what a server answers to such a request
+	Status int // the status of a server's answer to such a request
 	text   string
 }
 
-// Error says what was expected or what came.
+// Error returns what was expected or what came.
 func (e *Error) Error() string { return e.text }
 
 func tooLarge(format string, limit int) *Error {
@@ -37,18 +37,19 @@ func malformed(text string) *Error { return &Error{http.StatusBadRequest, text} 
 
 // Head gathers a head. The zero Head is ready to use.
 type Head struct {
-	// Lenient accepts what net/http's parsers do: lines that end with a bare
-	// LF, RFC 9112 section 2.2, folded lines, control characters and any number
-	// of lines. It is for answers of proxies, on which nothing else depends.
+	// Lenient makes Head accept what net/http's parsers accept: lines that end
+	// with a bare LF, RFC 9112 section 2.2, folded lines, control characters
+	// and any number of lines. It is for answers of proxies, where nothing
+	// depends on how another parser would read the head.
 	Lenient bool
 
 	buf  []byte
 	done bool
 }
 
-// Feed takes bytes up to the empty line that ends the head and reports how
+// Feed takes bytes up to the empty line that ends the head, and returns how
 // many. It looks at each byte a bounded number of times, however small the
-// pieces are. The error is an [Error]; the head is then of no use.
+// pieces are. The error is an [Error]. After an error the Head cannot be used.
 func (h *Head) Feed(p []byte) (n int, err error) {
 	if h.done {
 		return 0, nil
@@ -76,8 +77,8 @@ func (h *Head) Done() bool { return h.done }
 // Bytes returns what Feed has taken.
 func (h *Head) Bytes() []byte { return h.buf }
 
-// end returns the index after the empty line, or -1, where no end was found in
-// the bytes before.
+// end returns the index after the empty line, or -1 if there is none. No empty
+// line ends in the first before bytes.
 func (h *Head) end(before int) int {
 	if h.Lenient {
 		return lenientEnd(h.buf, max(0, before-len("\n\r")))
@@ -90,7 +91,7 @@ func (h *Head) end(before int) int {
 }
 
 // lenientEnd returns the index after the first empty line of b, or -1. It looks
-// at line ends from index from on, each of which may be a bare LF.
+// at the line ends from index from on. Each may be a bare LF.
 func lenientEnd(b []byte, from int) int {
 	for {
 		i := bytes.IndexByte(b[from:], '\n')
@@ -107,8 +108,9 @@ func lenientEnd(b []byte, from int) int {
 	}
 }
 
-// checkBareLF refuses a line end without CR as soon as it arrives: a peer that
-// ends its lines so will never send the CR LF CR LF that ends the head.
+// checkBareLF returns an error for a line end without CR, as soon as it
+// arrives. A peer with such lines never sends the CR LF CR LF that ends
+// the head.
 func checkBareLF(b []byte, from int) error {
 	for i := from; i < len(b); i++ {
 		if b[i] == '\n' && (i == 0 || b[i-1] != '\r') {
@@ -118,9 +120,9 @@ func checkBareLF(b []byte, from int) error {
 	return nil
 }
 
-// check refuses what two parsers could read in two ways: control characters,
-// line ends that are not CR LF, and folded lines, RFC 9112 sections 2.2 and
-// 5.2.
+// check returns an error for what two parsers could read in two ways: control
+// characters, line ends that are not CR LF, and folded lines, RFC 9112 sections
+// 2.2 and 5.2.
 func check(b []byte) error {
 	lines := 0
 	for i, c := range b {

@@ -13,8 +13,8 @@ import (
 	"golang.org/x/net/http/httpguts"
 )
 
-// MaxInterim is how many responses with a status of 1xx, which say nothing,
-// may come before the one that counts, RFC 9110 section 15.2.
+// MaxInterim is how many interim responses, with a status of 1xx, may come
+// before the final response, RFC 9110 section 15.2.
 const MaxInterim = 5
 
 // IsInterim reports whether another response follows one with this status. None
@@ -23,8 +23,9 @@ func IsInterim(status int) bool {
 	return status/100 == 1 && status != http.StatusSwitchingProtocols
 }
 
-// reader is what the parsers of net/http read from when a head is in memory.
-// Made for each head, it would be three quarters of what a handshake allocates.
+// reader gives the parsers of net/http a head in memory to read. Readers are
+// kept in a pool: a new one for each head would be three quarters of the memory
+// that a handshake allocates.
 type reader struct {
 	head bytes.Reader
 	in   *bufio.Reader
@@ -42,7 +43,7 @@ func parse[T any](head []byte, parse func(*bufio.Reader) (T, error)) (T, error) 
 }
 
 // ParseRequest parses the head of a request. The request has an empty body,
-// whatever its header says: what follows is not in head.
+// whatever its header says, because head does not contain what follows.
 func ParseRequest(head []byte) (*http.Request, error) {
 	r, err := parse(head, http.ReadRequest)
 	if err != nil {
@@ -63,9 +64,10 @@ func ParseResponse(head []byte, req *http.Request) (*http.Response, error) {
 	return res, nil
 }
 
-// CheckNames refuses what the parsers of net/http accept: a space before the
-// colon, RFC 9112 section 5.1. If such a line were ignored, a request could be
-// taken for another that does not have that header. The error is an [Error].
+// CheckNames returns an error if a header has a malformed name. The parsers of
+// net/http accept a space before the colon, which RFC 9112 section 5.1 forbids.
+// The space becomes part of the name. Then the header would be ignored, and the
+// request taken for one that does not have it. The error is an [Error].
 func CheckNames(h http.Header) error {
 	for name := range h {
 		if !httpguts.ValidHeaderFieldName(name) {
@@ -76,17 +78,18 @@ func CheckNames(h http.Header) error {
 }
 
 const (
-	// MaxBody is how much of the body of a refusal is kept.
+	// MaxBody is how many bytes of the body of a refusal are kept.
 	MaxBody = 1 << 10
 
-	// BodyWait is how long the body of a refusal is waited for. The status is
-	// what matters, and a body may be announced and never sent.
+	// BodyWait is how long ReadRefusal waits for the body of a refusal. It is
+	// short, because the status is what matters, and a body may be announced
+	// and never sent.
 	BodyWait = time.Second
 )
 
-// ReadRefusal parses the response with this head again, so that it has the
-// beginning of its body, which is in rest and in what conn still yields. It
-// returns nil if it cannot.
+// ReadRefusal parses the response with this head again, now with the beginning
+// of its body. The body is in rest, and in what conn still receives.
+// ReadRefusal returns nil if it cannot parse the response.
 func ReadRefusal(conn net.Conn, head, rest []byte, req *http.Request) *http.Response {
 	_ = conn.SetReadDeadline(time.Now().Add(BodyWait))
 	r := io.MultiReader(bytes.NewReader(head), bytes.NewReader(rest), conn)

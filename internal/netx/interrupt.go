@@ -12,17 +12,18 @@ import (
 // ctx ends. If the result is an error, Interruptible closes raw; otherwise it
 // leaves no deadline on raw.
 //
-// An error that ctx has caused is replaced by that of ctx. isAnswer reports
-// whether an error holds an answer of the peer: such an error is returned as it
-// is, because it says more than the end of ctx, which may only have cut the
-// answer short.
+// If ctx has caused the error, Interruptible returns the error of ctx instead.
+// isAnswer reports whether an error holds an answer of the peer. Such an error
+// is returned unchanged. It says more than the end of ctx, which may only have
+// cut the answer short.
 func Interruptible[T any](ctx context.Context, raw net.Conn, isAnswer func(error) bool, negotiate func() (T, error)) (T, error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		// A connection that does not support deadlines is closed below instead.
 		_ = raw.SetDeadline(deadline)
 	}
-	// Closing works for connections that ignore deadlines, and after an
-	// interrupted negotiation there is nothing left to use.
+	// Closing also interrupts connections that ignore deadlines. Nothing is
+	// lost by it, because a connection cannot be used after an interrupted
+	// negotiation.
 	stop := context.AfterFunc(ctx, func() { CloseNow(raw) })
 	result, err := negotiate()
 	if !stop() && err == nil {

@@ -1,7 +1,7 @@
-// Package netx has what package websocket needs from any [net.Conn] and
-// package net does not offer: ending a connection at once or only halfway,
-// making a context interrupt a negotiation, and giving back bytes that were
-// read too early. It knows nothing of WebSocket.
+// Package netx holds what package websocket needs for any [net.Conn] and
+// package net does not offer. It closes a connection at once, or only its
+// sending side. It interrupts a negotiation when a context ends. It gives back
+// bytes that were read too early. It knows nothing of WebSocket.
 package netx
 
 import (
@@ -11,8 +11,9 @@ import (
 	"time"
 )
 
-// CloseNow closes nc at once. Close of a tls.Conn first tells the peer, and
-// waits up to 5 seconds for a peer that does not read.
+// CloseNow closes nc at once, without telling the peer over TLS. Close of a
+// tls.Conn does tell it, and blocks for up to 5 seconds if the peer does not
+// read.
 func CloseNow(nc net.Conn) error {
 	for {
 		switch outer := nc.(type) {
@@ -26,7 +27,8 @@ func CloseNow(nc net.Conn) error {
 	}
 }
 
-// CloseWrite ends the sending side of nc and reports whether that is possible.
+// CloseWrite closes the sending side of nc. It reports whether nc has such a
+// method.
 func CloseWrite(nc net.Conn) bool {
 	half, ok := nc.(interface{ CloseWrite() error })
 	if ok {
@@ -35,19 +37,19 @@ func CloseWrite(nc net.Conn) bool {
 	return ok
 }
 
-// AwaitEOF discards what the peer still sends, until the peer ends its side or
-// d has passed.
+// AwaitEOF discards what the peer still sends, until the peer closes its
+// sending side or d has passed.
 func AwaitEOF(nc net.Conn, d time.Duration) {
 	nc.SetReadDeadline(time.Now().Add(d))
 	io.Copy(io.Discard, nc)
 }
 
-// Linger ends the sending side of nc and waits until the peer has ended its
-// own, or for d. Closing while the peer still sends would make the system
-// answer with a reset, which can destroy what was sent last.
+// Linger closes the sending side of nc. Then it waits until the peer closes its
+// own, or until d has passed. If nc were closed while the peer still sends, the
+// system would answer with a reset, which can destroy what was sent last.
 func Linger(nc net.Conn, d time.Duration) {
-	// CloseWrite of a tls.Conn tells the peer, and waits 5 seconds for a peer
-	// that does not read.
+	// CloseWrite of a tls.Conn tells the peer, and blocks for up to 5 seconds
+	// if the peer does not read.
 	defer time.AfterFunc(d, func() { CloseNow(nc) }).Stop()
 	CloseWrite(nc)
 	AwaitEOF(nc, d)

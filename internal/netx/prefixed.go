@@ -5,22 +5,23 @@ import (
 	"sync"
 )
 
-// PrefixedConn is a connection whose reads first yield bytes that were read
-// ahead of it. It has no CloseWrite and no SyscallConn: code that uses those to
-// bypass Read would miss these bytes.
+// PrefixedConn is a connection whose reads first return bytes that were read
+// ahead. It has no SyscallConn, because code that bypasses Read would miss
+// these bytes. It has no CloseWrite either.
 type PrefixedConn struct {
 	net.Conn
 	mu   sync.Mutex
-	rest []byte // nil once read
+	rest []byte // what is left of the bytes read ahead; nil if nothing
 }
 
-// NewPrefixedConn returns a PrefixedConn that yields rest, which it keeps, and
-// then what nc yields.
+// NewPrefixedConn returns a PrefixedConn whose reads return rest, and then what
+// nc receives. It keeps rest without copying it.
 func NewPrefixedConn(nc net.Conn, rest []byte) *PrefixedConn {
 	return &PrefixedConn{Conn: nc, rest: rest}
 }
 
-// Read reads from the bytes read ahead while there are any.
+// Read returns the bytes read ahead while there are any. Then it reads from the
+// connection.
 func (c *PrefixedConn) Read(p []byte) (int, error) {
 	if n := c.readRest(p); n > 0 {
 		return n, nil

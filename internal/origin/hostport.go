@@ -8,22 +8,23 @@ import (
 	"unicode/utf8"
 )
 
-// HostPort is a host and a port, checked. It refers to the text it was parsed
-// from, so that comparing two of them allocates nothing.
+// HostPort is a host and a port that were checked. Name is a part of the text
+// that was parsed, not a copy in lower case, so that comparing two of them
+// allocates nothing.
 type HostPort struct {
 	Name string     // a name or an IPv4 address, in the case it came in; empty if IP is valid
 	IP   netip.Addr // an IPv6 address
 	Port uint16     // 0 if none was given
 }
 
-// SameHost reports whether h and other have the same host. It ignores case, but
-// nothing else: a final dot makes another host, as it does for browsers.
+// SameHost reports whether h and other have the same host. It ignores case and
+// nothing else: a name with a final dot is another host, as it is for browsers.
 func (h HostPort) SameHost(other HostPort) bool {
 	return h.IP == other.IP && strings.EqualFold(h.Name, other.Name)
 }
 
-// ParseHostPort reads host or host:port as they stand in a URL or in an address
-// to dial. No port, or nothing after the colon, is port 0. An IPv6 address is
+// ParseHostPort parses host or host:port as in a URL or an address to dial.
+// Port is 0 if there is no port, or nothing after the colon. An IPv6 address is
 // in brackets and may have a zone.
 func ParseHostPort(s string) (HostPort, error) {
 	host, port, err := SplitHostPort(s)
@@ -45,10 +46,10 @@ func ParseHostPort(s string) (HostPort, error) {
 }
 
 // ParseHostHeader is ParseHostPort for a Host header or an origin, where an
-// address has no zone: that means something only on the client's machine and is
-// never sent, RFC 6874 section 3.
+// address has no zone. A zone means something only on the client's machine and
+// is never sent, RFC 6874 section 3.
 func ParseHostHeader(s string) (HostPort, error) {
-	if strings.HasPrefix(s, "[") && strings.Contains(s, "%") { // before netip, which would keep a copy of the zone
+	if strings.HasPrefix(s, "[") && strings.Contains(s, "%") { // before netip, which keeps a copy of the zone
 		return HostPort{}, errBrackets
 	}
 	h, err := ParseHostPort(s)
@@ -91,7 +92,8 @@ func parseIPv6(s string) (netip.Addr, error) {
 	return ip, nil
 }
 
-// isNotUnreserved is for what RFC 3986 section 2.3 calls unreserved.
+// isNotUnreserved reports whether r is not one of the characters that RFC 3986
+// section 2.3 calls unreserved.
 func isNotUnreserved(r rune) bool {
 	return r >= utf8.RuneSelf || !isAlnum(byte(r)) && !strings.ContainsRune("-._~", r)
 }
@@ -102,8 +104,8 @@ func isAlnum(c byte) bool {
 }
 
 // MaxName is the length of the longest name that DNS can carry, in characters
-// and without a final dot; maxLabel is that of the longest label (RFC 1035
-// section 2.3.4).
+// and without a final dot. maxLabel is the length of the longest label (RFC
+// 1035 section 2.3.4).
 const (
 	MaxName  = 253
 	maxLabel = 63
@@ -115,9 +117,9 @@ var (
 	errNameBytes = errors.New("expected a host of letters, digits, hyphens, underscores and single dots")
 )
 
-// CheckName refuses what is not a host name. It is stricter than RFC 3986,
-// which would let commas and quotes into the Host header, and laxer than RFC
-// 1123: underscores are not rare inside networks.
+// CheckName returns an error if name is not a host name. It is stricter than
+// RFC 3986, which would let commas and quotes into the Host header. It is less
+// strict than RFC 1123, because underscores are not rare inside networks.
 func CheckName(name string) error {
 	if name == "" {
 		return errNoHost
@@ -143,8 +145,8 @@ func CheckName(name string) error {
 	return nil
 }
 
-// parsePort takes digits only. Leading zeros are harmless: RFC 3986 section
-// 3.2.3 allows any number of digits.
+// parsePort parses a port of digits only. Leading zeros are harmless: RFC 3986
+// section 3.2.3 allows any number of digits.
 func parsePort(s string) (uint16, error) {
 	n, err := strconv.ParseUint(s, 10, 16)
 	if err != nil || n == 0 {
@@ -153,7 +155,8 @@ func parsePort(s string) (uint16, error) {
 	return uint16(n), nil
 }
 
-// DefaultPort returns the port of ws and http, or if secure of wss and https.
+// DefaultPort returns the default port of wss and https if secure is true, and
+// of ws and http otherwise.
 func DefaultPort(secure bool) uint16 {
 	if secure {
 		return 443

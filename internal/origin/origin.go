@@ -1,8 +1,8 @@
 // Package origin compares the origin of a web page with the host it connects
-// to, and with lists of allowed origins. It has the one parser of host:port of
-// this module, which URLs and proxies use too. It is its own because no package
-// of the standard library compares origins, and because net/url and package net
-// take hosts that must not get into a header.
+// to, and with lists of allowed origins. It also has the only parser of
+// host:port in this module, which URLs and proxies use too. It exists because
+// no package of the standard library compares origins, and because net/url and
+// package net accept hosts that must not get into a header.
 package origin
 
 import (
@@ -13,16 +13,16 @@ import (
 )
 
 // webOrigin is the origin of a page that came over HTTP: scheme, host and port
-// (RFC 6454 section 4). Its port is never 0.
+// (RFC 6454 section 4). Only the zero webOrigin has port 0.
 type webOrigin struct {
 	HostPort
 	secure bool
 }
 
 // Same compares the Origin header of a request with its Host header. It returns
-// nil if scheme, host and port agree (RFC 6454 section 5). A request that came
-// over TLS must come from an https page. Any other may come from either kind,
-// because a proxy may have ended TLS.
+// nil if scheme, host and port agree (RFC 6454 section 5). If secure is true,
+// the request came over TLS and must come from an https page. Any other request
+// may come from http or https, because a proxy may have ended TLS.
 func Same(origin, host string, secure bool) error {
 	if plainlySame(origin, host, secure) {
 		return nil
@@ -33,11 +33,11 @@ func Same(origin, host string, secure bool) error {
 	return nil
 }
 
-// plainlySame reports whether the host stands in the origin letter by letter,
-// as browsers write it, so that compareOrigin would find nothing. It is there
-// for the sake of the stack: under net/http, compareOrigin was where the stack
-// of the goroutine had to grow, which cost as much as all the rest of an
-// upgrade.
+// plainlySame reports whether origin is a scheme followed by exactly the text
+// of host, as browsers write it. Then compareOrigin would find no difference,
+// and need not be called. That saves stack: under net/http, the stack of the
+// goroutine had to grow in compareOrigin, which cost as much as all the rest of
+// an upgrade.
 func plainlySame(origin, host string, secure bool) bool {
 	scheme := len(origin) - len(host)
 	if scheme < 0 || strings.HasPrefix(host, "[") || origin[scheme:] != host || origin[:scheme] != "https://" && (secure || origin[:scheme] != "http://") {
@@ -66,7 +66,7 @@ func compareOrigin(origin, host string, secure bool) error {
 	}
 	switch {
 	case secure && !o.secure:
-		return errors.New("expected an https origin, as the request came over TLS")
+		return errors.New("expected an https origin, because the request came over TLS")
 	case !o.SameHost(h):
 		return errors.New("expected the same host in both")
 	case o.Port != h.Port:
@@ -75,8 +75,8 @@ func compareOrigin(origin, host string, secure bool) error {
 	return nil
 }
 
-// parseOrigin reads the serialisation of an origin, which has only one form
-// (RFC 6454 section 6.2).
+// parseOrigin parses a serialized origin, which has only one form (RFC 6454
+// section 6.2).
 func parseOrigin(s string) (webOrigin, error) {
 	if s == "" {
 		return webOrigin{}, errNoOrigin
@@ -96,13 +96,14 @@ func parseOrigin(s string) (webOrigin, error) {
 
 var errNoOrigin = errors.New("expected an origin, got none")
 
-var errNotVisible = errors.New("expected visible ASCII only, with other names in their xn-- form")
+var errNotVisible = errors.New("expected visible ASCII only, with international names in their xn-- form")
 
-// isNotVisible is false for the space, so that a list of origins is called a
-// list.
+// isNotVisible reports whether r is neither visible ASCII nor a space. Spaces
+// are left to checkNoExtras, which calls a list of origins a list.
 func isNotVisible(r rune) bool { return r < ' ' || r > '~' }
 
-// isWebScheme wants ASCII: strings.EqualFold takes U+017F for an s.
+// isWebScheme reports whether s is http or https. s must be ASCII, because
+// strings.EqualFold takes U+017F for an s.
 func isWebScheme(s string) bool { return strings.EqualFold(s, "http") || strings.EqualFold(s, "https") }
 
 func newOrigin(scheme, rest string) (webOrigin, error) {
@@ -123,8 +124,8 @@ func newOrigin(scheme, rest string) (webOrigin, error) {
 	return o, nil
 }
 
-// checkNoExtras refuses, by its name, what a URL may have after its scheme and
-// an origin may not.
+// checkNoExtras returns an error if rest, what follows scheme://, has a part
+// that URLs may have and origins may not. The error names that part.
 func checkNoExtras(rest string) error {
 	i := strings.IndexAny(rest, "/\\?#@ ,")
 	if i < 0 {
@@ -143,9 +144,9 @@ func checkNoExtras(rest string) error {
 	return errors.New("expected no path, not even a slash at the end")
 }
 
-// Quote quotes a URL or an origin for an error message: its beginning, without
-// the query, which may carry a token. If there might be a user and a password
-// in it, it is not shown at all.
+// Quote quotes a URL or an origin for an error message. It shows only the
+// beginning, and no query, which may hold a token. If s might hold a user and a
+// password, Quote shows nothing of it.
 func Quote(s string) string {
 	const most = 100
 	if strings.Contains(s, "@") {

@@ -9,19 +9,20 @@ import (
 // Allowed reports whether any of the patterns matches the value of an
 // Origin header. A pattern is one of
 //
-//	null                           just that
-//	*                              every origin, null included, but not a missing one
-//	https://app.example.com:8443   this scheme, host and port; the port may be left out if it is the default
-//	https://*.example.com          all that end in .example.com, at any depth, but not example.com
+//	null                           exactly null
+//	*                              every origin, also null, but not a missing one
+//	https://app.example.com:8443   this scheme, host and port; without a port, the default port
+//	https://*.example.com          all hosts below example.com, at any depth, but not example.com itself
 //	chrome-extension://abcdef      exactly this, for schemes other than http and https
 //
-// The error is for a pattern that could never match or probably means something
-// else: a mistake of the program. All patterns are checked at every call, so
-// that a mistake does not stay hidden until a request gets as far as that
-// pattern.
+// Allowed returns an error if a pattern could never match or probably means
+// something else, which is a mistake of the program. It checks all patterns at
+// every call. Otherwise a mistake would stay hidden until a request matches
+// none of the patterns before it.
 func Allowed(patterns []string, origin string) (bool, error) {
-	// An origin that is not that of a page is the zero webOrigin, whose port no
-	// pattern has. It may still be in the list as it is.
+	// If the origin is not that of a web page, o is the zero webOrigin, which
+	// matches no web pattern, because its port is 0. The origin may still be in
+	// the list literally.
 	o, _ := parseOrigin(origin)
 	allowed := false
 	for _, pattern := range patterns {
@@ -37,8 +38,8 @@ func Allowed(patterns []string, origin string) (bool, error) {
 // originPattern is one entry of a list of allowed origins.
 type originPattern struct {
 	text       string
-	isWeb      bool      // the scheme is http or https, so web holds all of it
-	web        webOrigin // of a wildcard, what follows "*."
+	isWeb      bool      // the scheme is http or https, so web is set
+	web        webOrigin // without "*." before the host
 	subdomains bool      // matches the names below that of web, but not that name itself
 }
 
@@ -70,8 +71,8 @@ func (p *originPattern) setWeb(scheme, rest string) (err error) {
 	return err
 }
 
-// checkOther checks a pattern whose scheme is neither http nor https, which
-// has no structure known here.
+// checkOther checks a pattern whose scheme is neither http nor https. This
+// package does not know the structure of such origins.
 func checkOther(scheme, rest string) error {
 	if strings.EqualFold(scheme, "ws") || strings.EqualFold(scheme, "wss") {
 		return errors.New("expected the scheme of the page, http or https, not that of its WebSocket")
@@ -82,7 +83,7 @@ func checkOther(scheme, rest string) error {
 	return checkNoExtras(rest)
 }
 
-// isScheme is the syntax of RFC 3986 section 3.1.
+// isScheme reports whether s has the syntax of a scheme, RFC 3986 section 3.1.
 func isScheme(s string) bool {
 	if s == "" || !isAlnum(s[0]) || s[0] <= '9' {
 		return false
@@ -92,7 +93,7 @@ func isScheme(s string) bool {
 	})
 }
 
-// matches is given the origin as it came and as it was parsed.
+// matches reports whether p matches an origin. o is origin, parsed.
 func (p originPattern) matches(origin string, o webOrigin) bool {
 	switch {
 	case p.text == "*":

@@ -28,7 +28,7 @@ func (p *server) connect(conn net.Conn, addr string) (net.Conn, error) {
 		resp, err := httphead.ParseResponse(head, request(addr))
 		switch {
 		case err != nil:
-			// The text may quote the proxy at any length and with any bytes.
+			// err may quote any amount of what the proxy sent, with any bytes.
 			return nil, fmt.Errorf("answered CONNECT with something else than HTTP/1: %.100q", err.Error())
 		case httphead.IsInterim(resp.StatusCode):
 			continue
@@ -62,8 +62,8 @@ type Refusal struct {
 	target   string
 }
 
-// Error names the proxy, the target and the status. The proxy's own reason
-// phrase is left in Response: it may hold anything.
+// Error names the proxy, the target and the status. It leaves out the proxy's
+// reason phrase, which may hold anything. Response has it.
 func (r *Refusal) Error() string {
 	status := r.Response.StatusCode
 	return fmt.Sprintf("proxy %s refused CONNECT to %s: want a 2xx status, got %d %s",
@@ -75,17 +75,17 @@ func isRefusal(err error) bool {
 	return ok
 }
 
-// request stands for the request where its answer is parsed. It becomes
-// Response.Request and so does not hold the credentials.
+// request returns the request that the answer is parsed for. It becomes
+// Response.Request, so it must not hold the credentials.
 func request(addr string) *http.Request {
 	return &http.Request{Method: http.MethodConnect, URL: &url.URL{Host: addr}, Host: addr, Header: http.Header{}}
 }
 
-// readHead reads the head of an answer, which begins with begun. rest is what
-// arrived after it. A proxy is trusted no more than a server, so the same limit
-// holds.
+// readHead reads the head of an answer. begun holds the bytes that have already
+// arrived, and rest those that arrived after the head. The limit is the same as
+// for servers, because a proxy is not trusted more.
 func readHead(r io.Reader, begun []byte) (head, rest []byte, err error) {
-	h := httphead.Head{Lenient: true} // like net/http, which parses it afterwards
+	h := httphead.Head{Lenient: true} // as net/http, which parses the head afterwards
 	in := make([]byte, 2<<10)
 	for p := begun; ; {
 		n, headErr := h.Feed(p)

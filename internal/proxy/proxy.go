@@ -1,8 +1,7 @@
 // Package proxy makes connections through HTTP proxies, with CONNECT, and
-// through SOCKS5 proxies. It is its own because net/http does not export what
-// it does for its own requests, and because golang.org/x/net/proxy, which
-// speaks SOCKS here, does not know CONNECT. No error of this package shows a
-// password.
+// through SOCKS5 proxies. It exists because net/http does not export what it
+// does for its own requests, and because golang.org/x/net/proxy, which is used
+// here for SOCKS, has no CONNECT. No error of this package shows a password.
 package proxy
 
 import (
@@ -20,14 +19,15 @@ import (
 	socks "golang.org/x/net/proxy"
 )
 
-// DialFunc has the meaning of net.Dialer.DialContext.
+// DialFunc is a function with the meaning of [net.Dialer.DialContext].
 type DialFunc func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// For asks choose which proxy leads to hostport. A nil URL means none.
+// For calls choose and returns the URL of the proxy for hostport. A nil URL
+// means none.
 //
-// http.ProxyFromEnvironment and functions like it choose by the scheme of a
-// request's URL and know only http and https, so https stands for a connection
-// inside TLS and http for any other.
+// [http.ProxyFromEnvironment] and similar functions choose by the scheme of a
+// request's URL, and know only http and https. For uses https for a connection
+// inside TLS, and http for any other.
 func For(choose func(*http.Request) (*url.URL, error), secure bool, hostport string) (*url.URL, error) {
 	u := &url.URL{Scheme: "http", Host: hostport, Path: "/"}
 	if secure {
@@ -43,9 +43,9 @@ func For(choose func(*http.Request) (*url.URL, error), secure bool, hostport str
 	return proxyURL, nil
 }
 
-// choiceError is a failure of the function that chooses. It has its own type
-// because such functions parse settings, and url.Parse quotes all of what it
-// cannot parse, the password included.
+// choiceError is an error of the function that chooses. Its text hides
+// passwords: such functions parse settings, and url.Parse quotes all of a text
+// that it cannot parse, including the password.
 type choiceError struct {
 	hostport string
 	err      error
@@ -54,7 +54,7 @@ type choiceError struct {
 func (e *choiceError) Error() string {
 	reason := e.err.Error()
 	if strings.Contains(reason, "@") {
-		reason = "malformed setting, not shown since it may hold a password"
+		reason = "malformed setting, not shown because it may hold a password"
 	}
 	return fmt.Sprintf("choosing the proxy for %q: %s", e.hostport, reason)
 }
@@ -115,16 +115,18 @@ func newServer(u *url.URL) (*server, error) {
 	}
 	p := &server{scheme, u.Hostname(), net.JoinHostPort(u.Hostname(), port), u.User}
 	if h, err := origin.ParseHostPort(p.addr); err != nil || h.Port == 0 {
-		// A URL that was not parsed may have its user in the wrong field.
+		// A URL that does not come from url.Parse may have the user in its
+		// Host.
 		host := u.Host[strings.LastIndexByte(u.Host, '@')+1:]
 		return nil, fmt.Errorf("proxy URL has host %q, want an ASCII name or address, and a port from 1 to 65535 if any", host)
 	}
 	return p, p.checkUser()
 }
 
-// checkUser refuses what RFC 7617 section 2 forbids in credentials: control
-// characters, and a colon in the user, after which the password would begin.
-// SOCKS sends the lengths of both and does not need the second rule.
+// checkUser returns an error if the credentials have what RFC 7617 section 2
+// forbids: control characters, or a colon in the user. After a colon the
+// password would begin. SOCKS sends the lengths of both, so there a colon is
+// allowed.
 func (p *server) checkUser() error {
 	password, _ := p.user.Password()
 	if strings.ContainsFunc(p.user.Username()+password, unicode.IsControl) {
@@ -138,7 +140,7 @@ func (p *server) checkUser() error {
 
 func (p *server) socks() bool { return strings.HasPrefix(p.scheme, "socks") }
 
-// failure prefixes err with the proxy's name. A Refusal has it already.
+// failure prefixes err with the proxy's name. A Refusal already has it.
 func (p *server) failure(err error) error {
 	if isRefusal(err) {
 		return err
@@ -146,7 +148,8 @@ func (p *server) failure(err error) error {
 	return fmt.Errorf("proxy %s: %w", p.addr, err)
 }
 
-// tunnel makes raw, a fresh connection to the proxy, lead to addr.
+// tunnel asks the proxy, on the new connection raw, for a tunnel to addr. It
+// returns the connection to use.
 func (p *server) tunnel(ctx context.Context, raw net.Conn, addr string, tlsConfig *tls.Config) (net.Conn, error) {
 	if p.socks() {
 		return raw, p.connectSOCKS(ctx, raw, addr)
@@ -161,13 +164,14 @@ func (p *server) tunnel(ctx context.Context, raw net.Conn, addr string, tlsConfi
 	return p.connect(secure, addr)
 }
 
-// tlsConfig derives the configuration for the proxy from that for the target.
+// tlsConfig returns the configuration for TLS with the proxy, derived from that
+// for the target.
 //
-// It drops what concerns the target alone: its name, its protocols, its ECH
+// It drops what concerns only the target: its name, its protocols, its ECH
 // keys, and the callbacks that check its certificate. InsecureSkipVerify with
-// such a callback means that the callback verifies instead, so without the
-// callback the usual verification is on again. InsecureSkipVerify alone is the
-// wish of the caller and is kept.
+// such a callback means that the callback verifies the certificate. Without the
+// callback the usual verification is needed, so tlsConfig turns it on again.
+// InsecureSkipVerify alone is the caller's decision and is kept.
 func (p *server) tlsConfig(target *tls.Config) *tls.Config {
 	if target == nil {
 		target = &tls.Config{}
@@ -184,8 +188,8 @@ func (p *server) tlsConfig(target *tls.Config) *tls.Config {
 	return c
 }
 
-// connectSOCKS asks for addr by RFC 1928. A name is always left to the proxy
-// to resolve, for socks5 as for socks5h, as net/http does.
+// connectSOCKS asks the proxy for a connection to addr, RFC 1928. The proxy
+// resolves names, with socks5 as with socks5h. net/http does the same.
 func (p *server) connectSOCKS(ctx context.Context, raw net.Conn, addr string) error {
 	var auth *socks.Auth
 	if p.user != nil {
@@ -196,13 +200,14 @@ func (p *server) connectSOCKS(ctx context.Context, raw net.Conn, addr string) er
 	if err != nil {
 		return err
 	}
-	// The connection returned hides CloseWrite and SyscallConn and adds
-	// nothing: the answer was read to its last byte and no further.
+	// The returned connection hides CloseWrite and SyscallConn. raw can be used
+	// instead: the answer was read to its last byte and no further.
 	_, err = d.(socks.ContextDialer).DialContext(ctx, "tcp", addr)
 	return err
 }
 
-// dialed is a socks.ContextDialer that returns a connection made before.
+// dialed is a socks.ContextDialer that returns a connection that exists
+// already.
 type dialed struct{ conn net.Conn }
 
 func (d dialed) Dial(_, _ string) (net.Conn, error) { return d.conn, nil }
