@@ -109,8 +109,8 @@ func lenientEnd(b []byte, from int) int {
 }
 
 // checkBareLF returns an error for a line end without CR, as soon as it
-// arrives. A peer with such lines never sends the CR LF CR LF that ends
-// the head.
+// arrives. A peer with such lines never sends the CR LF CR LF that ends the
+// head.
 func checkBareLF(b []byte, from int) error {
 	for i := from; i < len(b); i++ {
 		if b[i] == '\n' && (i == 0 || b[i-1] != '\r') {

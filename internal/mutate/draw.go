@@ -7,7 +7,7 @@ import (
 	"sync"
 )
 
-// A deck is the mutations of one file in the order in which they are drawn.
+// A deck holds the mutations of one file, in the order in which they are drawn.
 type deck struct {
 	file  *sourceFile
 	order []*mutation
@@ -20,9 +20,9 @@ type draw struct {
 	decks []*deck
 }
 
-// newDraw spreads n mutations over files: one for each, and the rest in
+// newDraw distributes n mutations over files: one for each, and the rest in
 // proportion to their lines. If n is less than the number of files, chance
-// decides which go without. The seed decides everything.
+// decides which files get none. Everything depends on the seed.
 func newDraw(files []*sourceFile, n int, seed uint64) *draw {
 	d := new(draw)
 	for _, f := range files {
@@ -43,8 +43,8 @@ func newDraw(files []*sourceFile, n int, seed uint64) *draw {
 	return d
 }
 
-// raise gives one more mutation to the file with the most lines for each that it
-// has.
+// raise gives one more mutation to the file that has the most lines for each of
+// its mutations.
 func (d *draw) raise() {
 	var best *deck
 	for _, deck := range d.decks {
@@ -61,8 +61,8 @@ func (d *draw) raise() {
 }
 
 // shuffle returns the mutations of a file in an order in which all kinds are
-// equally frequent as long as there are some, since otherwise every other one
-// would change an integer. The order depends on the file and the seed alone.
+// equally frequent, until one runs out. Otherwise every other one would change
+// an integer. The order depends on the file and the seed alone.
 func shuffle(f *sourceFile, seed uint64) []*mutation {
 	name := fnv.New64a()
 	name.Write([]byte(f.name))
@@ -89,7 +89,7 @@ func shuffle(f *sourceFile, seed uint64) []*mutation {
 	return order
 }
 
-// next returns a mutation, or nil if there are enough.
+// next returns the next mutation, or nil if no more are to be drawn.
 func (d *draw) next() *mutation {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -104,7 +104,7 @@ func (d *draw) next() *mutation {
 	return nil
 }
 
-// again lets another mutation of the same file be drawn for m.
+// again lets next return one more mutation of the file of m.
 func (d *draw) again(m *mutation) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -16,9 +16,9 @@ type equivalents map[equivalentKey]string
 
 type equivalentKey struct{ file, fingerprint string }
 
-// loadEquivalents reads a file of lines with the name of a source file, a
-// fingerprint and the reason. Empty lines and those that begin with # are
-// comments.
+// loadEquivalents reads a file in which each line has the name of a source
+// file, a fingerprint and a reason. It skips empty lines and lines that begin
+// with #.
 func loadEquivalents(name string) (equivalents, error) {
 	e := make(equivalents)
 	file, err := os.Open(name)
@@ -52,7 +52,7 @@ func (e equivalents) reason(m *mutation) string {
 	return e[equivalentKey{m.file.name, m.fingerprint}]
 }
 
-// stale returns what is of no mutation of the files any more.
+// stale returns the entries that no mutation of the files has any more.
 func (e equivalents) stale(files []*sourceFile) []equivalentKey {
 	known := make(map[equivalentKey]bool)
 	for _, f := range files {

@@ -9,7 +9,7 @@ import (
 	"strconv"
 )
 
-// swappedOperators says which operator replaces which.
+// swappedOperators maps each operator to the one that replaces it.
 var swappedOperators = map[token.Token]token.Token{
 	token.LSS: token.LEQ, token.LEQ: token.LSS,
 	token.GTR: token.GEQ, token.GEQ: token.GTR,
@@ -27,9 +27,9 @@ var swappedOperators = map[token.Token]token.Token{
 	token.INC: token.DEC, token.DEC: token.INC,
 }
 
-// constantSwaps says which constant of a package replaces which: the next one of
-// the same type or, if the type is not written, of the same group. The last one
-// is replaced by the first.
+// constantSwaps maps each constant of a package to the one that replaces it:
+// the next one of the same type or, if the type is not written, of the same
+// group. The first one replaces the last.
 func constantSwaps(files []*ast.File) map[string]string {
 	groups := make(map[string][]string)
 	for _, file := range files {
@@ -41,7 +41,7 @@ func constantSwaps(files []*ast.File) map[string]string {
 			group := ""
 			for _, spec := range decl.Specs {
 				spec := spec.(*ast.ValueSpec)
-				if spec.Values != nil { // otherwise the type is the one above
+				if spec.Values != nil { // otherwise the spec repeats the one above, with its type
 					group = fmt.Sprintf("%p", decl)
 				}
 				if t, ok := spec.Type.(*ast.Ident); ok {
@@ -76,7 +76,8 @@ type finder struct {
 }
 
 // findMutations returns all mutations of a file, in the order of the source.
-// Some of them do not compile: those need types to be told apart.
+// Some of them do not compile. To leave those out, findMutations would have to
+// know types.
 func findMutations(f *sourceFile, swaps map[string]string) []*mutation {
 	finder := finder{sourceFile: f, swaps: swaps, skip: make(map[ast.Node]bool)}
 	for _, decl := range f.ast.Decls {
@@ -146,7 +147,7 @@ func (f *finder) visit(n ast.Node) bool {
 	return true
 }
 
-// visitNames marks the names that do not stand for a constant.
+// visitNames marks names that do not refer to a constant of the package.
 func (f *finder) visitNames(n ast.Node) {
 	switch n := n.(type) {
 	case *ast.SelectorExpr:
@@ -178,7 +179,8 @@ func (f *finder) visitBlock(n ast.Node) {
 	}
 }
 
-// skipLastReturn marks the return at the end of a function, which is no early one.
+// skipLastReturn marks the return at the end of a function, so that it is not
+// left out: only early returns are.
 func (f *finder) skipLastReturn(body *ast.BlockStmt) {
 	if body != nil && len(body.List) > 0 {
 		f.skip[body.List[len(body.List)-1]] = true
@@ -218,7 +220,7 @@ func (f *finder) shiftInteger(n *ast.BasicLit) {
 	}
 }
 
-// shiftBounds leaves literals to shiftInteger.
+// shiftBounds changes bounds of a slice. It leaves literals to shiftInteger.
 func (f *finder) shiftBounds(n *ast.SliceExpr) {
 	for _, x := range []ast.Expr{n.Low, n.High, n.Max} {
 		if _, literal := x.(*ast.BasicLit); x != nil && !literal {
@@ -228,7 +230,9 @@ func (f *finder) shiftBounds(n *ast.SliceExpr) {
 	}
 }
 
-// negate leaves what is one comparison or negated to the operators.
+// negate negates a condition. It leaves alone a condition that is one
+// comparison with == or !=, or that begins with !. swapOperator and
+// dropOperator negate those.
 func (f *finder) negate(x ast.Expr) {
 	switch x := ast.Unparen(x).(type) {
 	case nil:
@@ -253,8 +257,9 @@ func (f *finder) negateCases(body *ast.BlockStmt) {
 	}
 }
 
-// dropStatements leaves out each statement of a list by itself. It keeps those
-// that declare something, or nothing would compile.
+// dropStatements adds a mutation for each statement of a list, which leaves
+// that statement out. It keeps declarations, because nothing would compile
+// without them.
 func (f *finder) dropStatements(list []ast.Stmt) {
 	for _, s := range list {
 		switch s := s.(type) {
@@ -276,7 +281,8 @@ func (f *finder) dropStatements(list []ast.Stmt) {
 	}
 }
 
-// isDiscard reports whether s assigns a value to nothing and calls nothing.
+// isDiscard reports whether s assigns only to blank identifiers and calls
+// nothing.
 func isDiscard(s *ast.AssignStmt) bool {
 	discard := true
 	for _, x := range s.Lhs {

@@ -1,12 +1,11 @@
 //go:build unix
 
-// Command mutate measures how much the tests of the root module notice. It
-// changes the source a little, such as < to <=, runs the tests on what has
-// become of it, and says whether any fails. Changes that no test notices are the
-// ones to look at.
+// Command mutate measures how many faults the tests of the root module find. It
+// changes the source a little, such as < to <=, runs the tests on the changed
+// source, and says whether one fails. Look at the changes that no test notices.
 //
-// The tree stays as it is: the compiler gets each changed file by an overlay.
-// Which changes are made is decided by the seed.
+// The tree stays as it is: the compiler reads each changed file from an
+// overlay. The seed decides which changes are made.
 package main
 
 import (
@@ -51,11 +50,11 @@ type options struct {
 func parseOptions(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("mutate", flag.ContinueOnError)
 	flags.IntVar(&o.n, "n", 200, "how many mutations to draw")
-	flags.Uint64Var(&o.seed, "seed", 1, "what decides which")
+	flags.Uint64Var(&o.seed, "seed", 1, "decides which mutations are drawn")
 	files := flags.String("files", "", "draw from files whose name, from the root on, matches this `regexp`")
 	flags.Float64Var(&o.min, "min", 0, "fail if less than this `percentage` is caught")
-	flags.IntVar(&o.jobs, "jobs", 2, "how many to test at once")
-	flags.DurationVar(&o.timeout, "timeout", 0, fmt.Sprintf("of the tests of a package; 0 means %d times what they take without mutations", slack))
+	flags.IntVar(&o.jobs, "jobs", 2, "how many mutations to test at once")
+	flags.DurationVar(&o.timeout, "timeout", 0, fmt.Sprintf("time limit for the tests of a package; 0 means %d times what they take without a mutation", slack))
 	flags.StringVar(&o.root, "root", ".", "`directory` of the module")
 	flags.StringVar(&o.equivalent, "equivalent", "", "`file` of mutations that change nothing (default internal/mutate/equivalent.txt in the root)")
 	if err = flags.Parse(args); err != nil {
@@ -101,7 +100,7 @@ func run(ctx context.Context, args []string, w io.Writer) error {
 	return report.finish(o.min, equivalents.stale(all))
 }
 
-// choose returns all files, and those that are mutated.
+// choose returns all files, and those of them that are mutated.
 func choose(pkgs []*pkg, pattern *regexp.Regexp) (all, chosen []*sourceFile) {
 	for _, p := range pkgs {
 		for _, f := range p.files {
@@ -114,8 +113,8 @@ func choose(pkgs []*pkg, pattern *regexp.Regexp) (all, chosen []*sourceFile) {
 	return all, chosen
 }
 
-// testedFor returns the packages whose tests are run for mutations of files: the
-// root and theirs.
+// testedFor returns the packages whose tests run for mutations of files: those
+// of the files, and the root.
 func testedFor(pkgs []*pkg, files []*sourceFile) []*pkg {
 	needed := map[*pkg]bool{pkgs[0]: true}
 	for _, f := range files {
@@ -130,7 +129,7 @@ func testedFor(pkgs []*pkg, files []*sourceFile) []*pkg {
 	return tested
 }
 
-// A report tells what becomes of the mutations.
+// A report prints the outcome of each mutation and counts them.
 type report struct {
 	w           io.Writer
 	runner      *runner
@@ -214,8 +213,8 @@ func shortened(line string) string {
 	return line
 }
 
-// finish lists the survivors and sums up. It returns an error if too few
-// mutations were caught, or if some are listed as equivalent that no longer
+// finish prints the survivors and the sums. It returns an error if too few
+// mutations were caught, or if equivalent.txt lists mutations that no longer
 // exist.
 func (r *report) finish(least float64, stale []equivalentKey) error {
 	if len(r.survivors) > 0 {

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// A kind says what a mutation does.
+// A kind names what a mutation changes, and how.
 type kind string
 
 const (
@@ -16,7 +16,7 @@ const (
 	bound     kind = "bound"     // an integer or a bound of a slice, one more or less
 	statement kind = "statement" // an assignment, a call or the like, left out
 	condition kind = "condition" // negated
-	constant  kind = "constant"  // another one of its type
+	constant  kind = "constant"  // another constant of its type
 	exit      kind = "return"    // a return, break or continue, left out
 )
 
@@ -24,20 +24,21 @@ const (
 type mutation struct {
 	file        *sourceFile
 	kind        kind
-	start, end  int    // of what is replaced, in bytes
+	start, end  int    // what is replaced: src[start:end]
 	text        string // what replaces it
-	decl        string // the function or other declaration that is changed
+	decl        string // the declaration in which the change is
 	fingerprint string
 }
 
-// apply returns the changed file.
+// apply returns the source of the changed file.
 func (m *mutation) apply() []byte {
 	return slices.Concat(m.file.src[:m.start], []byte(m.text), m.file.src[m.end:])
 }
 
 func (m *mutation) line() int { return 1 + bytes.Count(m.file.src[:m.start], []byte("\n")) }
 
-// diff returns the lines that change, before and after, each in one line.
+// diff returns the lines that change, before and after. It joins several lines
+// to one.
 func (m *mutation) diff() (before, after string) {
 	src := m.file.src
 	from := bytes.LastIndexByte(src[:m.start], '\n') + 1
@@ -50,12 +51,13 @@ func (m *mutation) diff() (before, after string) {
 	return before, after
 }
 
-// oneLine makes each white space one blank.
+// oneLine replaces each run of white space by one space.
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
-// setFingerprints names each mutation of a file after the declaration it is in
-// and the lines that change. It does not depend on where they stand. Among equal
-// ones it counts.
+// setFingerprints sets the fingerprint of each mutation of a file. It is a hash
+// of the declaration that the mutation is in and of the lines that change. It
+// does not depend on where the lines are in the file. A number tells equal
+// mutations apart.
 func setFingerprints(all []*mutation) {
 	seen := make(map[string]int)
 	for _, m := range all {

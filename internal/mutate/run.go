@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// A verdict says what became of a mutation.
+// A verdict is the outcome of a mutation.
 type verdict string
 
 const (
@@ -29,22 +29,22 @@ const (
 	equivalent verdict = "equivalent"
 )
 
-// A runner runs the tests of packages, changed or as they are.
+// A runner runs the tests of packages, with a mutation or without.
 type runner struct {
 	root    *pkg
 	tmp     string
-	timeout time.Duration            // of the tests of a package; 0 means slack times what they took unchanged
-	limits  map[string]time.Duration // by the path of the package; those without tests have none
+	timeout time.Duration            // of the tests of a package; 0 means slack times what they take without a mutation
+	limits  map[string]time.Duration // by import path; packages without tests have none
 }
 
 const (
 	slack       = 5
 	leastLimit  = 10 * time.Second
-	memoryLimit = 4 << 20 // of a test, in KiB: a loop that was made endless may allocate
+	memoryLimit = 4 << 20 // of a test, in KiB: a mutation may make an allocating loop endless
 )
 
-// measure runs the tests of the packages as they are, which must pass, and sets
-// limits.
+// measure runs the tests of the packages without a mutation, which must pass.
+// It sets limits from the time they take.
 func (r *runner) measure(ctx context.Context, pkgs []*pkg) error {
 	dir, err := os.MkdirTemp(r.tmp, "clean")
 	if err != nil {
@@ -71,15 +71,15 @@ func (r *runner) measure(ctx context.Context, pkgs []*pkg) error {
 	return nil
 }
 
-// A result is a verdict and what the tests said.
+// A result is a verdict and the output of the tests.
 type result struct {
 	verdict verdict
 	detail  string // such as the test that failed
 	log     []byte
 }
 
-// try runs the tests of the mutated package and then, unless one of them has
-// failed, those of the root, which uses it.
+// try runs the tests of the mutated package. If all pass, it runs those of the
+// root, which uses that package.
 func (r *runner) try(ctx context.Context, m *mutation) (result, error) {
 	dir, err := os.MkdirTemp(r.tmp, "mutant")
 	if err != nil {
@@ -114,8 +114,8 @@ func (r *runner) try(ctx context.Context, m *mutation) (result, error) {
 	return result{verdict: survived}, nil
 }
 
-// writeOverlay writes the changed file, and the file that puts it in place of
-// the original for go build.
+// writeOverlay writes the changed file, and the file that makes go build use it
+// instead of the original. It returns the name of the second.
 func writeOverlay(dir string, m *mutation) (string, error) {
 	changed := filepath.Join(dir, "changed.go")
 	overlay := filepath.Join(dir, "overlay.json")
@@ -126,10 +126,10 @@ func writeOverlay(dir string, m *mutation) (string, error) {
 	return overlay, errors.Join(os.WriteFile(changed, m.apply(), 0o666), os.WriteFile(overlay, replace, 0o666))
 }
 
-// build compiles the tests of p. It returns no name if there are none.
+// build compiles the tests of p. If p has no tests, binary is "".
 func (r *runner) build(ctx context.Context, p *pkg, dir, overlay string) (binary string, log []byte, err error) {
 	binary = filepath.Join(dir, "test")
-	_ = os.Remove(binary) // that of another package
+	_ = os.Remove(binary) // the binary of another package
 	cmd := exec.CommandContext(ctx, "go", "test", "-c", "-vet=off", "-o", binary, "-overlay", overlay, p.path)
 	cmd.Dir = r.root.dir
 	if log, err = cmd.CombinedOutput(); err != nil {
@@ -141,10 +141,10 @@ func (r *runner) build(ctx context.Context, p *pkg, dir, overlay string) (binary
 	return binary, log, nil
 }
 
-// test runs the tests of p until one fails. They have a process group, so that
-// nothing which they start outlives them.
+// test runs the tests of p until one fails. It runs them in a process group of
+// their own, so that no process that they start outlives them.
 func (r *runner) test(ctx context.Context, p *pkg, binary, dir string, limit time.Duration) result {
-	ctx, cancel := context.WithTimeout(ctx, limit+10*time.Second) // they end by themselves, unless what ends them is broken
+	ctx, cancel := context.WithTimeout(ctx, limit+10*time.Second) // the tests stop at limit, unless the mutation breaks that
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", `ulimit -v "$0"; exec "$@"`, strconv.Itoa(memoryLimit),
 		binary, "-test.failfast", "-test.paniconexit0", "-test.timeout", limit.String())
@@ -169,8 +169,8 @@ func (r *runner) test(ctx context.Context, p *pkg, binary, dir string, limit tim
 	return result{caught, failure(out.b, err), out.b}
 }
 
-// A tail keeps the end of what is written to it: a broken test may write without
-// end.
+// A tail keeps the end of what is written to it, because a broken test may
+// write without end.
 type tail struct{ b []byte }
 
 func (t *tail) Write(p []byte) (int, error) {
@@ -184,7 +184,8 @@ func (t *tail) Write(p []byte) (int, error) {
 
 var failures = regexp.MustCompile(`(?m)^(?:--- FAIL: (\S+)|(panic: .*)|(fatal error: .*))`)
 
-// failure says in a few words what failed.
+// failure returns the name of the test that failed or the message of the panic,
+// and err if the log has neither.
 func failure(log []byte, err error) string {
 	match := failures.FindSubmatch(log)
 	if match == nil {

@@ -17,12 +17,12 @@ import (
 
 // A pkg is a package whose files are mutated.
 type pkg struct {
-	path  string // as it is imported
+	path  string // its import path
 	dir   string // absolute
 	files []*sourceFile
 }
 
-// A sourceFile is a file of a package, parsed. It is not a test.
+// A sourceFile is a parsed file of a package. Tests are not among them.
 type sourceFile struct {
 	pkg       *pkg
 	name      string // relative to the root
@@ -30,12 +30,13 @@ type sourceFile struct {
 	src       []byte
 	fset      *token.FileSet
 	ast       *ast.File
-	lines     int // that hold code
+	lines     int // how many lines hold code
 	mutations []*mutation
 }
 
-// loadPackages returns the package in the directory root, which comes first, and
-// those of its module below internal/, as this machine compiles them.
+// loadPackages returns the package in the directory root and the packages of
+// its module below internal/. The one in root comes first. Each has the files
+// that are compiled on this machine.
 func loadPackages(ctx context.Context, root string) ([]*pkg, error) {
 	cmd := exec.CommandContext(ctx, "go", "list", "-json=ImportPath,Dir,GoFiles", "./...")
 	cmd.Dir = root
@@ -66,7 +67,7 @@ func loadPackages(ctx context.Context, root string) ([]*pkg, error) {
 	return pkgs, nil
 }
 
-// load parses the files of p and finds what can be changed in them.
+// load parses the files of p and finds their mutations.
 func (p *pkg) load(root string, names []string) error {
 	var parsed []*ast.File
 	for _, name := range names {
@@ -101,7 +102,7 @@ func parseSource(p *pkg, name string, src []byte) (*sourceFile, error) {
 	return f, err
 }
 
-// codeLines counts the lines that hold more than comments.
+// codeLines counts the lines that hold more than comments and white space.
 func codeLines(src []byte) int {
 	var s scanner.Scanner
 	file := token.NewFileSet().AddFile("", -1, len(src))
