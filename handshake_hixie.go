@@ -131,11 +131,11 @@ func keyNumber(key string) (uint32, error) {
 
 // maxKeySpaces limits the spaces in a key: no header can hold more. keyNumber
 // derives from it how large the digits may be, so that nothing overflows.
-// Clients use 1 to 12 spaces, draft 76 section 5.1.
+// Clients use 1 to 12 spaces, draft 76 section 4.1.
 const maxKeySpaces = httphead.MaxBytes
 
 // newHixieKey returns a Sec-WebSocket-Key1 or -Key2 and the number hidden in
-// it, draft 76 section 5.1 items 16 to 23.
+// it, draft 76 section 4.1 items 16 to 23.
 func newHixieKey() (key string, number uint32) {
 	spaces := 1 + randomBelow(12)
 	number = uint32(randomBelow(math.MaxUint32/spaces + 1))
