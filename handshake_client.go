@@ -60,7 +60,7 @@ func newClientHandshake(d *Dialer, u *URL) (*ClientHandshake, error) {
 		return nil, err
 	}
 	if !d.Version.traits().subprotocolList && len(d.Subprotocols) > 1 {
-		return nil, fmt.Errorf("websocket: %d subprotocols: %v can ask for one", len(d.Subprotocols), d.Version)
+		return nil, fmt.Errorf("websocket: %d subprotocols: %v can offer only one", len(d.Subprotocols), d.Version)
 	}
 	h := &ClientHandshake{
 		handshake: handshake{side: ClientSide, config: &d.Config, version: d.Version},
@@ -304,7 +304,7 @@ func (h *ClientHandshake) checkResponse() error {
 func (h *ClientHandshake) checkAccept() error {
 	accept, err := single(h.res.Header, "Sec-Websocket-Accept")
 	if err != nil {
-		return fmt.Errorf("server's proof: %w", err)
+		return fmt.Errorf("response: %w", err)
 	}
 	if want := acceptFor(h.key); accept != string(want[:]) {
 		return fmt.Errorf("Sec-WebSocket-Accept is %.80q: expected %q", accept, want)

@@ -358,7 +358,7 @@ func chooseSubprotocol(v Version, h http.Header, ours []string) (string, error) 
 			return "", refusef(http.StatusBadRequest, "Sec-WebSocket-Protocol: %w", err)
 		}
 	case len(offered) > 1:
-		return "", refusef(http.StatusBadRequest, "%d subprotocol headers: %v has one", len(offered), v)
+		return "", refusef(http.StatusBadRequest, "%d subprotocol headers: expected one in %v", len(offered), v)
 	case len(offered) == 1:
 		take(offered[0])
 	}
