@@ -17,8 +17,8 @@ import (
 	"github.com/protocol-websocket/websocket/internal/deflate"
 )
 
-// What one side writes the other reads, in all ways of writing and of reading,
-// those that skip messages among them.
+// What one side writes, the other reads, in all ways to write and to read, also
+// ways that skip messages.
 func TestCompressedConversation(t *testing.T) {
 	messages := mixedMessages(120)
 	for _, tt := range compressionOptions {
@@ -99,8 +99,8 @@ func TestCompressedReadsResume(t *testing.T) {
 	}
 }
 
-// Writers at once: each message inflates, and those of one goroutine are in
-// order.
+// Several goroutines write at once: each message inflates, and the messages of
+// one goroutine arrive in order.
 func TestCompressedWritersAtOnce(t *testing.T) { stressed(compressedWritersAtOnce)(t) }
 
 func compressedWritersAtOnce(t *testing.T) {
@@ -144,7 +144,7 @@ func TestCompressedBomb(t *testing.T) {
 	}
 }
 
-// MaxMessageSize holds for what a message inflates to, to the byte.
+// MaxMessageSize limits, to the byte, what a message inflates to.
 func TestCompressedLimit(t *testing.T) {
 	for _, size := range []int{1000, 1001} {
 		from, to := compressedPair(t, &websocket.Config{Compression: &websocket.Compression{}, MaxMessageSize: 1000}, &websocket.Config{Compression: &websocket.Compression{}})
@@ -180,8 +180,8 @@ func TestCompressedPrepared(t *testing.T) {
 	}
 }
 
-// On a connection a message is compressed from Threshold on, however it is
-// sent.
+// A connection compresses messages of at least Threshold bytes, however they
+// are sent.
 func TestCompressedThreshold(t *testing.T) {
 	for _, takeover := range []bool{true, false} {
 		for way, name := range []string{"WriteMessage", "BufferMessage", "WritePrepared", "NextWriter"} {
@@ -204,8 +204,8 @@ func TestCompressedThreshold(t *testing.T) {
 }
 
 // Messages that refer to each other leave in the order in which they were
-// compressed, whoever writes them and whether by the gate or under the lock. As
-// nothing is waited for, one writer or another comes by the gate all the time.
+// compressed, whether they are written directly or under the lock. Nothing
+// waits here, so some writer or other writes directly all the time.
 func TestCompressedOrderOfWritersAtOnce(t *testing.T) { stressed(compressedOrderOfWritersAtOnce)(t) }
 
 func compressedOrderOfWritersAtOnce(t *testing.T) {
@@ -246,8 +246,8 @@ func compressedOrderOfWritersAtOnce(t *testing.T) {
 	}
 }
 
-// A writer who has to wait until he may compress does so outside of the gate:
-// within, he would write before those whom he lets compress before him.
+// A writer that waits to compress does so before it writes directly. Otherwise
+// it would write before the messages that are compressed before its own.
 func TestCompressedWriterWaitsOutsideTheGate(t *testing.T) {
 	sent := new(script)
 	c := newConn(sent, websocket.RFC6455, websocket.ServerSide, &websocket.Config{Compression: &websocket.Compression{WindowBits: 15, Threshold: 1}})
@@ -265,7 +265,7 @@ func TestCompressedWriterWaitsOutsideTheGate(t *testing.T) {
 	}
 }
 
-// A client does not offer what it cannot do: once it did, and compressing
+// A client offers only what it can do. Once it did not, and compressing
 // panicked.
 func TestDialerRefusesBadCompression(t *testing.T) {
 	for _, z := range []websocket.Compression{{WindowBits: -5}, {WindowBits: 7}, {WindowBits: 16}, {Threshold: -1}} {

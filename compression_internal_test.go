@@ -8,7 +8,7 @@ import (
 	"github.com/protocol-websocket/websocket/internal/permessage"
 )
 
-// The zero Compression is what its documentation says.
+// The zero Compression has the defaults that its documentation names.
 func TestCompressionDefaults(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
@@ -41,7 +41,7 @@ func TestCompressionDefaults(t *testing.T) {
 	}
 }
 
-// What is not negotiated costs no memory.
+// Extensions that are declined cost no memory.
 func TestDeclinedExtensionsDoNotAllocate(t *testing.T) {
 	for _, c := range []*Compression{nil, {}} {
 		for _, lines := range [][]string{nil, {"x-webkit-deflate-frame"}, {"permessage-deflate; foo"}, {"permessage-deflate;"}} {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The zero Config is what its documentation says.
+// The zero Config has the defaults that its documentation names.
 func TestConfigDefaults(t *testing.T) {
 	for _, tt := range []struct {
 		name      string

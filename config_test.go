@@ -8,7 +8,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// Numbers that mean no limit must not overflow where they are used.
+// Numbers that mean no limit do not overflow where they are used.
 func TestConfigWithoutLimits(t *testing.T) {
 	none := websocket.Config{MaxMessageSize: -1, MaxFragments: -1, HandshakeTimeout: -1}
 	synctest.Test(t, func(t *testing.T) {

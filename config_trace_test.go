@@ -19,7 +19,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// traceLog writes down what its hooks are told.
+// traceLog records what its hooks are told.
 type traceLog struct {
 	mu    sync.Mutex
 	lines []string
@@ -70,7 +70,7 @@ func (l *traceLog) want(t *testing.T, side string, want ...string) {
 	}
 }
 
-// traceConns returns both ends of a connection with hooks on each.
+// traceConns returns both sides of a connection, with hooks on each.
 func traceConns(t *testing.T, v websocket.Version) (c, s *websocket.Conn, client, server *traceLog) {
 	t.Helper()
 	client, server = new(traceLog), new(traceLog)
@@ -80,7 +80,7 @@ func traceConns(t *testing.T, v websocket.Version) (c, s *websocket.Conn, client
 	return c, s, client, server
 }
 
-// The hooks hear of everything, in the order in which it happens.
+// The hooks are told of everything, in the order in which it happens.
 func TestTraceOrder(t *testing.T) {
 	for _, tt := range []struct {
 		v              websocket.Version
@@ -136,7 +136,7 @@ func tracePingAndFragments(c, s *websocket.Conn) {
 	<-done
 }
 
-// Closed is told the reason that the program's reads are told.
+// Closed is told the same cause as the reads of the program.
 func TestTraceClosedCause(t *testing.T) {
 	for _, tt := range []struct {
 		name string
@@ -171,7 +171,7 @@ func TestTraceClosedCause(t *testing.T) {
 	}
 }
 
-// Every way to begin a connection tells of its failure.
+// Every way to make a connection reports its failure to the hook.
 func TestTraceHandshakeFailed(t *testing.T) {
 	ctx := context.Background()
 	for _, tt := range []struct {
@@ -264,8 +264,8 @@ func TestTraceHandshakeFailed(t *testing.T) {
 
 type traceKey struct{}
 
-// The request that a client's hook is given is that which was sent, without the
-// secrets in it.
+// A client's hook is given the request that was sent, without the secrets in
+// it.
 func TestTraceClientRequest(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		var told *http.Request
@@ -301,7 +301,7 @@ func TestTraceClientRequest(t *testing.T) {
 	})
 }
 
-// Hooks may be left out, each by itself.
+// Each hook may be nil.
 func TestTraceWithoutHooks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()

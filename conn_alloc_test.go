@@ -16,8 +16,8 @@ var allocSizes = []int{0, 125, 1 << 10, 64 << 10, 1 << 20}
 
 func allocRuns(p []byte) int { return 10 + (64<<10)/(len(p)+1000) }
 
-// checkAllocs runs f for each version, side, type and size, over a connection
-// on which the same message comes again and again and what is written is lost.
+// checkAllocs runs f for each version, side, type and size. The connection
+// reads the same message again and again, and what it writes is lost.
 func checkAllocs(t *testing.T, want float64, f func(t *testing.T, c *websocket.Conn, typ websocket.MessageType, p []byte) (allocs float64)) {
 	for _, v := range allVersions {
 		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
@@ -120,7 +120,7 @@ func TestCompressedAllocs(t *testing.T) {
 	}
 }
 
-// "RSS grows by less than 4 MiB", of which a connection is some.
+// "RSS grows by less than 4 MiB", with the connection.
 func TestCompressedBombMemory(t *testing.T) {
 	frame := bombFrame()
 	for way, name := range bombWays {

@@ -17,7 +17,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// In hixie-75 the end of the connection is all that a peer can answer with.
+// A peer of hixie-75 can answer only by ending the connection.
 func TestShutdownAnsweredByEOF(t *testing.T) {
 	for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
 		t.Run(sideName(side), func(t *testing.T) {
@@ -37,7 +37,7 @@ func TestShutdownAnsweredByEOF(t *testing.T) {
 	}
 }
 
-// What a peer makes of our Close, and what Shutdown makes of that.
+// Shutdown reports what the peer does after our Close.
 func TestShutdown(t *testing.T) {
 	closing := func(v websocket.Version) []byte {
 		b, _ := websocket.AppendClose(nil, v, websocket.ClientSide, 1000, "")
@@ -138,9 +138,10 @@ func TestShutdownDeadlineHolds(t *testing.T) {
 	}
 }
 
-// Cancelling the context is as good as its deadline, and without one there is
-// another bound. Deadlines of before, even passed ones, do not count, nor those
-// that are set meanwhile.
+// A context that is cancelled bounds Shutdown as one with a deadline does;
+// without either there is another bound. Deadlines of the connection do not
+// count, neither those that have passed before nor those that are set
+// meanwhile.
 func TestShutdownBounds(t *testing.T) {
 	for name, tt := range map[string]struct {
 		ctx    func(context.Context) (context.Context, context.CancelFunc)
@@ -197,8 +198,8 @@ func TestShutdownBounds(t *testing.T) {
 	}
 }
 
-// A read that times out on the way, for whatever reason, does not end the wait
-// for the peer's Close.
+// A read that times out during Shutdown does not end the wait for the peer's
+// Close.
 func TestShutdownReadsOnAfterTimeouts(t *testing.T) {
 	for _, v := range hybiVersions {
 		t.Run(v.String(), func(t *testing.T) {
@@ -229,8 +230,8 @@ func TestShutdownWhilePeerDoesNotRead(t *testing.T) {
 				defer cancel()
 				start := time.Now()
 				err := server.Shutdown(ctx, websocket.StatusGoingAway, "")
-				// Or else the write had not begun, and the connection without a
-				// closing frame was ended.
+				// Otherwise the write had not begun, and the connection, which
+				// has no closing frame, was ended.
 				if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) && v != websocket.Hixie75 || took > websocket.CloseTimeout-time.Second {
 					t.Errorf("Shutdown: %v after %v, want the end of its context after 50ms", err, took)
 				}
@@ -245,8 +246,8 @@ func TestShutdownWhilePeerDoesNotRead(t *testing.T) {
 	}
 }
 
-// What was written before is sent before the end, also by others, buffered, or
-// stuck in a queue.
+// What was written before Shutdown is sent before the end, also if it was
+// buffered, or written by others, or stuck in the queue.
 func TestShutdownSendsWhatIsQueued(t *testing.T) {
 	for _, v := range allVersions {
 		for _, transport := range transports {
@@ -281,8 +282,8 @@ func TestShutdownSendsWhatIsQueued(t *testing.T) {
 	}
 }
 
-// A reader that is at work while the connection is shut down gets all there is
-// and nothing that was not sent.
+// Reads that wait during Shutdown get all messages, and nothing that was not
+// sent.
 func TestShutdownWhileReading(t *testing.T) {
 	for _, v := range allVersions {
 		for _, transport := range []string{overTCP, overTLS} {
@@ -336,7 +337,7 @@ func TestShutdownWhileReading(t *testing.T) {
 	}
 }
 
-// Both sides at once, with nothing between them that holds a byte.
+// Both sides shut down at once, over a pipe that buffers nothing.
 func TestShutdownByBoth(t *testing.T) {
 	for _, v := range allVersions {
 		t.Run(v.String(), stressed(func(t *testing.T) {
@@ -357,7 +358,8 @@ func TestShutdownByBoth(t *testing.T) {
 	}
 }
 
-// After the other ways to end, Shutdown says which it was and does not wait.
+// After the connection has ended in another way, Shutdown says in which, and
+// does not wait.
 func TestShutdownAfterTheEnd(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end func(c *websocket.Conn, peer net.Conn)
@@ -394,7 +396,7 @@ func TestShutdownAfterTheEnd(t *testing.T) {
 	}
 }
 
-// Close ends a Shutdown that waits.
+// Close ends a Shutdown that is waiting.
 func TestShutdownAndClose(t *testing.T) { stressed(shutdownAndClose)(t) }
 
 func shutdownAndClose(t *testing.T) {
@@ -411,9 +413,9 @@ func shutdownAndClose(t *testing.T) {
 	})
 }
 
-// hixie-75 has no Close frame, and hybi-00 none within a text that is not at
-// its end: the peer sees the end of our side, what is on its way is read, and
-// the connection does not last longer than it takes to be sure.
+// hixie-75 has no Close frame, and hybi-00 has none inside a text. There the
+// peer sees the end of our side. What is on its way is still read, but the
+// connection does not wait long for the peer's end.
 func TestShutdownWithoutCloseFrame(t *testing.T) {
 	for name, answers := range map[string]bool{"peer ends too": true, "peer stays": false} {
 		t.Run(name, func(t *testing.T) {
@@ -440,8 +442,8 @@ func TestShutdownWithoutCloseFrame(t *testing.T) {
 	}
 }
 
-// "Goroutines and descriptors return to the baseline", however a connection
-// ends.
+// "Goroutines and descriptors return to the baseline", in whatever way a
+// connection ends.
 func TestShutdownLeavesNothing(t *testing.T) {
 	shutdownEndAll(t) // for what the runtime needs itself
 	before, files := runtime.NumGoroutine(), shutdownFiles()
@@ -456,8 +458,8 @@ func TestShutdownLeavesNothing(t *testing.T) {
 		runtime.NumGoroutine(), before, shutdownFiles(), files, stacks[:runtime.Stack(stacks, true)])
 }
 
-// shutdownEndAll ends connections politely and otherwise, with goroutines at
-// work in them.
+// shutdownEndAll ends connections with Shutdown and with Close, while
+// goroutines use them.
 func shutdownEndAll(t *testing.T) {
 	t.Helper()
 	for _, v := range allVersions {
@@ -485,7 +487,8 @@ func shutdownEndAll(t *testing.T) {
 	}
 }
 
-// shutdownFiles counts the descriptors that are open, where the system tells.
+// shutdownFiles returns how many descriptors are open, or 0 where the system
+// does not say.
 func shutdownFiles() int {
 	list, _ := os.ReadDir("/dev/fd")
 	return len(list)

@@ -60,8 +60,8 @@ func TestCloseCodes(t *testing.T) {
 	}
 }
 
-// What may not be sent is refused before anything is sent, and the connection
-// is as good as before.
+// A code or reason that may not be sent is refused. Nothing is sent, and the
+// connection stays usable.
 func TestCloseCodesRefused(t *testing.T) {
 	for _, v := range allVersions {
 		for _, tt := range []websocket.CloseError{
@@ -82,9 +82,9 @@ func TestCloseCodesRefused(t *testing.T) {
 	}
 }
 
-// "No RST that could destroy it": the Close frame arrives even while unread
-// data of the peer's lies in our receive buffer, for which the system would
-// answer a close with a reset.
+// "No RST that could destroy it": the Close frame arrives even while our
+// receive buffer holds data of the peer that nobody reads. The system would
+// answer a close with a reset then.
 func TestCloseFrameSurvivesUnreadData(t *testing.T) {
 	garbage := make([]byte, 300<<10)
 	closing := func(v websocket.Version, side websocket.Side) []byte {
@@ -185,7 +185,7 @@ func TestCloseServerFirst(t *testing.T) {
 }
 
 // "A peer that stops reading: Close returns at once", whatever is being
-// written, in every way there is to be connected.
+// written, on every transport.
 func TestCloseWhilePeerDoesNotRead(t *testing.T) {
 	for _, v := range allVersions {
 		for _, transport := range transports {
@@ -220,7 +220,7 @@ func TestCloseWhilePeerDoesNotRead(t *testing.T) {
 	}
 }
 
-// Without a writer at work too: TLS has something to say at the end.
+// The same while nothing is being written: TLS sends an alert at the end.
 func TestCloseOfIdleConnWhilePeerDoesNotRead(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
@@ -236,7 +236,7 @@ func TestCloseOfIdleConnWhilePeerDoesNotRead(t *testing.T) {
 	}
 }
 
-// A reader of a message that was being streamed learns of the end.
+// Close ends the Read of a message that is being streamed.
 func TestCloseAndNextReader(t *testing.T) {
 	for _, v := range allVersions {
 		t.Run(v.String(), func(t *testing.T) {
@@ -266,8 +266,7 @@ func TestCloseAndNextReader(t *testing.T) {
 	}
 }
 
-// The Close frame is the last that is sent, also behind a Pong that had to
-// wait.
+// The Close frame is the last frame that is sent, even if a Pong had to wait.
 func TestCloseFrameIsLast(t *testing.T) {
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		g.in = peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Ping, []byte("ping")})
@@ -298,7 +297,7 @@ func isClose(err error, code websocket.StatusCode) bool {
 	return errors.As(err, &ce) && ce.Code == code
 }
 
-// Once the peer's Close is answered, a pong or a ping is no longer sent.
+// Once our Close is sent, neither Pongs nor Pings are sent.
 func TestCloseEndsControlFrames(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
@@ -322,7 +321,7 @@ func TestCloseEndsControlFrames(t *testing.T) {
 	})
 }
 
-// Closed is told once, and why.
+// Closed is called once, with the cause.
 func TestCloseTrace(t *testing.T) {
 	for _, tt := range []struct {
 		name string

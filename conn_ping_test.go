@@ -15,7 +15,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// A keepalive Ping leaves though the program's write deadline has passed.
+// A keepalive Ping is sent even if the program's write deadline has passed.
 func TestKeepaliveAfterPassedWriteDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{PingInterval: time.Minute})
@@ -39,7 +39,7 @@ func TestKeepaliveAfterPassedWriteDeadline(t *testing.T) {
 	})
 }
 
-// pingPeer is a client that reads frames and does with Pings what it is told.
+// pingPeer is a client that reads frames and answers Pings as answer says.
 type pingPeer struct {
 	net.Conn
 	t      *testing.T
@@ -49,7 +49,8 @@ type pingPeer struct {
 	pings []time.Duration // when they came
 }
 
-// pingServer returns a connection and its peer, in a bubble.
+// pingServer returns a server's connection and its peer. It must be called in a
+// bubble.
 func pingServer(t *testing.T, v websocket.Version, cfg *websocket.Config, answer func(p []byte) []byte) (*websocket.Conn, *pingPeer) {
 	c, nc := newPipe(t, v, websocket.ServerSide, *cfg)
 	peer := &pingPeer{Conn: nc, t: t, answer: answer}
@@ -205,7 +206,7 @@ func TestPingAndTheEnd(t *testing.T) {
 	}
 }
 
-// A peer that says nothing is given up, once it was asked.
+// A peer that sends nothing is given up after a Ping.
 func TestKeepaliveOfSilentPeer(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
@@ -246,7 +247,7 @@ func TestKeepaliveOfSilentPeer(t *testing.T) {
 					start := time.Now()
 					err := tt.read(c)
 					took := time.Since(start)
-					// A read may notice only at its next beginning.
+					// A read may notice only when the next one begins.
 					closed := <-told
 					if err != websocket.ErrPingTimeout || closed != websocket.ErrPingTimeout || took < tt.at-time.Second || took > tt.at+time.Second {
 						t.Errorf("read: %v after %v, and Closed was told %v; want %v after %v", err, took, closed, websocket.ErrPingTimeout, tt.at)
@@ -268,8 +269,8 @@ func keepRead(c *websocket.Conn) error {
 	return err
 }
 
-// While the program does not read, nothing counts against the peer, and what
-// it has answered meanwhile is found.
+// The time in which the program does not read does not count against the peer,
+// and what the peer has answered meanwhile is found.
 func TestKeepaliveWhileNobodyReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := pingServer(t, websocket.RFC6455, &websocket.Config{PingInterval: time.Second}, nil)
@@ -284,7 +285,7 @@ func TestKeepaliveWhileNobodyReads(t *testing.T) {
 	})
 }
 
-// Whatever a peer says shows that it is there.
+// Anything that a peer sends shows that it is there.
 func TestKeepaliveOfLivePeer(t *testing.T) {
 	cfg := websocket.Config{PingInterval: 30 * time.Second, PingTimeout: 10 * time.Second}
 	t.Run("answers", func(t *testing.T) {
@@ -331,8 +332,8 @@ func TestKeepaliveOfLivePeer(t *testing.T) {
 	})
 }
 
-// Without Ping there is no keepalive, nor without PingInterval, nor during the
-// closing handshake, which has a bound of its own.
+// There is no keepalive in versions without Ping, without PingInterval, and
+// during the closing handshake, which has a bound of its own.
 func TestKeepaliveHasNoEffect(t *testing.T) {
 	for name, tt := range map[string]struct {
 		v   websocket.Version
@@ -366,7 +367,7 @@ func TestKeepaliveHasNoEffect(t *testing.T) {
 	})
 }
 
-// A keepalive that is at work when the connection ends leaves nothing behind.
+// A keepalive leaves nothing behind if the connection ends during a tick.
 func TestKeepaliveAndClose(t *testing.T) {
 	for range stressRounds(20) {
 		synctest.Test(t, func(t *testing.T) {

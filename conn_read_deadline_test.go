@@ -40,8 +40,7 @@ func TestDeadlineAtEveryByte(t *testing.T) {
 	}
 }
 
-// readLookAtAnswers looks that a Close, and Pongs before it, are all that was
-// sent.
+// readLookAtAnswers checks that only Pongs were sent, and then a Close.
 func readLookAtAnswers(t *testing.T, v websocket.Version, side websocket.Side, out []byte) {
 	t.Helper()
 	if v == websocket.Hixie75 {
@@ -89,7 +88,8 @@ func TestDeadlineAtEveryByteOverTLS(t *testing.T) {
 	}
 }
 
-// Over TCP the reading is done by other means, which know deadlines too.
+// Over TCP the system is asked when there is something to read. Deadlines hold
+// there too.
 func TestDeadlineAtEveryByteOverTCP(t *testing.T) {
 	for _, v := range allVersions {
 		for _, transport := range []string{overTCP, overUnix} {
@@ -119,8 +119,8 @@ func TestDeadlineAtEveryByteOverTCP(t *testing.T) {
 	}
 }
 
-// The rest of a message that a reader left, or that Discard was at, is not the
-// beginning of the next one.
+// The rest of a message that a reader has left, or that Discard was skipping,
+// is not taken for the next message.
 func TestDeadlineWhileSkipping(t *testing.T) {
 	for _, v := range allVersions {
 		for name, begin := range map[string]func(c *websocket.Conn) error{
@@ -138,7 +138,7 @@ func TestDeadlineWhileSkipping(t *testing.T) {
 			"Discard": func(c *websocket.Conn) error {
 				for range 10 {
 					if err := websocket.DiscardMessage(c); !errors.Is(err, os.ErrDeadlineExceeded) {
-						return fmt.Errorf("discardMessage: %w, want the deadline", err)
+						return fmt.Errorf("DiscardMessage: %w, want the deadline", err)
 					}
 				}
 				return nil
@@ -150,7 +150,7 @@ func TestDeadlineWhileSkipping(t *testing.T) {
 					}
 				}
 				if err := websocket.DiscardMessage(c); !errors.Is(err, os.ErrDeadlineExceeded) {
-					return fmt.Errorf("discardMessage: %w, want the deadline", err)
+					return fmt.Errorf("DiscardMessage: %w, want the deadline", err)
 				}
 				return nil
 			},

@@ -66,8 +66,8 @@ func TestDiscardEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// A program that only writes has many connections on which Discard waits, and
-// none of them holds memory to read into.
+// Connections on which Discard waits hold no memory to read into. A program
+// that only writes may have many of them.
 func TestDiscardHoldsNothingWhileItWaits(t *testing.T) {
 	const conns = 100
 	heap := func() int64 {
@@ -95,8 +95,8 @@ func TestDiscardHoldsNothingWhileItWaits(t *testing.T) {
 	}
 }
 
-// Whoever sees that Discard is over may read at once, with the deadline as it
-// was and nobody else taking messages.
+// Once Discard is over, the program may read at once: the deadline is as it
+// was, and nobody else takes messages.
 func TestDiscardIsOverWhenItIsOver(t *testing.T) {
 	for range stressRounds(50) {
 		synctest.Test(t, func(t *testing.T) {
@@ -122,8 +122,8 @@ func TestDiscardIsOverWhenItIsOver(t *testing.T) {
 	}
 }
 
-// discardSlow is a connection that takes its time to be given its deadline
-// back.
+// discardSlow is a connection on which taking the deadline away waits until
+// restored is closed.
 type discardSlow struct {
 	net.Conn
 	restored chan struct{}
@@ -136,7 +136,7 @@ func (s *discardSlow) SetReadDeadline(at time.Time) error {
 	return s.Conn.SetReadDeadline(at)
 }
 
-// Discard is not over before the deadline is as it was.
+// Discard is not over before it has restored the deadline.
 func TestDiscardIsNotOverTooSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nc, peer := net.Pipe()

@@ -14,7 +14,8 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// How a connection ends tells what reads return, and keep returning.
+// Reads return, again and again, an error that says how the connection has
+// ended.
 func TestReadError(t *testing.T) {
 	hello := func(v websocket.Version) []byte {
 		return peerFrames(t, v, websocket.ServerSide, message{websocket.Text, []byte("hello")})
@@ -101,8 +102,7 @@ func readExpectError(t *testing.T, err, is error, closed *websocket.CloseError, 
 	}
 }
 
-// The end of a context stops Messages and Discard wherever they are, and
-// nothing is lost by it.
+// The end of a context stops Messages after any byte, and nothing is lost.
 func TestContextEndsReading(t *testing.T) {
 	for _, v := range allVersions {
 		wire := peerFrames(t, v, websocket.ServerSide, message{websocket.Text, []byte("hello")}, message{websocket.Text, []byte("again")})
@@ -137,8 +137,8 @@ func TestContextEndsReading(t *testing.T) {
 	}
 }
 
-// Several contexts may end at once, and a deadline be set meanwhile: each read
-// gives up all the same, and then the deadline holds.
+// Several contexts may end at once, and a deadline may be set meanwhile: each
+// read gives up all the same, and after that the deadline holds.
 func TestInterruptsOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, _ := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
@@ -162,7 +162,7 @@ func TestInterruptsOverlap(t *testing.T) {
 	})
 }
 
-// A peer that has ended its side still gets the answers to what it said.
+// A peer that has ended its side still gets the answers to what it has sent.
 func TestHalfClosed(t *testing.T) {
 	for _, v := range allVersions {
 		t.Run(v.String(), func(t *testing.T) {
@@ -208,7 +208,8 @@ func readEcho(t *testing.T, v websocket.Version) *net.TCPConn {
 	return cn
 }
 
-// A Pong does not wait for a program that takes its time with a message.
+// A Pong is sent before a read returns a message, since the program may take
+// its time with it.
 func TestPongLeavesBeforeProgramGoesOn(t *testing.T) {
 	wire := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Ping, []byte("p")})
 	pong := peerFrames(t, websocket.RFC6455, websocket.ClientSide, message{websocket.Pong, []byte("p")})

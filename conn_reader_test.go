@@ -11,7 +11,8 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// A reader that another read has moved past must not go on in the middle.
+// A reader of a message that another read has skipped must not read the next
+// message.
 func TestDeadlineWhileSkippingMakesReaderStale(t *testing.T) {
 	on := new(atomic.Bool)
 	wire := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Text, payloadOf(websocket.Text, 100)}, message{websocket.Text, nil})

@@ -32,8 +32,8 @@ func (g *writeLateGate) Write(p []byte) (int, error) {
 	return g.gate.Write(p)
 }
 
-// A deadline for what the program writes, once passed, must not hold back or
-// break what is sent without it, nor let Pongs pile up.
+// Once the write deadline has passed, what has no deadline is still sent, and
+// Pongs do not pile up.
 func TestPassedWriteDeadlineSparesPongs(t *testing.T) {
 	for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
 		t.Run(fmt.Sprint(side), func(t *testing.T) {
@@ -73,8 +73,8 @@ func TestPassedWriteDeadlineSparesPongs(t *testing.T) {
 	}
 }
 
-// Pings of a peer that reads nothing, to a program whose write deadline has
-// passed, cost one parked Pong.
+// If the write deadline has passed and the peer sends Pings but reads nothing,
+// one Pong is kept.
 func TestPassedWriteDeadlineBoundsPongs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
@@ -96,8 +96,8 @@ func TestPassedWriteDeadlineBoundsPongs(t *testing.T) {
 	})
 }
 
-// The program's deadline is not for what a reader sends on its way: a peer
-// would get no Pongs because the program has last written long ago.
+// The write deadline does not apply to what a read sends. Otherwise a peer
+// would get no Pongs if the program's last write was long ago.
 func TestWriteDeadlineIsNotForReaders(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestWriteDeadlineIsNotForReaders(t *testing.T) {
 	}
 }
 
-// Over real connections: the deadline passes while the peer does not read.
+// The write deadline passes, on each transport, while the peer does not read.
 func TestWriteDeadline(t *testing.T) {
 	for _, v := range allVersions {
 		for _, transport := range transports {
@@ -144,8 +144,8 @@ func TestWriteDeadline(t *testing.T) {
 				if !errors.Is(err, os.ErrDeadlineExceeded) || !strings.HasPrefix(err.Error(), "websocket: ") {
 					t.Errorf("error is %v, want the deadline", err)
 				}
-				// With the peer reading again, messages go on only if what came
-				// before was whole.
+				// Once the peer reads again, messages arrive only if those
+				// before were sent whole.
 				server.SetWriteDeadline(time.Now().Add(10 * time.Second))
 				last := later(func() error {
 					defer server.Close()
@@ -169,7 +169,7 @@ func TestWriteDeadline(t *testing.T) {
 	}
 }
 
-// writeLateGate is a gate that knows the deadline, which counts when a write
+// writeLateGate is a gate with a write deadline, which it checks when a write
 // begins.
 type writeLateGate struct {
 	gate
@@ -177,8 +177,8 @@ type writeLateGate struct {
 	deadline time.Time
 }
 
-// What others have queued is not lost over the deadline of a writer who comes
-// to it late: he leaves it to a goroutine that has none.
+// A writer whose deadline passes during its write does not send what others
+// have queued: it leaves the queue to a goroutine that has no deadline.
 func TestWriteDeadlineIsNotForTheQueue(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &writeLateGate{gate: gate{writes: make(chan []byte), results: make(chan gateResult)}}
@@ -212,8 +212,8 @@ func TestWriteDeadlineIsNotForTheQueue(t *testing.T) {
 	})
 }
 
-// A writer who leaves the queue to a goroutine and returns takes his deadline
-// with him.
+// A writer that leaves the queue to a goroutine takes the deadline off the
+// connection.
 func TestWriteDeadlineLeavesWithItsWriter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})

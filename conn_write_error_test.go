@@ -70,7 +70,8 @@ func TestWriteErrorIsFinal(t *testing.T) {
 	}
 }
 
-// One that has not begun to send has done no harm, and loses nothing of others.
+// A write whose deadline passes before it has sent anything does no harm, and
+// what others have queued is not lost.
 func TestWriteAfterDeadlineDoesNoHarm(t *testing.T) {
 	for name, write := range writeErrorWays {
 		t.Run(name, func(t *testing.T) {

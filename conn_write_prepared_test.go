@@ -45,7 +45,7 @@ func TestWritePrepared(t *testing.T) {
 	}
 }
 
-// Many goroutines may send the same message on connections of all kinds.
+// Many goroutines may send the same Prepared on connections of all versions.
 func TestWritePreparedFromManyGoroutines(t *testing.T) {
 	m, err := websocket.Prepare(websocket.Text, []byte("to all"))
 	if err != nil {
@@ -71,8 +71,8 @@ func TestWritePreparedFromManyGoroutines(t *testing.T) {
 	senders.Wait()
 }
 
-// While another is writing, a prepared message is queued like any other, in
-// its place.
+// While another goroutine writes, a prepared message is queued in its place
+// like any other.
 func TestWritePreparedKeepsOrder(t *testing.T) {
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		m, err := websocket.Prepare(websocket.Text, []byte("prepared"))
@@ -132,8 +132,8 @@ func TestMasksNeverRepeat(t *testing.T) {
 				masks[f.MaskKey]++
 				out = out[n:]
 			}
-			// Two of a thousand random ones are the same once in eight
-			// thousand runs; four of them never are.
+			// Of a thousand random masks, two are the same once in eight
+			// thousand runs, four never.
 			if frames < 1000 || len(masks) < frames-1 {
 				t.Errorf("%d masks in %d frames, want a new one for each, RFC 6455 section 5.3", len(masks), frames)
 			}
@@ -141,7 +141,8 @@ func TestMasksNeverRepeat(t *testing.T) {
 	}
 }
 
-// Connections whose windows differ are each sent what they can inflate.
+// Connections with different windows are each sent a message that they can
+// inflate.
 func TestWritePreparedCompressedForEachWindow(t *testing.T) {
 	want := bytes.Repeat(randomBytes(newRand(13), 20<<10), 2)
 	m, err := websocket.Prepare(websocket.Binary, want)

@@ -14,7 +14,7 @@ import (
 )
 
 // "Hixie writers refuse bytes that are not UTF-8", and what their version
-// lacks: nothing is sent, and the connection is as good as before.
+// lacks: nothing is sent, and the connection stays usable.
 func TestHixieWritersRefuse(t *testing.T) {
 	bad := []byte("a\xffb")
 	stream := func(typ websocket.MessageType, writes ...string) func(c *websocket.Conn) error {
@@ -107,7 +107,7 @@ func TestWriteOfWrongType(t *testing.T) {
 	}
 }
 
-// Writers are told why, once the connection is over.
+// Once the connection is over, writes return the cause.
 func TestWriteAfterTheEnd(t *testing.T) {
 	closed := func(code websocket.StatusCode) []byte {
 		b, err := websocket.AppendClose(nil, websocket.RFC6455, websocket.ClientSide, code, "")
@@ -157,7 +157,7 @@ func TestWriteAfterTheEnd(t *testing.T) {
 	}
 }
 
-// writeCounter counts writes.
+// writeCounter is a script that counts writes.
 type writeCounter struct {
 	script
 	writes int
@@ -199,8 +199,8 @@ func TestWriteMessageIsOneFrameAndOneWrite(t *testing.T) {
 	}
 }
 
-// Where nothing is buffered, a write of no bytes waits for a read like any
-// other: a message that has left must not wait for the read after it.
+// A message that has been sent does not wait for another read of the peer: over
+// a pipe, a write of no bytes would.
 func TestWriteOfLargeMessageEndsWithIt(t *testing.T) {
 	for _, v := range allVersions {
 		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
@@ -250,8 +250,8 @@ func TestBufferMessage(t *testing.T) {
 	step("100 KiB", c.BufferMessage(websocket.Text, []byte(large)), 4+1, "e", large) // header and payload, by writev where there is one
 }
 
-// What is buffered leaves before a read waits, however it waits, and not
-// before a read that has something.
+// What is buffered is sent before a read waits, on each transport, and not
+// before a read that finds something.
 func TestBufferMessageLeavesBeforeReadWaits(t *testing.T) {
 	for _, transport := range transports {
 		t.Run(transport, func(t *testing.T) {
@@ -284,7 +284,7 @@ func TestBufferMessageLeavesBeforeReadWaits(t *testing.T) {
 	}
 }
 
-// Flush waits for what was there before, not for what comes after.
+// Flush waits for what was queued before it, and not for what is queued after.
 func TestFlush(t *testing.T) {
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		first := later(writeText(c, "first"))
@@ -325,7 +325,7 @@ func TestFlush(t *testing.T) {
 	})
 }
 
-// Pongs and the answer to Close must not wait for a peer that waits for us to
+// Pongs and the answer to Close do not wait for a peer that waits for us to
 // read: "net.Pipe as the connection (no buffering at all): Pong and Close while
 // the peer writes do not deadlock".
 func TestPipePongAndCloseWhilePeerWrites(t *testing.T) {
@@ -348,7 +348,7 @@ func writePongsIntoPipe(t *testing.T, v websocket.Version, side websocket.Side) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The peer reads only once it has said everything.
+	// The peer reads only after it has sent everything.
 	wrote := later(func() error { _, err := bn.Write(wire); return err })
 	n := 0
 	for {

@@ -77,8 +77,8 @@ func TestNextWriter(t *testing.T) {
 	}
 }
 
-// writerExpectFrames looks that b is one message with payload p, in frames of
-// the lengths in want.
+// writerExpectFrames checks that b is one message with payload p, in frames of
+// these lengths.
 func writerExpectFrames(t *testing.T, v websocket.Version, b, p []byte, want []int) {
 	t.Helper()
 	var got []byte
@@ -101,8 +101,8 @@ func writerExpectFrames(t *testing.T, v websocket.Version, b, p []byte, want []i
 	}
 }
 
-// "A writer that never finishes" blocks the messages of others, as long as
-// their deadline lets them, and neither Pings nor the end.
+// "A writer that never finishes" blocks messages of other writers until their
+// deadline. It blocks neither Pings nor the end.
 func TestWriterThatNeverFinishes(t *testing.T) {
 	for _, v := range allVersions {
 		for _, begun := range []bool{false, true} {
@@ -166,7 +166,8 @@ func TestWriterThatNeverFinishes(t *testing.T) {
 	}
 }
 
-// At the deadline a writer keeps what it has, and may try again.
+// At the deadline a writer keeps what it has gathered, and the call may be
+// repeated.
 func TestWriterDeadline(t *testing.T) {
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		part := strings.Repeat("a", 10<<10)
@@ -204,7 +205,8 @@ func TestWriterDeadline(t *testing.T) {
 	})
 }
 
-// On hixie, what was refused at a deadline is no part of the text.
+// In the hixie versions, what a Write has refused at the deadline is not part
+// of the text.
 func TestWriterDeadlineWithinCharacter(t *testing.T) {
 	c, script := newScripted(websocket.Hixie75, websocket.ServerSide, nil)
 	w, err := c.NextWriter(websocket.Text)
@@ -273,8 +275,8 @@ func TestHundredWriters(t *testing.T) {
 	}
 }
 
-// writerHammer writes in one of several ways until it fails, and returns how
-// many messages it wrote.
+// writerHammer writes, in a way that i chooses, until it fails, and returns how
+// many messages it has written.
 func writerHammer(t *testing.T, c *websocket.Conn, i int) (told int64) {
 	prepared, err := websocket.Prepare(websocket.Text, repeatedByte(i, 300))
 	if err != nil {
@@ -315,8 +317,8 @@ func writerHammer(t *testing.T, c *websocket.Conn, i int) (told int64) {
 	}
 }
 
-// Whether a message is compressed is decided by all that is known of it when
-// its first frame leaves, RFC 7692 section 6.
+// A message is compressed if what is known of it when its first frame is sent
+// is long enough, RFC 7692 section 6.
 func TestNextWriterThreshold(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
@@ -373,8 +375,8 @@ func TestNextWriterThreshold(t *testing.T) {
 	}
 }
 
-// What a Write was refused at the deadline does not count for whether the
-// message is compressed, nor is anything of it sent.
+// What a Write has refused at the deadline is not sent, and does not count for
+// whether the message is compressed.
 func TestNextWriterForgetsWhatItRefused(t *testing.T) {
 	for _, tt := range []struct {
 		before, after string

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What decode stops for, and that it takes nothing it has not understood.
+// decode returns at these events, and takes only the input that it has decoded.
 func TestDecodeEvents(t *testing.T) {
 	type stop struct {
 		ev    event
@@ -59,7 +59,7 @@ func TestDecodeEvents(t *testing.T) {
 	}
 }
 
-// decode appends to dst and leaves what stands before and behind alone.
+// decode appends to dst and changes nothing before or behind it.
 func TestDecodeAppends(t *testing.T) {
 	for _, v := range allVersions {
 		room := []byte("before---------after")
@@ -78,8 +78,8 @@ func TestDecodeAppends(t *testing.T) {
 	}
 }
 
-// Payload that was read straight into the message is unmasked and checked as
-// if it had come through the buffer, from any offset and in any pieces.
+// Payload that is read directly into the message is unmasked and checked as
+// payload in the buffer is, from any offset and in any pieces.
 func TestDirectRead(t *testing.T) {
 	text := strings.Repeat("aß€😀 ", 40)
 	for _, v := range hybiVersions {
@@ -124,7 +124,8 @@ func TestDirectReadChecksText(t *testing.T) {
 	}
 }
 
-// What hixie receivers skip must not be read into a message.
+// Only payload may be read directly into a message, and not what hixie
+// receivers skip.
 func TestDirectReadIsForPayloadOnly(t *testing.T) {
 	for _, tt := range []struct {
 		v    Version

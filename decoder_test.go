@@ -7,7 +7,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// Room for the message means as little as cuts in the input do.
+// decode returns the same text however little room there is for it.
 func TestDecodeWithLittleRoom(t *testing.T) {
 	const text = "aß€😀 and some more, so that it does not fit"
 	for _, v := range allVersions {
@@ -20,8 +20,8 @@ func TestDecodeWithLittleRoom(t *testing.T) {
 	}
 }
 
-// utf8RoomMin is the least room in which decode gets on: hixie text may have to
-// put a whole character.
+// utf8RoomMin returns the least room that decode needs to go on. In the hixie
+// versions it is a whole character.
 func utf8RoomMin(v websocket.Version) int {
 	if isHixie(v) {
 		return 4

@@ -14,13 +14,12 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// dialVia makes a Dialer that reaches everything through a proxy that serve
-// plays.
+// dialVia returns a Dialer that connects through a proxy, which link plays.
 func dialVia(link *pipeLink, proxyURL string) *websocket.Dialer {
 	return &websocket.Dialer{DialContext: link.dial, Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(proxyURL) }}
 }
 
-// What a proxy refuses is told as what a server refuses is.
+// The refusal of a proxy is a HandshakeError, as that of a server is.
 func TestDialProxyRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		link := &pipeLink{serve: func(c net.Conn) {
@@ -43,7 +42,8 @@ func TestDialProxyRefused(t *testing.T) {
 	})
 }
 
-// All other failures are wrapped and say which package they come from.
+// All other failures of proxies are wrapped, and say which package they come
+// from.
 func TestDialProxyFails(t *testing.T) {
 	failure := errors.New("no route")
 	tests := []struct {

@@ -73,7 +73,8 @@ func TestDialRefusal(t *testing.T) {
 	}
 }
 
-// The bytes of a response of hixie-76 go on after its head.
+// The response of a hixie-76 server has bytes behind its head, which may not
+// come.
 func TestDialHangUpBeforeAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		link := &pipeLink{serve: func(c net.Conn) {

@@ -63,7 +63,7 @@ func TestDialLeavesNoDeadline(t *testing.T) {
 	})
 }
 
-// dialStages are what a server may do, and then no more.
+// dialStages are what a server does before it goes silent.
 var dialStages = []struct {
 	name   string
 	v      websocket.Version
@@ -91,8 +91,8 @@ var dialStages = []struct {
 	}, 403},
 }
 
-// The end of the context is the end of the handshake, at any stage. No
-// goroutine is left: a bubble does not end while one waits.
+// The handshake ends with its context, at any stage, and leaves no goroutine
+// behind: a bubble does not end while one waits.
 func TestDialInterrupted(t *testing.T) {
 	const after = httphead.BodyWait / 2
 	cancelled := func(ctx context.Context, _ *websocket.Dialer) (context.Context, context.CancelFunc) {
@@ -146,7 +146,7 @@ func TestDialInterrupted(t *testing.T) {
 	}
 }
 
-// The time begins with the dialing.
+// HandshakeTimeout includes the time to connect.
 func TestDialTimeoutCoversDialing(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{0: 10 * time.Second, time.Second: time.Second} {
 		synctest.Test(t, func(t *testing.T) {
@@ -164,7 +164,7 @@ func TestDialTimeoutCoversDialing(t *testing.T) {
 	}
 }
 
-// A response that trickles in does not extend the time.
+// Bytes that arrive do not extend HandshakeTimeout.
 func TestDialTimeoutIsNotExtended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		link := &pipeLink{serve: func(c net.Conn) {
@@ -224,7 +224,7 @@ func TestDialFails(t *testing.T) {
 	}
 }
 
-// What cannot be sent is found before anything is connected.
+// Options that cannot be sent are refused before the Dialer connects.
 func TestDialChecksFirst(t *testing.T) {
 	for name, d := range map[string]*websocket.Dialer{
 		"header":      {Header: http.Header{"X": {"a\r\nb"}}},
@@ -273,8 +273,8 @@ func TestDialTrace(t *testing.T) {
 	})
 }
 
-// Cookies, basic authentication, Host and Origin on their way to a handler of
-// net/http and back.
+// Cookies, basic authentication, Host and Origin reach a handler of net/http,
+// and its cookies come back.
 func TestDialOptionsArrive(t *testing.T) {
 	requests := make(chan *http.Request, 1)
 	up := &websocket.Upgrader{CheckOrigin: func(*http.Request, string) error { return nil }}
@@ -340,7 +340,7 @@ func TestDialUnixSocket(t *testing.T) {
 	})
 }
 
-// The context is about the handshake alone.
+// The end of the context after the handshake does not end the connection.
 func TestDialOutlivesContext(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		synctest.Test(t, func(t *testing.T) {
@@ -368,7 +368,7 @@ func TestDialOutlivesContext(t *testing.T) {
 	})
 }
 
-// A server that is asked for a version it does not take says which it does.
+// A server that does not accept a version names those that it accepts.
 func TestDialVersionNotTaken(t *testing.T) {
 	srv := httptest.NewServer(echoOnceHandler(&websocket.Upgrader{Versions: []websocket.Version{websocket.RFC6455, websocket.Hybi07}}, nil))
 	defer srv.Close()

@@ -22,8 +22,8 @@ import (
 	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
-// dialTLSServer echoes over TLS, with a certificate for lab.example and a
-// liking for HTTP/2. Whatever name is dialed leads to it.
+// dialTLSServer starts a server that echoes over TLS. Its certificate is for
+// lab.example, and it prefers HTTP/2. d connects to it whatever the name is.
 func dialTLSServer(t *testing.T) (d websocket.Dialer, addr string) {
 	t.Helper()
 	serverConfig, clientConfig := newTLSConfigs("lab.example")
@@ -127,8 +127,8 @@ func TestDialOverTLSEveryVersion(t *testing.T) {
 	})
 }
 
-// A tls.Conn tells its peer before it closes, and waits 5 seconds if that does
-// not read. An interrupted handshake does not.
+// Before it closes, a tls.Conn sends an alert, and waits up to 5 seconds if the
+// peer does not read. An interrupted handshake does not wait.
 func TestDialTLSInterrupted(t *testing.T) {
 	serverConfig, clientConfig := newTLSConfigs("lab.example")
 	overTLS := func(steps ...func(net.Conn)) func(net.Conn) {
@@ -181,7 +181,7 @@ func TestDialTLSInterrupted(t *testing.T) {
 	}
 }
 
-// The same after a proxy that speaks TLS itself: TLS in TLS.
+// The same through a proxy that speaks TLS: TLS in TLS.
 func TestDialTLSInTLSInterrupted(t *testing.T) {
 	serverConfig, clientConfig := newTLSConfigs("lab.example", "p.test")
 	synctest.Test(t, func(t *testing.T) {
@@ -252,7 +252,8 @@ func TestDialProxyRefuses(t *testing.T) {
 	}
 }
 
-// The environment is read once in a process, hence another.
+// net/http reads the environment once in a process, so this test starts another
+// one.
 func TestDialProxyFromEnvironment(t *testing.T) {
 	const child = "WEBSOCKET_TEST_DIAL"
 	if target := os.Getenv(child); target != "" {
@@ -291,8 +292,7 @@ func TestDialProxyFromEnvironment(t *testing.T) {
 	}
 }
 
-// What a server says of a refusal is in the error: here net/http tells a client
-// that does not speak TLS to one that does.
+// The error contains what the server says: here net/http, that it expects TLS.
 func TestDialWithoutTLS(t *testing.T) {
 	s := httptest.NewUnstartedServer(http.NotFoundHandler())
 	s.Config.ErrorLog = log.New(io.Discard, "", 0)

@@ -9,7 +9,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// Before a handshake is done it is not known what follows it.
+// Before a handshake is done, there is neither a Parser nor an Encoder.
 func TestParserAndEncoderAreThereWhenDone(t *testing.T) {
 	server := websocket.NewServerHandshake(nil)
 	client, err := websocket.NewClientHandshake(nil, "ws://a.example/")
@@ -21,8 +21,8 @@ func TestParserAndEncoderAreThereWhenDone(t *testing.T) {
 	}
 }
 
-// Messages refer to those before them, however often the handshake is asked for
-// what makes and reads them.
+// Messages refer to those before them, so a handshake returns the same Encoder
+// and the same Parser each time.
 func TestEncodersAndParsersMeet(t *testing.T) {
 	for _, tt := range compressionOptions {
 		t.Run(tt.name, func(t *testing.T) {
@@ -53,8 +53,8 @@ func TestEncodersAndParsersMeet(t *testing.T) {
 	}
 }
 
-// An Encoder compresses what is as long as Threshold, and refuses, without
-// forgetting anything, what the function AppendMessage refuses.
+// An Encoder compresses messages of at least Threshold bytes. It refuses what
+// the function AppendMessage refuses, and its state does not change then.
 func TestEncoderThresholdAndRefusals(t *testing.T) {
 	z := &websocket.Compression{Threshold: 100}
 	server, client := handshakes(t, &websocket.Upgrader{Config: websocket.Config{Compression: z}}, &websocket.Dialer{Config: websocket.Config{Compression: z}})
@@ -81,8 +81,8 @@ func TestEncoderThresholdAndRefusals(t *testing.T) {
 	}
 }
 
-// Control frames are never compressed, RFC 7692 section 6, however small
-// Threshold is.
+// Control frames are never compressed, RFC 7692 section 6, even if Threshold is
+// 1.
 func TestEncoderLeavesControlFrames(t *testing.T) {
 	z := &websocket.Compression{Threshold: 1}
 	server, client := handshakes(t, &websocket.Upgrader{Config: websocket.Config{Compression: z}}, &websocket.Dialer{Config: websocket.Config{Compression: z}})

@@ -44,7 +44,7 @@ func TestErrorTexts(t *testing.T) {
 	}
 }
 
-// What programs ask about errors.
+// errors.Is and errors.As find in errors what programs look for.
 func TestErrorChains(t *testing.T) {
 	cause := errors.New("cause")
 	for _, tt := range []struct {

@@ -12,8 +12,8 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// What draft-hixie-75 and draft-ietf-hybi-00 section 4.2 make of bytes on which
-// implementations of the time disagreed.
+// Bytes that implementations of the time read in different ways, as
+// draft-hixie-75 and draft-ietf-hybi-00 section 4.2 demand.
 func TestHixieFraming(t *testing.T) {
 	for _, tt := range []struct {
 		name, sent string
@@ -57,8 +57,8 @@ func TestHixieFraming(t *testing.T) {
 	}
 }
 
-// Invalid text becomes U+FFFD and the message goes on, the same wherever the
-// bytes were cut and however little room there is for them.
+// Invalid bytes become U+FFFD and the message goes on, wherever the input is
+// cut and however little room there is.
 func TestHixieReplacesInvalidUTF8(t *testing.T) {
 	const r = "\ufffd"
 	for _, tt := range []struct{ name, sent, want string }{
@@ -97,7 +97,7 @@ func TestHixieReplacesInvalidUTF8(t *testing.T) {
 	}
 }
 
-// The limit is on the text as the program gets it, with U+FFFD in it.
+// The limit is for the text that the program gets, with the U+FFFD in it.
 func TestHixieLimitCountsReplacedText(t *testing.T) {
 	wire := append(append([]byte{0}, strings.Repeat("\x80", 10)...), 0xff)
 	for _, tt := range []struct {
@@ -111,7 +111,7 @@ func TestHixieLimitCountsReplacedText(t *testing.T) {
 	}
 }
 
-// A text without end fails at the limit, not after it.
+// A text without end fails at the limit, and not later.
 func TestHixieEndlessText(t *testing.T) {
 	wire := append([]byte{0}, bytes.Repeat([]byte("a"), 5000)...)
 	eachSide(t, hixieVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
@@ -150,7 +150,7 @@ func TestParseFrameHixie(t *testing.T) {
 	}
 }
 
-// A frame costs what it holds, not what stands behind it.
+// A frame costs memory for its payload, and not for what stands behind it.
 func TestParseFrameHixieMemory(t *testing.T) {
 	wire := bytes.Repeat([]byte("\x00Hello\xff"), 10_000)
 	got := leastAllocated(func() {

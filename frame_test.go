@@ -51,8 +51,8 @@ func TestAppendFrame(t *testing.T) {
 	}
 }
 
-// testReparse parses what AppendFrame gave, with other bytes behind it, and
-// checks that of each beginning no frame comes.
+// testReparse parses what AppendFrame has returned, with other bytes behind it,
+// and checks that no beginning of it is a frame.
 func testReparse(t *testing.T, v websocket.Version, f websocket.Frame, wire []byte) {
 	t.Helper()
 	got, n, err := websocket.ParseFrame(append(wire[:len(wire):len(wire)], 0xff, 0), v)
@@ -72,8 +72,8 @@ func testReparse(t *testing.T, v websocket.Version, f websocket.Frame, wire []by
 	}
 }
 
-// Frames that nobody may send. Nothing is appended, and what the old versions
-// lack can be told from mistakes.
+// Frames that may not be sent append nothing. The error tells what a version
+// lacks from mistakes.
 func TestAppendFrameRefuses(t *testing.T) {
 	const none, hybi, hixie, all = 0, 1, 2, 3
 	for _, tt := range []struct {
@@ -149,7 +149,7 @@ func TestFrameFunctionsRefuseUnknownVersion(t *testing.T) {
 	}
 }
 
-// What one side appends the other side's Parser hears.
+// What one side appends, the Parser of the other side returns.
 func TestAppendMessage(t *testing.T) {
 	for _, m := range []websocket.Message{
 		{websocket.Text, []byte{}}, {websocket.Text, []byte("Hello, 世界")}, {websocket.Text, bytes.Repeat([]byte("a"), 126)}, {websocket.Text, bytes.Repeat([]byte("b"), 65536)},
@@ -273,8 +273,7 @@ func testClose(t *testing.T, v websocket.Version, side websocket.Side, wire, pay
 	}
 }
 
-// "Masks are new for every frame": no two of a thousand are the same, but for
-// chance.
+// "Masks are new for every frame": all of two thousand differ, but for chance.
 func TestMasksOfMessagesDiffer(t *testing.T) {
 	seen := map[string]bool{}
 	for range 1000 {
@@ -293,7 +292,7 @@ func TestMasksOfMessagesDiffer(t *testing.T) {
 	}
 }
 
-// An append to the payload of one frame must not write over the next.
+// An append to the payload of a frame must not overwrite the next frame.
 func TestParseFramePayloadHasNoRoomBehindIt(t *testing.T) {
 	wire := []byte("\x81\x01a\x81\x01b")
 	f, _, err := websocket.ParseFrame(wire, websocket.RFC6455)
@@ -337,7 +336,7 @@ func TestMessageTypeString(t *testing.T) {
 	}
 }
 
-// Into a slice with room nothing is allocated, whatever the version and side.
+// Appending to a slice with room allocates nothing.
 func TestAppendAllocatesNothing(t *testing.T) {
 	for _, size := range []int{0, 5, 125, 1024, 65536} {
 		t.Run(fmt.Sprint(size), func(t *testing.T) {

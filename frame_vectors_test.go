@@ -9,7 +9,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// frameWants is what the frames of testdata/frames.json mean, by name.
+// frameWants has, by name, what the frames of testdata/frames.json mean.
 var frameWants = map[string]struct {
 	heard  []string
 	side   websocket.Side // that such frames are sent to
@@ -74,7 +74,8 @@ func TestFrameVectors(t *testing.T) {
 	}
 }
 
-// testHeader checks that a header says length, and that we write it so.
+// testHeader checks that the header in wire has length, and that we write the
+// same header.
 func testHeader(t *testing.T, v websocket.Version, wire []byte, length int) {
 	t.Helper()
 	header, payload := wire[:len(wire)-length], wire[len(wire)-length:]
@@ -86,8 +87,8 @@ func testHeader(t *testing.T, v websocket.Version, wire []byte, length int) {
 	}
 }
 
-// testHears feeds wire to a Parser of side, whole and byte by byte, and
-// checks what it hears, and that it could go on unless that was a Close.
+// testHears feeds wire to a Parser of side, whole and byte by byte. It checks
+// what the Parser returns, and that it could go on unless that was a Close.
 func testHears(t *testing.T, v websocket.Version, side websocket.Side, wire []byte, want []string) {
 	t.Helper()
 	for _, n := range []int{1, 1 << 20} {
@@ -98,7 +99,7 @@ func testHears(t *testing.T, v websocket.Version, side websocket.Side, wire []by
 	}
 }
 
-// Frames of clients as they were sent to twelve servers, and what most of them
+// Frames of clients that were sent to twelve servers, and what most of them
 // answered. All have the mask 37 fa 21 3d.
 func TestFrameReplies(t *testing.T) {
 	for _, tt := range []struct {

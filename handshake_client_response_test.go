@@ -10,7 +10,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// Responses of other servers, some odd, that must be taken.
+// Responses of other servers, some of them odd, that a client accepts.
 func TestClientAccepts(t *testing.T) {
 	lower := func(m httpMessage) httpMessage {
 		m.fields = slices.Clone(m.fields)
@@ -149,8 +149,8 @@ func TestClientTakesSubprotocol(t *testing.T) {
 	})
 }
 
-// Location: host, port and resource count, the scheme does not; the default
-// port of either scheme may be left out.
+// In Location the host, the port and the resource must match. The scheme need
+// not, and the default port of either scheme may be left out.
 func TestClientLocation(t *testing.T) {
 	tests := []struct {
 		url, location string
@@ -210,7 +210,7 @@ func TestClientLocation(t *testing.T) {
 	}
 }
 
-// The Host that the program gave is the one that the server repeats.
+// If the program has given a Host, the Location must have that.
 func TestClientLocationOfHost(t *testing.T) {
 	for host, want := range map[string]bool{"virtual.example": true, "Virtual.example:80": true, "lab.example:8080": false} {
 		h := newClient(t, websocket.Hixie75, &websocket.Dialer{Header: http.Header{"Host": {"Virtual.example"}, "Origin": {"http://lab.example:8080"}}})

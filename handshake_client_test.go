@@ -54,7 +54,8 @@ func TestClientRequestSubprotocolList(t *testing.T) {
 	}
 }
 
-// Whoever gave no origin gives none, but in the versions whose servers insist.
+// A client without an origin sends none, except in the versions whose servers
+// require one.
 func TestClientOrigin(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		for rawURL, origin := range map[string]string{
@@ -123,7 +124,7 @@ func TestClientRefusesControls(t *testing.T) {
 	}
 }
 
-// fixedJar gives these cookies to everybody and keeps none.
+// fixedJar returns the same cookies for every URL, and keeps none.
 type fixedJar []*http.Cookie
 
 func (j fixedJar) Cookies(*url.URL) []*http.Cookie     { return j }
@@ -172,7 +173,7 @@ func TestClientCookiesAndAuthorization(t *testing.T) {
 	}
 }
 
-// Cookies of a response are kept, of a refusal too, and for the right scheme.
+// Cookies of a response, also of a refusal, are kept for the right scheme.
 func TestClientKeepsCookies(t *testing.T) {
 	for _, line := range []string{"HTTP/1.1 101 Switching Protocols", "HTTP/1.1 401 Unauthorized"} {
 		jar, err := cookiejar.New(nil)
@@ -273,7 +274,7 @@ func TestClientRefusalIsTold(t *testing.T) {
 	}
 }
 
-// A relative Location makes sense only with the URL of the request.
+// A relative Location of a redirect is resolved with the URL of the request.
 func TestClientRedirectLocation(t *testing.T) {
 	h := newClient(t, websocket.RFC6455, nil)
 	_, err := h.Feed([]byte("HTTP/1.1 302 Found\r\nLocation: ../new\r\n\r\n"))
@@ -306,7 +307,7 @@ func TestClientKeysAreNew(t *testing.T) {
 	})
 }
 
-// Both sides of every version, one feeding the other.
+// Our two sides do the handshake of every version with each other.
 func TestHandshakesMeet(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		for range 20 { // the keys are random

@@ -12,8 +12,9 @@ import (
 	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
-// wantCutMeansNothing compares handshakes with what was cut and what not.
-// Refusals of too much may differ in their reason: both are right.
+// wantCutMeansNothing compares handshakes whose input was cut and whose input
+// was whole. Where the input is too long the reasons of the refusals may
+// differ: both are right.
 func wantCutMeansNothing(t *testing.T, cut, whole replay, cutDone, wholeDone bool, size int) {
 	t.Helper()
 	switch {
@@ -33,7 +34,7 @@ func wantCutMeansNothing(t *testing.T, cut, whole replay, cutDone, wholeDone boo
 	}
 }
 
-// feedBounded is replayServer and replayClient with a look at what is held.
+// feedBounded calls feed, and fails if head then holds too much memory.
 func feedBounded(t *testing.T, head *httphead.Head, feed func() error) error {
 	t.Helper()
 	err := feed()
@@ -43,8 +44,8 @@ func feedBounded(t *testing.T, head *httphead.Head, feed func() error) error {
 	return err
 }
 
-// FuzzServerHandshake looks for requests that are read in two ways, that cost
-// too much, or whose answer is not one.
+// FuzzServerHandshake looks for requests that are read differently when they
+// are cut, that cost too much, or that are not answered by one response.
 func FuzzServerHandshake(f *testing.F) {
 	for i, s := range readSessions(f) {
 		f.Add(bytes.Join(s.segments(f, fromClient), nil), uint64(i))
@@ -113,7 +114,7 @@ func testAnswer(t *testing.T, h *websocket.ServerHandshake, got replay) {
 	}
 }
 
-// FuzzClientHandshake does the same with what servers send.
+// FuzzClientHandshake does the same with responses.
 func FuzzClientHandshake(f *testing.F) {
 	for i, s := range readSessions(f) {
 		version := 0
@@ -150,7 +151,7 @@ func FuzzClientHandshake(f *testing.F) {
 	})
 }
 
-// What the fuzzer of client handshakes begins with is accepted.
+// goodResponse, with which FuzzClientHandshake begins, is accepted.
 func TestGoodResponse(t *testing.T) {
 	for _, v := range allVersions {
 		h := fixedClient(t, v)

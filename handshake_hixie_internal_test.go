@@ -25,7 +25,7 @@ func TestKeyNumber(t *testing.T) {
 	}
 }
 
-// Draft 76 section 5.1: what a client's keys are made of.
+// A client's keys are made as draft 76 section 5.1 says.
 func TestNewHixieKey(t *testing.T) {
 	spacesSeen, noiseSeen := map[int]bool{}, map[int]bool{}
 	for range 2000 {

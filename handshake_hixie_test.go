@@ -8,8 +8,8 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// Keys that no client that keeps to hixie-76 sends. Some servers of the time
-// answered them with a truncated number, one as hixie-75, and one went down.
+// Keys that break the rules of hixie-76. Some servers of the time answered them
+// with a truncated number, one took them for hixie-75, and one crashed.
 var badHixieKeys = []struct{ name, key, says string }{
 	{"no spaces", "12345x", "no spaces"},
 	{"no digits", "a b c", "no digits"},
@@ -33,8 +33,8 @@ func TestKeyNumberRefuses(t *testing.T) {
 	}
 }
 
-// Either key, wrong, missing, empty or twice: refused with 400, and never
-// taken for a request of hixie-75, which needs no proof.
+// A request with a key that is wrong, missing, empty, or there twice, is
+// refused with 400. It is never taken for hixie-75, which needs no proof.
 func TestBadHixieKeysAreRefused(t *testing.T) {
 	const good = "1 2 4x"
 	cases := map[string]string{
@@ -65,8 +65,8 @@ func TestBadHixieKeysAreRefused(t *testing.T) {
 	}
 }
 
-// A request of hixie-76 comes from a page, so one without an origin is refused,
-// as strict servers of the time did; others made up an origin.
+// A request of hixie-76 without an origin is refused, since such requests come
+// from pages. Strict servers of the time did that; others made up an origin.
 func TestHixie76WithoutOriginIsRefused(t *testing.T) {
 	request := strings.Replace(request76("1 2 4x", "1 0:", ""), "Origin: http://example.com\r\n", "", 1)
 	_, got := replayServer(nil, [][]byte{[]byte(request + "^n:ds[4U")})

@@ -17,8 +17,8 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// checkWays are the ways into a server's handshake. Each returns what a request
-// is answered and the error.
+// checkWays are the ways to do a server's handshake. Each returns the answer to
+// a request, and the error.
 var checkWays = map[string]func(t *testing.T, up *websocket.Upgrader, request httpMessage) (answer string, err error){
 	"without I/O": func(_ *testing.T, up *websocket.Upgrader, request httpMessage) (string, error) {
 		_, answer, _, err := serve(up, request.String())
@@ -42,7 +42,7 @@ var checkWays = map[string]func(t *testing.T, up *websocket.Upgrader, request ht
 	},
 }
 
-// checkEachWay runs f for each way in and each version.
+// checkEachWay runs f for each of checkWays and each version.
 func checkEachWay(t *testing.T, f func(t *testing.T, v websocket.Version, serve func(*websocket.Upgrader, httpMessage) (string, error))) {
 	t.Helper()
 	for name, way := range checkWays {
@@ -54,8 +54,8 @@ func checkEachWay(t *testing.T, f func(t *testing.T, v websocket.Version, serve 
 	}
 }
 
-// "Refusal by check runs before 101 in every version." Headers go into either
-// answer, and a mistake in them into none.
+// "Refusal by check runs before 101 in every version." The headers of Check go
+// into a 101 and into a refusal, unless one of them is a mistake.
 func TestCheck(t *testing.T) {
 	reason := errors.New("not on a Sunday")
 	cookie := http.Header{"Set-Cookie": {"a=b"}}
@@ -99,8 +99,8 @@ func TestCheck(t *testing.T) {
 	})
 }
 
-// Check comes after all that protects the server, and before a subprotocol is
-// chosen: then its headers go into the refusal.
+// Check is called after all that protects the server. A subprotocol is chosen
+// after it, so a refusal for that has the headers of Check.
 func TestCheckOrder(t *testing.T) {
 	for _, way := range checkWays {
 		eachVersion(t, func(t *testing.T, v websocket.Version) {
@@ -138,7 +138,8 @@ func TestCheckOrder(t *testing.T) {
 	}
 }
 
-// The text of a refusal is ours, and so is what describes it.
+// The text of a refusal is ours, so Check cannot set the headers that describe
+// it.
 func TestCheckRefusalIsDescribedOnce(t *testing.T) {
 	check := checkGives(http.Header{"content-type": {"text/html"}, "Content-Encoding": {"gzip"}, "X-Content-Type-Options": {"x"}, "Retry-After": {"9"}}, errors.New("no"))
 	for name, way := range checkWays {
@@ -158,7 +159,8 @@ func TestCheckRefusalIsDescribedOnce(t *testing.T) {
 
 type checkKey struct{}
 
-// The context of Check is that of the request from then on, without its end.
+// The context that Check returns becomes that of the request, without its
+// cancellation.
 func TestCheckContext(t *testing.T) {
 	check := func(r *http.Request, _ http.Header) (context.Context, error) {
 		ctx, cancel := context.WithCancel(context.WithValue(r.Context(), checkKey{}, "user"))
@@ -207,8 +209,8 @@ func TestCheckContext(t *testing.T) {
 	})
 }
 
-// Of what a handler, and what stands around it, have set for the response, all
-// goes into a 101 that means something there.
+// A 101 has the headers that a handler or middleware has set, if they mean
+// something there.
 func TestUpgradeKeepsHeader(t *testing.T) {
 	given := http.Header{
 		"Set-Cookie": {"a=b", "c=d"}, "X-Request-Id": {"7"}, "Strict-Transport-Security": {"max-age=1"}, "x-lower": {"1"}, "Vary": {"Origin"},
@@ -260,8 +262,8 @@ func TestUpgradeKeepsHeader(t *testing.T) {
 	}
 }
 
-// A value with a control character is a mistake there too, found before the
-// connection is taken over.
+// A header that was set before with a control character in its value is refused
+// before the connection is hijacked.
 func TestUpgradeRefusesGivenHeader(t *testing.T) {
 	for name, value := range controlValues {
 		w := httptest.NewRecorder()

@@ -121,7 +121,8 @@ func TestCheckOriginRefusesBefore101(t *testing.T) {
 	})
 }
 
-// CheckOrigin decides alone, and last: about requests that are else good.
+// CheckOrigin decides alone, and is called last: for requests that are accepted
+// otherwise.
 func TestCheckOriginIsAsked(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		var asked []string
@@ -148,7 +149,7 @@ func TestCheckOriginIsAsked(t *testing.T) {
 	})
 }
 
-// The page must have come over TLS if the connection does.
+// The page must have been loaded over TLS if the connection uses TLS.
 func TestOriginOverTLS(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		name := originHeader(v)

@@ -116,7 +116,7 @@ func TestServerRefuse(t *testing.T) {
 	})
 }
 
-// Once the response was begun there can be no other.
+// Once a response was sent, Refuse cannot send another.
 func TestServerRefuseTooLate(t *testing.T) {
 	h := websocket.NewServerHandshake(nil)
 	h.Feed([]byte(requestOf(websocket.Hybi00).head()))
@@ -129,7 +129,7 @@ func TestServerRefuseTooLate(t *testing.T) {
 	}
 }
 
-// A mistake in the options is the program's: 500, whoever asks, and first.
+// A mistake in the options is answered with 500, before a request is looked at.
 func TestServerMisconfigured(t *testing.T) {
 	for name, up := range map[string]*websocket.Upgrader{
 		"origin pattern": {Origins: []string{"*", "example.com"}},

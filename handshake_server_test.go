@@ -12,7 +12,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// The responses down to the last byte, as they pleased every client.
+// These responses, down to the last byte, were accepted by every client.
 func TestServerResponseForms(t *testing.T) {
 	const hixieEnd = "WebSocket-Origin: http://lab.example:8080\r\n@WebSocket-Location: ws://lab.example:8080/chat?room=1\r\n"
 	tests := map[websocket.Version]string{
@@ -51,7 +51,7 @@ func TestServerResponseForms(t *testing.T) {
 	})
 }
 
-// What six clients of hixie-76 were seen to insist on, and our response.
+// Our response has what six clients of hixie-76 were seen to require.
 func TestServerResponseMeetsHixie76Clients(t *testing.T) {
 	_, response, _, err := serve(&websocket.Upgrader{Subprotocols: []string{"chat"}}, requestOf(websocket.Hybi00).String())
 	if err != nil {
@@ -261,8 +261,7 @@ func TestServerChecksKeys(t *testing.T) {
 	}
 }
 
-// A broken request of hixie-76 is never taken for one of hixie-75, which would
-// answer it without proof.
+// A broken request of hixie-76 is never taken for hixie-75, which has no proof.
 func TestServerChecksHixie76Keys(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -292,7 +291,7 @@ func TestServerChecksHixie76Keys(t *testing.T) {
 	}
 }
 
-// Some count key3 as a body, others do not.
+// Some clients count key3 as a body, others do not.
 func TestServerHixie76ContentLength(t *testing.T) {
 	for value, status := range map[string]int{"8": 0, "0": 0, "7": 400, "9": 400, "16": 400, "-8": 400, "+8": 400} {
 		h, _, _, err := serve(nil, requestOf(websocket.Hybi00).with("Content-Length", value).String())
@@ -302,8 +301,9 @@ func TestServerHixie76ContentLength(t *testing.T) {
 	}
 }
 
-// A head that arrives in any pieces, in which nothing may be lost that follows.
-// "A frame in the same segment as the handshake, in every version: delivered."
+// The head may arrive in any pieces, and what follows it in the last one is not
+// lost: "a frame in the same segment as the handshake, in every version:
+// delivered."
 func TestServerHandshakeInAnyPieces(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		input := requestOf(v).String() + helloOf(v, websocket.ClientSide)
@@ -335,8 +335,8 @@ func TestServerHandshakeInAnyPieces(t *testing.T) {
 	})
 }
 
-// Behind HAProxy and nginx key3 comes only once the head of the response was
-// seen, so that must not wait for it.
+// Behind HAProxy and nginx, key3 arrives only after the head of the response
+// was sent. So the head does not wait for it.
 func TestServerHixie76HeadDoesNotWait(t *testing.T) {
 	h := websocket.NewServerHandshake(nil)
 	if h.Request() != nil || h.Done() {
@@ -406,8 +406,8 @@ func TestServerSubprotocol(t *testing.T) {
 	})
 }
 
-// "Hixie reflects Host and Origin into its response": as they came, after the
-// checks above.
+// "Hixie reflects Host and Origin into its response": as they arrived, after
+// the checks above.
 func TestServerLocation(t *testing.T) {
 	tests := []struct {
 		name, line, host string

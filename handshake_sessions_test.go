@@ -11,20 +11,20 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// sessionWant is what must come of a recorded session.
+// sessionWant is the expected result of a recorded session.
 type sessionWant struct {
 	refused int      // with this status, and then nothing else is looked at
 	heard   []string // by our server of the client
 	told    []string // by our client of the server; nil: the same
 	code    websocket.StatusCode
 	client  string // our client refuses the server and says this
-	// How our echo ends and how the server's did, in hex, where they differ.
+	// The end of our echo and of the server's, in hex, where they differ.
 	ours, theirs string
 }
 
 const sessionUnicode = `Text "Grüße, 世界 ✓ Жук 😀 ÿ \u0080 \U0010fffd"`
 
-// sessionASCII is what the clients sent to see 126 bytes come back.
+// sessionASCII is what clients sent to have 126 bytes echoed.
 const sessionASCII = "Text \"!(/6=DKRY`gnu|%,3:AHOV]dkry\\\")07>ELSZahov}&-4;BIPW^elsz#*18?FMT[bipw~'.5<CJQX_fmt" +
 	"{$+29@GNU\\\\cjqx\\\")07>ELSZahov}&-4;BIPW^elsz#*18?\""
 
@@ -35,10 +35,10 @@ var (
 	talkHybi = []string{`Text ""`, `Text "Hello"`, `Binary ""`, `Binary "\x00\x01\xfe\xff"`, `Close 1000 ""`}
 )
 
-// sessionDrafts is what comes of a session of a draft in which both sides did
-// what the draft says. The drafts between hybi-00 and hybi-07 were never
-// deployed: they are refused, as broken where they look like hixie-76 and with
-// the versions that there are where they have a number.
+// sessionDrafts has the expected result for each draft if both sides did what
+// it says. The drafts between hybi-00 and hybi-07 were never deployed. They are
+// refused: as broken if they look like hixie-76, and otherwise with the
+// versions that we accept.
 var sessionDrafts = map[string]sessionWant{
 	"hixie-75": {heard: talk75},
 	"hixie-76": {heard: talk76},
@@ -53,9 +53,10 @@ var sessionDrafts = map[string]sessionWant{
 	"hybi-17":  {heard: talkHybi},
 }
 
-// sessionDeviations are the sessions in which somebody did something else.
+// sessionDeviations has the expected result of sessions in which one side did
+// something else.
 var sessionDeviations = map[string]sessionWant{
-	// hixie-75 has no closing frame. Those who send one mean the end, and get
+	// hixie-75 has no closing frame. Peers that send one mean the end, and get
 	// none back.
 	"hixie-75 oldnet em":     {heard: append(talk75[:4:4], closedWithoutCode), theirs: "ff00"},
 	"hixie-75 oldnet oldnet": {heard: append(talk75[:4:4], closedWithoutCode), told: talk75},
@@ -67,8 +68,8 @@ var sessionDeviations = map[string]sessionWant{
 	"hixie-76 jws netty":     {heard: talk76[1:]},
 	"hixie-76 oldnet oldnet": {heard: talk76, told: talk76[:2], ours: "ff00"},
 	"hixie-76 oldnet wsio":   {heard: talk76, told: talk76[:2], ours: "ff00"},
-	// Server that took a hixie-76 request for hixie-75 because of its lower
-	// case: no proof came, so our client must refuse it.
+	// A server that took a hixie-76 request for hixie-75 because of its lower
+	// case. It sent no proof, so our client refuses it.
 	"hixie-76 netty jws": {heard: []string{}, client: "header Sec-WebSocket-Origin is missing"},
 
 	"hybi-07 wsgem em":      {heard: []string{}}, // client that wanted its subprotocol or nothing
@@ -81,8 +82,8 @@ var sessionDeviations = map[string]sessionWant{
 		heard: append(talkHybi[:4:4], `Close 1000 "Normal connection closure"`), told: talkHybi,
 		ours: "881b03e84e6f726d616c20636f6e6e656374696f6e20636c6f73757265", theirs: "880203e8",
 	},
-	// permessage-deflate, which was agreed on in the recording and which our
-	// handshakes did not offer or accept: compressed frames break the protocol.
+	// permessage-deflate was agreed on in the recording. Our handshakes do not
+	// offer or accept it here, so compressed frames break the protocol.
 	"hybi-17 ws115 ws115": {
 		heard: talkHybi[:1], code: websocket.StatusProtocolError, client: "extensions",
 		theirs: "c10cf248cdc9c907000000ffff00 c20100 c20b6260fcf71f000000ffff00 880203e8",
@@ -100,8 +101,8 @@ func (s session) want() sessionWant {
 	return want
 }
 
-// Every recorded conversation, whole segments and single bytes: our server in
-// the place of the recorded one and our client in that of the recorded client.
+// Our server takes the place of the recorded server, and our client that of the
+// recorded client, in every recorded conversation, by segments and by bytes.
 func TestRecordedSessions(t *testing.T) {
 	sessions := readSessions(t)
 	if len(sessions) != 59 {
@@ -165,7 +166,7 @@ func (s session) testServer(t *testing.T, chunks [][]byte) {
 	}
 }
 
-// testRefusal looks at the answer to a version that is not spoken.
+// testRefusal checks the answer to a version that we do not accept.
 func (s session) testRefusal(t *testing.T, got replay, status int) {
 	var he *websocket.HandshakeError
 	if !errors.As(got.err, &he) || he.Status != status {
@@ -205,7 +206,8 @@ func (s session) testClient(t *testing.T, chunks [][]byte) {
 	wantCode(t, got.err, 0, strings.HasPrefix(strings.Join(got.heard[max(0, len(got.heard)-1):], ""), "Close"))
 }
 
-// clientFor returns a handshake that has sent a recorded request.
+// clientFor returns a handshake with the options and keys of a recorded
+// request.
 func clientFor(tb testing.TB, v websocket.Version, segments [][]byte) *websocket.ClientHandshake {
 	tb.Helper()
 	head, rest := splitHead(tb, segments)

@@ -8,7 +8,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// What two parsers could read in two ways is read in none.
+// A head that two parsers could read differently is refused.
 func TestHeadRefusesAmbiguity(t *testing.T) {
 	tests := []struct{ name, lines, words string }{
 		{"bare LF", "X: a\nY: b\r\n", "LF"},
@@ -66,8 +66,8 @@ func TestRequestsRefused(t *testing.T) {
 	}
 }
 
-// A peer that ends its lines with LF alone would be waited for until the
-// deadline, since CR LF CR LF never comes.
+// A line that ends with LF alone is refused at once. Otherwise the handshake
+// would wait until the deadline, since CR LF CR LF never comes.
 func TestHeadRefusesBareLineEndAtOnce(t *testing.T) {
 	h := websocket.NewServerHandshake(nil)
 	if n, err := h.Feed([]byte("GET / HTTP/1.1\n")); statusOf(err) != http.StatusBadRequest {

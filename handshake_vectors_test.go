@@ -32,8 +32,8 @@ func TestAcceptVectors(t *testing.T) {
 	}
 }
 
-// Challenges that ten servers answered alike: the arithmetic, our server's
-// handshake and our client's.
+// Ten servers gave the same answers to these challenges. The arithmetic, our
+// server and our client agree.
 func TestChallengeVectors(t *testing.T) {
 	for _, v := range readJSON[[]challengeVector](t, "challenges.json") {
 		t.Run(v.Key1, func(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// A read that gives up keeps what came of the message, and not where the caller
-// wanted to have it: that is the caller's again.
+// A read that gives up keeps the part of the message that has arrived, and not
+// in the caller's buffer: the caller may use that for something else.
 func TestPartOfMessageIsNotInCallersBuffer(t *testing.T) {
 	want := payloadOf(websocket.Text, 1000)
 	for name, frames := range map[string][]rawFrame{
@@ -38,7 +38,7 @@ func TestPartOfMessageIsNotInCallersBuffer(t *testing.T) {
 							t.Errorf("then %s: %d bytes, first other one at %d, %v", again, len(got), firstDiff(got, want), err)
 						}
 						if !bytes.Equal(buf[:cap(buf)], mine) {
-							t.Error("what the caller had written to his buffer is overwritten")
+							t.Error("what the caller had written to its buffer is overwritten")
 						}
 						c.Close()
 					})

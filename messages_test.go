@@ -37,8 +37,8 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// A message that is not what the program expects is no reason to end the
-// connection, and leaves nothing half filled in.
+// A message that the program does not expect does not end the connection, and
+// leaves nothing half filled in.
 func TestReadJSONOfAnotherKind(t *testing.T) {
 	for _, tt := range []struct{ name, message string }{
 		{"no JSON", "hello"},
@@ -139,7 +139,7 @@ func TestMessages(t *testing.T) {
 	}
 }
 
-// A context that ends between two messages is told of too.
+// Messages yields the error of a context that ends between two messages.
 func TestMessagesContextEndsInBody(t *testing.T) {
 	wire := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Text, []byte("a")}, message{websocket.Text, []byte("b")})
 	c, _ := newScripted(websocket.RFC6455, websocket.ServerSide, wire)

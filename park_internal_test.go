@@ -50,14 +50,14 @@ func TestTurnLetsTheClockGoOn(t *testing.T) {
 	})
 }
 
-// Who has found the turn taken may find it free when he is about to wait:
-// nobody would wake him.
+// A goroutine that has found the mutex locked may find it unlocked when it is
+// about to wait. Nobody would wake it then.
 func TestTurnThatIsGivenBackBeforeTheWait(t *testing.T) {
-	for range StressRounds(200) { // in most of which he has come that far
+	for range StressRounds(200) { // in most of them the goroutine comes that far
 		synctest.Test(t, func(t *testing.T) {
 			var turn parkMutex
 			turn.Lock()
-			turn.mu.Lock() // which holds him up between the two
+			turn.mu.Lock() // stops the goroutine between the two
 			began, got := make(chan struct{}), make(chan struct{})
 			go func() {
 				close(began)
@@ -68,7 +68,7 @@ func TestTurnThatIsGivenBackBeforeTheWait(t *testing.T) {
 			for range 10 {
 				runtime.Gosched()
 			}
-			turn.state.Store(parkFree) // Unlock, which does no more as long as nobody waits
+			turn.state.Store(parkFree) // all that Unlock does while nobody waits
 			turn.mu.Unlock()
 			synctest.Wait()
 			select {

@@ -11,9 +11,10 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// makeConversation makes up what a peer of side sends: messages of many sizes,
-// in one frame and in several, with control frames between and a Close at the
-// end; on the hixie versions also frames to skip and text that is not UTF-8.
+// makeConversation returns what a peer of side may send: messages of many
+// sizes, in one frame and in several, with control frames between, and a Close
+// at the end. In the hixie versions it has frames to skip and text that is not
+// UTF-8.
 func makeConversation(v websocket.Version, side websocket.Side, seed int64) []byte {
 	r := rand.New(rand.NewSource(seed))
 	if isHixie(v) {
@@ -60,7 +61,7 @@ func makeHixieConversation(r *rand.Rand) (wire []byte) {
 	return append(wire, 0xff, 0x00)
 }
 
-// Where the peer's bytes are cut means nothing.
+// A Parser returns the same messages wherever its input is cut.
 func TestParserChunking(t *testing.T) {
 	eachSide(t, allVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
 		for seed := range int64(5) {
@@ -81,8 +82,8 @@ func TestParserChunking(t *testing.T) {
 	})
 }
 
-// Many small messages in one large piece cost no more than the piece: room for
-// a message must not be sized by all that stands behind it.
+// Many small messages in one large piece cost as much memory as the piece: the
+// room for a message does not depend on what stands behind it.
 func TestParserSmallMessagesInALargeChunk(t *testing.T) {
 	const messages = 20_000
 	eachSide(t, allVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
@@ -99,7 +100,7 @@ func TestParserSmallMessagesInALargeChunk(t *testing.T) {
 	})
 }
 
-// A Parser that waits keeps no large buffers.
+// A Parser that waits for input keeps no large buffers.
 func TestParserLetsGoOfLargeBuffers(t *testing.T) {
 	eachSide(t, allVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
 		p, _ := websocket.NewParser(v, side, websocket.Config{})

@@ -9,9 +9,9 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// A reserved bit that an extension uses may stand on the first frame of a
-// message only, and the text of such a message is checked when it was inflated:
-// "RSV1 on continuation or control frames: 1002", "corrupt data (1007)".
+// The reserved bit of an extension may stand only on the first frame of a
+// message. The text of such a message is checked after it was inflated: "RSV1
+// on continuation or control frames: 1002", "corrupt data (1007)".
 func TestReservedBitOfAnExtension(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -50,8 +50,8 @@ func TestReservedBitOfAnExtension(t *testing.T) {
 	}
 }
 
-// What a peer is told of a message that cannot be decompressed, and what the
-// program is told.
+// Errors tell why a message could not be decompressed, and have the code for
+// the peer.
 func TestInflateErrors(t *testing.T) {
 	zipped := deflated(strings.Repeat("a", 1001))
 	for _, tt := range []struct{ name, payload, want string }{

@@ -13,8 +13,8 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// seedFrames gives f the frames that were sent in all recorded sessions,
-// those of testdata/frames.json, and the table of TestParserRules.
+// seedFrames adds the frames of all recorded sessions, those of
+// testdata/frames.json, and those of TestParserRules.
 func seedFrames(f *testing.F, add func(wire []byte, version, side byte)) {
 	for _, s := range readSessions(f) {
 		v, err := websocket.ParseVersion(s.Draft)
@@ -38,8 +38,8 @@ func seedFrames(f *testing.F, add func(wire []byte, version, side byte)) {
 	add([]byte{0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80}, 4, 1)
 }
 
-// What ParseFrame understood, AppendFrame writes again: the same bytes, or in
-// the hixie versions, where there is more than one way, the same frame.
+// What ParseFrame has parsed, AppendFrame writes again: the same bytes, or in
+// the hixie versions, where there are several ways, the same frame.
 func FuzzParseFrame(f *testing.F) {
 	seedFrames(f, func(wire []byte, version, _ byte) { f.Add(wire, version) })
 	f.Fuzz(func(t *testing.T, data []byte, version byte) {
@@ -76,8 +76,7 @@ func FuzzParseFrame(f *testing.F) {
 	})
 }
 
-// Cuts change nothing, memory goes by the input, and every call comes to an
-// end.
+// Cuts change nothing, memory is bounded by the input, and every call returns.
 func FuzzParser(f *testing.F) {
 	seedFrames(f, func(wire []byte, version, side byte) {
 		f.Add(wire, version, side, uint64(len(wire)), int16(0))

@@ -11,7 +11,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// What a limit means, and what the error says when it is exceeded.
+// Limits have these defaults, and an error says which one was exceeded.
 func TestDecoderLimits(t *testing.T) {
 	for _, tt := range []struct {
 		cfg       websocket.Config
@@ -66,7 +66,7 @@ func TestFragmentLengthsAddUpPastInt64(t *testing.T) {
 	}
 }
 
-// integerEdges are the lengths at which arithmetic of 32 or 64 bits goes wrong.
+// integerEdges returns lengths at which arithmetic of 32 or 64 bits goes wrong.
 func integerEdges() (list []uint64) {
 	for _, edge := range []uint64{1 << 31, 1 << 32, 1 << 63} {
 		for d := range uint64(15) {
@@ -102,8 +102,8 @@ func TestLengthsAtTheEdgesOfIntegers(t *testing.T) {
 	})
 }
 
-// testUnlimited is the same without a limit: lengths that int64 holds are
-// waited for.
+// testUnlimited checks that, without a limit, the Parser waits for lengths that
+// fit into an int64.
 func testUnlimited(t *testing.T, v websocket.Version, side websocket.Side, length uint64, wire []byte) {
 	t.Helper()
 	_, n, err := feed(v, side, websocket.Config{MaxMessageSize: -1}, wire, 1<<20)
@@ -141,7 +141,7 @@ func TestHugeDeclaredLengthCostsNoMemory(t *testing.T) {
 		}
 	})
 	for _, v := range hixieVersions {
-		// 2^40 and more in base 128, to be skipped.
+		// More than 2^40 in base 128, to be skipped.
 		wire := []byte{0x80, 0xa0, 0x80, 0x80, 0x80, 0x80, 0x00}
 		for _, cfg := range []websocket.Config{{}, {MaxMessageSize: -1}} {
 			if got := leastAllocated(func() { feed(v, websocket.ServerSide, cfg, wire, 1) }); got > most {
@@ -151,7 +151,7 @@ func TestHugeDeclaredLengthCostsNoMemory(t *testing.T) {
 	}
 }
 
-// What is allocated goes by what has arrived, at every point of a message.
+// Memory is bounded by what has arrived, at every point of a message.
 func TestParserMemoryFollowsWhatArrived(t *testing.T) {
 	const chunk, all = 8 << 10, 512 << 10
 	for _, v := range allVersions {
@@ -233,8 +233,8 @@ func TestManyTinyFragments(t *testing.T) {
 						t.Errorf("pieces of %d: %d bytes allocated, want at most %d", n, got, most)
 					}
 				}
-				// Without a limit on their number there is still none of memory
-				// but that of the bytes in them.
+				// Without a limit on the number of fragments, only their bytes
+				// take memory.
 				p, _ := websocket.NewParser(v, side, websocket.Config{MaxFragments: -1})
 				for rest := wire; len(rest) > 0; rest = rest[min(4096, len(rest)):] {
 					p.Append(rest[:min(4096, len(rest))])

@@ -10,7 +10,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// parserRule is a sequence of frames and what a Parser must make of it.
+// parserRule is a sequence of frames and what a Parser must return for it.
 type parserRule struct {
 	name   string
 	frames []rawFrame
@@ -146,8 +146,8 @@ func TestParserCloseCodes(t *testing.T) {
 	})
 }
 
-// "Invalid UTF-8 early in an endless message (fails at once)": at the byte
-// after which nothing can make it valid, and not at a later one.
+// "Invalid UTF-8 early in an endless message (fails at once)": at the first
+// byte after which nothing can make it valid.
 func TestInvalidUTF8FailsAtTheFirstBadByte(t *testing.T) {
 	for _, tt := range []struct{ name, text string }{
 		{"in ASCII", strings.Repeat("a", 1000) + "\x80"},
@@ -172,7 +172,8 @@ func TestInvalidUTF8FailsAtTheFirstBadByte(t *testing.T) {
 	}
 }
 
-// A Parser that failed, or heard Close, says so for ever.
+// A Parser that has failed, or has returned a Close, keeps returning the same
+// error.
 func TestParserErrorsAreFinal(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

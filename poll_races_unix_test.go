@@ -13,10 +13,10 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// readyRaces is how often each race is usually run.
+// readyRaces is how often each race is run by default.
 const readyRaces = 10_000
 
-// Deadlines that pass while messages arrive lose none of them.
+// Deadlines that pass while messages arrive lose no messages.
 func TestReadyDeadlineRaces(t *testing.T) {
 	server, client := newPair(t, websocket.RFC6455, overTCP, pairOptions{})
 	rounds := uint32(stressRounds(readyRaces))
@@ -48,8 +48,8 @@ func TestReadyDeadlineRaces(t *testing.T) {
 	}
 }
 
-// Whatever ends the connection while a read waits for it to be readable, or is
-// about to, ends the read.
+// What ends the connection while a read waits, or is about to wait, ends the
+// read.
 func TestReadyEndRaces(t *testing.T) {
 	for _, tt := range []struct {
 		name string

@@ -14,7 +14,8 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// readyCounter counts how often the system is asked to read.
+// readyCounter counts the reads that must not wait, and how many of them found
+// nothing.
 type readyCounter struct{ tries, waits int }
 
 func (r *readyCounter) watch(c *websocket.Conn) bool {
@@ -26,8 +27,8 @@ func (r *readyCounter) watch(c *websocket.Conn) bool {
 	})
 }
 
-// Whether bytes are there before the read, or come later, or in pieces, they
-// are read: the runtime tells of readiness only once.
+// Bytes are read whether they arrive before the read, or later, or in pieces,
+// although the runtime reports readiness only once.
 func TestReadyBeforeAndAfter(t *testing.T) {
 	for _, transport := range []string{overTCP, overUnix} {
 		t.Run(transport, func(t *testing.T) {
@@ -58,7 +59,7 @@ func TestReadyBeforeAndAfter(t *testing.T) {
 	}
 }
 
-// A bufferful of messages costs one read.
+// Messages that fit into a buffer cost one read.
 func TestReadyReadsBatches(t *testing.T) {
 	server, client := newPair(t, websocket.RFC6455, overTCP, pairOptions{})
 	var wire []byte
@@ -83,7 +84,7 @@ func TestReadyReadsBatches(t *testing.T) {
 	}
 }
 
-// How reading ends is told the same whether the system is asked or not.
+// Reads that wait without a buffer return the same errors as others.
 func TestReadyErrors(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end func(server *websocket.Conn, client *net.TCPConn)
@@ -110,8 +111,8 @@ func TestReadyErrors(t *testing.T) {
 	}
 }
 
-// Elsewhere a few bytes are waited for, and the rest of a message is read in
-// one go and not by a few bytes each.
+// Where the system cannot be asked, a read waits for a few bytes, and then
+// reads the rest of the message at once.
 func TestReadySmall(t *testing.T) {
 	an, bn := net.Pipe()
 	counter := &readySizes{Conn: an}
@@ -138,8 +139,8 @@ func (r *readySizes) Read(p []byte) (int, error) {
 	return r.Conn.Read(p)
 }
 
-// What a reader sends on its way goes out at once as far as the system takes
-// it, and the rest when it takes more.
+// What a read sends is sent at once as far as the system takes it, and the rest
+// when the system takes more.
 func TestReadySendsWhatItCan(t *testing.T) {
 	server, client := newPair(t, websocket.RFC6455, overTCP, pairOptions{})
 	const count, size = 50, 60_000
@@ -168,7 +169,7 @@ func TestReadySendsWhatItCan(t *testing.T) {
 	}
 }
 
-// An idle connection holds no buffer where the system tells when there is
+// An idle connection holds no buffer where the system says when there is
 // something to read.
 func TestReadyIdleConnHoldsNothing(t *testing.T) {
 	for _, transport := range []string{overTCP, overUnix} {
@@ -187,9 +188,9 @@ func TestReadyIdleConnHoldsNothing(t *testing.T) {
 	}
 }
 
-// A peer that sends more than a small buffer holds is read with a large one
-// from then on, in one read a burst, until it has sent little for a while.
-// Whatever is left in it is not waited with in a large buffer.
+// Once a peer has sent more than a small buffer holds, it is read with large
+// buffers, one read per burst, until it has sent little for a while. A wait for
+// the rest of a frame does not hold a large buffer.
 func TestReadyLargeBuffers(t *testing.T) {
 	server, peer := newSocketPair(t)
 	defer server.Close()
@@ -219,7 +220,7 @@ func TestReadyLargeBuffers(t *testing.T) {
 		}
 	}
 
-	// All but one byte of a frame: what is waited with is a small buffer.
+	// The rest of a frame is missing: the wait holds a small buffer.
 	if _, err := peer.Write(append(bytes.Repeat(frame, 40), frame[:5]...)); err != nil {
 		t.Fatal(err)
 	}
@@ -254,7 +255,7 @@ func TestReadyLargeBuffers(t *testing.T) {
 	}
 }
 
-// A read that finds nothing gives its buffer back, for the next one to use.
+// A read that finds nothing gives its buffer back to the pool.
 func TestReadyThatFindsNothingHoldsNothing(t *testing.T) {
 	const tries = 2000
 	c, peer := newSocketPair(t)

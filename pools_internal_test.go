@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// A pool is no place for what a message of many megabytes took, but for all
-// that is needed again and again.
+// A pool keeps buffers of the sizes that are needed again and again, and not
+// those of messages of many megabytes.
 func TestPoolsKeepNothingLarge(t *testing.T) {
 	for size, kept := range map[int]bool{0: true, maxQueue: true, 2*maxQueue + maxHeader: true, 3*maxQueue + 1: false, 10 << 20: false} {
 		out := &sendBuffer{b: make([]byte, size)}

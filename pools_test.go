@@ -40,8 +40,8 @@ func TestPoolsLeakNothing(t *testing.T) {
 	}
 }
 
-// poolsLookAtOutput looks that nothing was sent but Pongs as the Pings were,
-// own messages, and the Close as it came.
+// poolsLookAtOutput checks that only Pongs with the payloads of the Pings, our
+// own messages, and a Close like the peer's were sent.
 func poolsLookAtOutput(t *testing.T, v websocket.Version, side websocket.Side, out []byte, messages int) {
 	t.Helper()
 	p, err := websocket.NewParser(v, websocket.ClientSide-side, websocket.Config{})
@@ -83,7 +83,8 @@ func poolsLookAtOutput(t *testing.T, v websocket.Version, side websocket.Side, o
 	}
 }
 
-// What a reader is given stays as it is when the buffers are used again.
+// Messages that a read has returned do not change when pooled buffers are used
+// again.
 func TestPoolsDoNotShareWithCaller(t *testing.T) {
 	for _, n := range []int{1, 100, 5000, 20000, 100000} {
 		p := payloadOf(websocket.Text, n)
@@ -113,8 +114,7 @@ func TestPoolsDoNotShareWithCaller(t *testing.T) {
 	}
 }
 
-// poolsIdle counts, each time a read of the connection begins, whether a buffer
-// is held.
+// poolsIdle reports, for each read of the connection, whether a buffer is held.
 type poolsIdle struct {
 	net.Conn
 	c    *websocket.Conn
@@ -128,8 +128,8 @@ func (i *poolsIdle) Read(p []byte) (int, error) {
 	return i.Conn.Read(p)
 }
 
-// An idle connection holds no buffer where the system does not tell when there
-// is something to read.
+// An idle connection holds no buffer, also where the system does not say when
+// there is something to read.
 func TestPoolsIdleConnHoldsNothing(t *testing.T) {
 	for _, v := range allVersions {
 		t.Run(v.String()+"/pipe", func(t *testing.T) {
@@ -145,8 +145,8 @@ func TestPoolsIdleConnHoldsNothing(t *testing.T) {
 	}
 }
 
-// Nor does one whose program takes its time, and nor is a buffer held in the
-// wait after a frame that the program is not told of.
+// No buffer is held while the program handles a message, nor in the wait after
+// a control frame.
 func TestPoolsHoldNothingBetweenFrames(t *testing.T) {
 	for _, v := range hybiVersions {
 		t.Run(v.String(), func(t *testing.T) {

@@ -15,9 +15,8 @@ import (
 
 const floodCount = 100_000
 
-// floodConn is a connection whose peer sends a frame floodCount times, with
-// its number as the payload, and then a message. Its peer takes what is
-// written only once it is told to.
+// floodConn is a connection whose peer sends a frame floodCount times, with its
+// number as the payload, and then a message. Writes wait until reads is closed.
 type floodConn struct {
 	script
 	frame    func(dst []byte, i int) []byte
@@ -85,7 +84,8 @@ func TestFloodOfPings(t *testing.T) {
 	}
 }
 
-// floodExpectMessage reads the message after the flood.
+// floodExpectMessage reads the message after the flood and checks what that has
+// cost.
 func floodExpectMessage(t *testing.T, c *websocket.Conn) {
 	t.Helper()
 	goroutines := runtime.NumGoroutine()
@@ -103,8 +103,8 @@ func floodExpectMessage(t *testing.T, c *websocket.Conn) {
 	}
 }
 
-// floodLookAtPongs looks that Pongs are in order, and the last is that of the
-// last Ping.
+// floodLookAtPongs checks that Pongs are in order, and that the last one
+// answers the last Ping.
 func floodLookAtPongs(t *testing.T, out []byte) {
 	t.Helper()
 	if len(out) > websocket.MaxQueue+1000 {
@@ -127,7 +127,7 @@ func floodLookAtPongs(t *testing.T, out []byte) {
 	}
 }
 
-// Pings of our own to a peer that does not read cost no memory either.
+// Our own Pings to a peer that does not read cost no memory either.
 func TestFloodOfOwnPings(t *testing.T) {
 	c, _ := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 	ended := cancelled(t)
@@ -170,8 +170,8 @@ func TestFloodOfFragments(t *testing.T) {
 	}
 }
 
-// A peer that says too much too late is not read for longer than it takes to
-// close.
+// A peer that keeps sending after the end is not read for longer than closing
+// takes.
 func TestFloodAfterTheEnd(t *testing.T) {
 	c, cn := newTCP(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 	start := time.Now()

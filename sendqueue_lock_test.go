@@ -13,7 +13,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// wantInLine checks how many stand in line.
+// wantInLine checks how many writers stand in line.
 func wantInLine(t *testing.T, c *websocket.Conn, want int) {
 	t.Helper()
 	if n := websocket.LineLength(c); n != want {
@@ -21,8 +21,8 @@ func wantInLine(t *testing.T, c *websocket.Conn, want int) {
 	}
 }
 
-// The message that all others wait for is not behind them in the line, however
-// late it comes there: nobody would ever move.
+// The message that all others wait for goes to the front of the line, even if
+// its writer comes last. Otherwise nobody would ever move.
 func TestLineBeginsWithTheStream(t *testing.T) {
 	part := strings.Repeat("p", websocket.FragmentSize)
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
@@ -64,8 +64,7 @@ func TestLineBeginsWithTheStream(t *testing.T) {
 	})
 }
 
-// Who gives up lets the next one know: he may have been the only one in the
-// way.
+// A writer that gives up wakes the next one, which may have waited only for it.
 func TestLineMovesWhenTheFirstGivesUp(t *testing.T) {
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		c.SetWriteDeadline(time.Now().Add(time.Second))
@@ -98,8 +97,7 @@ func TestLineMovesWhenTheFirstGivesUp(t *testing.T) {
 	})
 }
 
-// As soon as the queue is on its way there is room in it for who has waited for
-// that.
+// Once the queue is being written, a writer that has waited for room may go on.
 func TestLineMovesWhenTheQueueIsTaken(t *testing.T) {
 	first, second, third := "first", strings.Repeat("2", 60<<10), strings.Repeat("3", 10<<10)
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
@@ -130,8 +128,8 @@ func TestLineMovesWhenTheQueueIsTaken(t *testing.T) {
 	})
 }
 
-// A turn that comes together with the deadline comes too late: to begin to
-// write would break the connection.
+// A turn that comes together with the deadline comes too late: a write that
+// begins then would break the connection.
 func TestLineTurnThatComesTooLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, script := newScripted(websocket.RFC6455, websocket.ServerSide, nil)
@@ -147,7 +145,7 @@ func TestLineTurnThatComesTooLate(t *testing.T) {
 	})
 }
 
-// A change of the deadline is noticed by those who wait.
+// Writers that wait notice a new deadline.
 func TestSetWriteDeadlineWakesWaiters(t *testing.T) {
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		w, err := c.NextWriter(websocket.Text)
@@ -174,8 +172,8 @@ func TestSetWriteDeadlineWakesWaiters(t *testing.T) {
 	})
 }
 
-// Writers are served in order: neither does a large message wait for ever while
-// small ones find room, nor the other way round. Small ones pass at first.
+// Writers are served in order: large messages do not wait forever while small
+// ones find room, nor the other way round. Small ones may overtake at first.
 func TestWritersAreServedInOrder(t *testing.T) {
 	large, small := strings.Repeat("L", 100<<10), strings.Repeat("s", 100)
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {

@@ -16,8 +16,8 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// What others do while a write that took no lock is waiting for the peer holds
-// for that write too.
+// What others do while a direct write waits for the peer also holds for that
+// write.
 func TestGateMeanwhile(t *testing.T) {
 	for _, test := range []struct {
 		name      string
@@ -75,7 +75,7 @@ func TestGateMeanwhile(t *testing.T) {
 	}
 }
 
-// Flush waits for a write that took no lock.
+// Flush waits for a direct write.
 func TestGateFlush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
@@ -96,7 +96,7 @@ func TestGateFlush(t *testing.T) {
 	})
 }
 
-// After whatever was in the way the gate is open again.
+// Once nothing is in the way, writes are direct again.
 func TestGateOpensAgain(t *testing.T) {
 	for name, f := range map[string]func(c *websocket.Conn, peer net.Conn) error{
 		"write": func(c *websocket.Conn, _ net.Conn) error { return writeText(c, "a")() },
@@ -131,8 +131,8 @@ func TestGateOpensAgain(t *testing.T) {
 	}
 }
 
-// Many goroutines use every way of writing at once: each frame arrives whole,
-// and those of one goroutine in order.
+// Many goroutines write at once in every way: each frame arrives whole, and the
+// messages of one goroutine arrive in order.
 func TestGateStress(t *testing.T) {
 	const writers = 8
 	each := stressRounds(300)
@@ -174,8 +174,8 @@ func TestGateStress(t *testing.T) {
 	group.Wait()
 }
 
-// While the connection below has a deadline, although the program has taken its
-// own away, each write has to look at it.
+// While a deadline is set on the net.Conn, writes are not direct, even if the
+// program has removed its deadline: each write must check it.
 func TestGateIsShutWhileADeadlineIsApplied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
@@ -191,8 +191,8 @@ func TestGateIsShutWhileADeadlineIsApplied(t *testing.T) {
 	})
 }
 
-// Whoever stands in line does so until he has looked again. Till then the gate
-// lets nobody past him, although nobody writes.
+// A waiter stands in line until it has checked its turn. Until then no writer
+// overtakes it by a direct write, even if nobody writes.
 func TestGateIsShutWhileThereIsALine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
@@ -215,7 +215,7 @@ func TestGateIsShutWhileThereIsALine(t *testing.T) {
 	})
 }
 
-// Those who find another writing leave it their frames.
+// Writers that find another one writing leave their frames to it.
 func TestWritersCombine(t *testing.T) {
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		first := later(writeText(c, "first"))
@@ -236,7 +236,7 @@ func TestWritersCombine(t *testing.T) {
 	})
 }
 
-// A writer that has written for others for long enough leaves the rest to a
+// A writer that has written often enough for others leaves the rest to a
 // goroutine.
 func TestWriterIsNotKept(t *testing.T) {
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
@@ -265,8 +265,8 @@ func TestWriterIsNotKept(t *testing.T) {
 	})
 }
 
-// "A peer that stops reading": memory is bounded, writers wait, as long as
-// their deadline lets them, and nothing is lost that was taken.
+// "A peer that stops reading": memory is bounded, writers wait until their
+// deadline, and nothing that was accepted is lost.
 func TestWriteQueueIsBounded(t *testing.T) {
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
 		stuck := later(writeText(c, "stuck"))

@@ -18,7 +18,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// A client that holds key3 back does not delay Shutdown.
+// A client that does not send key3 does not delay Shutdown.
 func TestServerShutdownDoesNotWaitForKey3(t *testing.T) {
 	s := &websocket.Server{Handler: func(context.Context, *websocket.Conn) error { return nil }}
 	ts := httptest.NewServer(s)
@@ -46,7 +46,7 @@ func TestServerShutdownDoesNotWaitForKey3(t *testing.T) {
 }
 
 // "Server.Shutdown with idle, reading, writing and stuck connections", here
-// those of peers that answer.
+// with peers that answer.
 func TestServerShutdownWithIdleReadingAndWritingConnections(t *testing.T) {
 	for _, v := range allVersions {
 		t.Run(v.String(), stressed(func(t *testing.T) {
@@ -118,7 +118,8 @@ func serverShutdown(t *testing.T, v websocket.Version) {
 	}
 }
 
-// serverWantGoingAway checks for 1001, in so far as the version can say it.
+// serverWantGoingAway checks for a Close with 1001, or without a code in
+// versions that have none.
 func serverWantGoingAway(t *testing.T, kind string, v websocket.Version, err error) {
 	t.Helper()
 	want := websocket.StatusGoingAway
@@ -132,8 +133,8 @@ func serverWantGoingAway(t *testing.T, kind string, v websocket.Version, err err
 }
 
 // "Server.Shutdown with ... stuck connections": neither a peer nor a handler
-// that does nothing can hold it longer than its context lets them. This is no
-// test for a bubble, whose time stands still while two goroutines want to read.
+// that does nothing can hold it longer than its context allows. The test does
+// not use a bubble, whose time stands still while two goroutines want to read.
 func TestServerShutdownWithStuckConnections(t *testing.T) {
 	const patience = 30 * time.Millisecond
 	stuck := make(chan struct{})
@@ -189,8 +190,8 @@ func TestServerShutdownWithStuckConnections(t *testing.T) {
 	}
 }
 
-// Handlers learn of Shutdown when it begins, not when their peers have
-// answered.
+// The contexts of handlers end when Shutdown begins, and not when the peers
+// have answered.
 func TestServerShutdownEndsContextsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		started, ended := make(chan struct{}), make(chan time.Time, 1)
@@ -221,7 +222,7 @@ func TestServerShutdownWithoutConnections(t *testing.T) {
 	}
 }
 
-// Two that call Shutdown both wait.
+// If Shutdown is called twice at once, both calls wait.
 func TestServerShutdownByTwo(t *testing.T) { stressed(serverShutdownByTwo)(t) }
 
 func serverShutdownByTwo(t *testing.T) {
@@ -246,8 +247,8 @@ func serverShutdownByTwo(t *testing.T) {
 	})
 }
 
-// A request whose handshake is under way when Shutdown begins is waited for,
-// and the connection that comes of it is not served.
+// Shutdown waits for a handshake in progress, and closes its connection without
+// calling the handler.
 func TestServerShutdownDuringAHandshake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		proceed := make(chan struct{})
@@ -272,7 +273,7 @@ func TestServerShutdownDuringAHandshake(t *testing.T) {
 	})
 }
 
-// The end of Shutdown's context is the end of such a connection too.
+// When Shutdown's context ends, such a connection is closed too.
 func TestServerShutdownDuringAHandshakeWithAStuckClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		checking, proceed := make(chan struct{}), make(chan struct{})
@@ -300,8 +301,8 @@ func TestServerShutdownDuringAHandshakeWithAStuckClient(t *testing.T) {
 	})
 }
 
-// Neither a refusal nor a panic of the program's own check may be counted as a
-// connection for ever.
+// Handshakes that are refused, or that panic in the program's check, do not
+// count as connections.
 func TestServerShutdownAfterFailedHandshakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &websocket.Server{Logger: slog.New(slog.DiscardHandler), Handler: echoHandler}
@@ -323,7 +324,7 @@ func TestServerShutdownAfterFailedHandshakes(t *testing.T) {
 	})
 }
 
-// Close waits neither for peers nor for handlers.
+// Server.Close waits neither for peers nor for handlers.
 func TestServerClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		proceed := make(chan struct{})

@@ -16,7 +16,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// stackInUse is what stacks take after they were shrunk.
+// stackInUse returns how much memory stacks take after they were shrunk.
 func stackInUse() int64 {
 	for range 2 {
 		runtime.GC()
@@ -26,8 +26,8 @@ func stackInUse() int64 {
 	return int64(m.StackInuse)
 }
 
-// "The handler's goroutine stays within 2 KiB of stack while idle": one that
-// has needed more than it was born with once keeps 4 KiB for good.
+// "The handler's goroutine stays within 2 KiB of stack while idle": a goroutine
+// that has once needed more than it was born with keeps 4 KiB for good.
 func TestIdleHandlerKeepsItsFirstStack(t *testing.T) {
 	const conns = 400
 	frame := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Text, payloadOf(websocket.Text, 125)})
@@ -59,8 +59,8 @@ func TestIdleHandlerKeepsItsFirstStack(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			// The runtime gives new goroutines as much as those before it have
-			// needed on average: these make sure that it is little.
+			// The runtime gives new goroutines as much stack as others have
+			// needed on average. These goroutines make sure that it is little.
 			var shallow sync.WaitGroup
 			over := make(chan struct{})
 			for range 4 * conns {

@@ -56,7 +56,7 @@ func TestServeHTTPReturnsWhileTheHandlerRuns(t *testing.T) {
 	})
 }
 
-// What a handler returns decides how the connection ends and what is logged.
+// The error of a handler decides how the connection ends and what is logged.
 func TestServerHandlerResult(t *testing.T) {
 	long := strings.Repeat("x", websocket.MaxReason+1)
 	for _, tt := range []struct {
@@ -134,7 +134,7 @@ func TestPanicInAHandler(t *testing.T) {
 	}
 }
 
-// What a peer sends must not fill the log, though an error quotes it.
+// An error that quotes what a peer has sent does not fill the log.
 func TestServerLogsErrorsInBrief(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log logBuffer
@@ -152,7 +152,8 @@ func TestServerLogsErrorsInBrief(t *testing.T) {
 	})
 }
 
-// A connection that ends is no fault of the handler, whatever it returns then.
+// If the peer ends the connection, nothing is logged as an error, whatever the
+// handler returns.
 func TestServerLogsNoErrorWhenThePeerEndsTheConnection(t *testing.T) {
 	write := func(_ context.Context, c *websocket.Conn) error {
 		for {
@@ -204,8 +205,8 @@ func TestServerLogsNoErrorWhenThePeerEndsTheConnection(t *testing.T) {
 	}
 }
 
-// Mistakes in the program's options must be seen; what any client can cause
-// must not fill the log.
+// Mistakes in the options are logged as errors; what any client can cause does
+// not fill the log.
 func TestServerLogsRefusedRequests(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
@@ -249,8 +250,8 @@ func TestHandlerOfANilFunction(t *testing.T) {
 
 type serverKey struct{}
 
-// The context of a connection has the values of its request's, and not its
-// end: net/http ends that when ServeHTTP returns.
+// The context of a handler has the values of its request's context, but not its
+// cancellation: net/http cancels that when ServeHTTP returns.
 func TestServerContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		contexts := make(chan context.Context)
@@ -315,8 +316,8 @@ func TestServerContextEndsWithTheConnection(t *testing.T) {
 	}
 }
 
-// A Server without a Handler is a mistake of the program, which is refused and
-// logged as others are: a client must not see a connection that breaks.
+// Requests to a Server without a Handler are refused, and logged as other
+// mistakes in the options are: a client must not see a connection that breaks.
 func TestServerWithoutHandler(t *testing.T) {
 	var log strings.Builder
 	s := &websocket.Server{Logger: slog.New(slog.NewTextHandler(&log, nil))}

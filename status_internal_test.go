@@ -56,7 +56,7 @@ func TestParseClosePayload(t *testing.T) {
 	}
 }
 
-// What a program is told that gives a code or reason that may not be sent.
+// An error says why a code or reason may not be sent.
 func TestClosePayloadErrorsSayWhatIsWrong(t *testing.T) {
 	for _, tt := range []struct {
 		code         StatusCode

@@ -16,7 +16,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// What one side writes the other reads, to the end, whatever the lengths.
+// What one side writes, the other reads, to the end, whatever the lengths.
 func TestStreamCopy(t *testing.T) {
 	const size = websocket.DefaultMaxMessageSize + 4 // more than the peer takes in one message
 	data := make([]byte, size)
@@ -57,8 +57,8 @@ func TestStreamCopy(t *testing.T) {
 	}
 }
 
-// No Write makes a message that the peer may find too big, and none of text
-// that it may find cut within a character.
+// A Write makes no message that is too big for the peer, and no text that ends
+// within a character.
 func TestStreamSplitsLongWrites(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
@@ -99,8 +99,7 @@ func TestStreamSplitsLongWrites(t *testing.T) {
 	}
 }
 
-// Writes of several goroutines come one after the other, also where they make
-// several messages.
+// Writes of several goroutines do not mix, even if each makes several messages.
 func TestStreamWritesDoNotMix(t *testing.T) {
 	pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
 		const writers, size = 4, 10 * websocket.MaxStreamMessage
@@ -195,7 +194,7 @@ func TestStreamRefusesMessagesOfTheOtherType(t *testing.T) {
 	})
 }
 
-// Empty messages are no end of the stream, and no Read returns nothing.
+// An empty message does not end the stream, and no Read returns 0 bytes for it.
 func TestStreamSkipsEmptyMessages(t *testing.T) {
 	pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
 		go func() {
@@ -216,7 +215,7 @@ func TestStreamSkipsEmptyMessages(t *testing.T) {
 	})
 }
 
-// After Close there is nothing more to read, even of what had arrived.
+// After Close nothing can be read, even if it has arrived.
 func TestStreamClose(t *testing.T) {
 	pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
 		out := websocket.Stream(c, websocket.Binary)
@@ -248,7 +247,7 @@ func TestStreamClose(t *testing.T) {
 	})
 }
 
-// A Read that gives up in the middle of a message has lost nothing.
+// A Read that gives up in the middle of a message loses nothing.
 func TestStreamReadDeadline(t *testing.T) {
 	pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
 		frame, _ := websocket.AppendMessage(nil, websocket.RFC6455, websocket.ClientSide, websocket.Binary, []byte("hello"))
@@ -273,8 +272,8 @@ func TestStreamReadDeadline(t *testing.T) {
 	})
 }
 
-// A Write that leaves half a frame behind is the last, and says so as net.Conns
-// do.
+// After a Write that has left half a frame behind, all Writes fail, as on other
+// net.Conns.
 func TestStreamWriteDeadline(t *testing.T) {
 	pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
 		out := websocket.Stream(c, websocket.Binary)

@@ -50,7 +50,7 @@ func TestAcceptInAnyPieces(t *testing.T) {
 	})
 }
 
-// acceptStages are what a client may do, and then no more.
+// acceptStages are what a client does before it goes silent.
 var acceptStages = []struct {
 	name    string
 	client  func(net.Conn)
@@ -71,8 +71,8 @@ var acceptStages = []struct {
 	{"does not read the refusal", sendStep("POST / HTTP/1.1\r\nHost: a\r\n\r\n"), true},
 }
 
-// The end of the context is the end of the handshake, at any stage, and leaves
-// nothing behind: a bubble does not end while goroutines wait.
+// The handshake ends with its context, at any stage, and leaves nothing behind:
+// a bubble does not end while goroutines wait.
 func TestAcceptInterrupted(t *testing.T) {
 	ends := map[string]func(context.Context) (context.Context, context.CancelFunc){
 		"cancel": func(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -114,7 +114,8 @@ func TestAcceptInterrupted(t *testing.T) {
 	}
 }
 
-// "A header fed one byte at a time: timed." Bytes that arrive do not extend it.
+// "A header fed one byte at a time: timed." Bytes that arrive do not extend the
+// time.
 func TestAcceptTimeout(t *testing.T) {
 	tests := []struct {
 		name            string
@@ -174,8 +175,8 @@ func TestAcceptWithoutTimeout(t *testing.T) {
 	})
 }
 
-// A refused client is waited for so that no reset destroys the answer, but not
-// for long.
+// After a refusal Accept waits for the client, so that no reset destroys the
+// answer, but not for long.
 func TestAcceptLingers(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -216,7 +217,7 @@ func TestAcceptLingers(t *testing.T) {
 	}
 }
 
-// acceptHalf is a pipe of which the server can end its own half.
+// acceptHalf is a pipe whose server can close its half.
 type acceptHalf struct {
 	net.Conn
 	ended chan struct{}
@@ -227,8 +228,8 @@ func (c acceptHalf) CloseWrite() error {
 	return nil
 }
 
-// The refusal is followed by the end of the server's half at once, so that
-// clients which wait for it hang up before the time is over.
+// After a refusal the server closes its half at once, so that clients that wait
+// for it hang up before the time is over.
 func TestAcceptRefusalEndsHalf(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()
@@ -247,7 +248,7 @@ func TestAcceptRefusalEndsHalf(t *testing.T) {
 	})
 }
 
-// Over TCP a close with unread input resets, and a reset would destroy the
+// Over TCP a close with unread input sends a reset, which would destroy the
 // answer on its way.
 func TestAcceptRefusalSurvives(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -287,7 +288,7 @@ func TestAcceptHangUp(t *testing.T) {
 	}
 }
 
-// acceptAnswer runs Accept on a request and returns all it answers.
+// acceptAnswer gives Accept a request and returns all that it answers.
 func acceptAnswer(t *testing.T, up *websocket.Upgrader, request httpMessage) (answer string, err error) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -331,7 +332,7 @@ func TestAcceptTrace(t *testing.T) {
 	}
 }
 
-// A client that was offered HTTP/2 and took it does not speak WebSocket here.
+// A client that speaks HTTP/2 is refused.
 func TestAcceptHTTP2Preface(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client, server := net.Pipe()

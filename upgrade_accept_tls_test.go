@@ -16,8 +16,8 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// Ending TLS sends an alert, for which a client that stopped reading makes no
-// room.
+// A tls.Conn sends an alert at the end, and a client that does not read makes
+// no room for it.
 func TestAcceptLingersOverTLS(t *testing.T) {
 	serverConfig, clientConfig := newTLSConfigs("lab.example")
 	synctest.Test(t, func(t *testing.T) {
@@ -36,8 +36,8 @@ func TestAcceptLingersOverTLS(t *testing.T) {
 	})
 }
 
-// TLS is part of what is timed, and the alert that a tls.Conn sends before it
-// closes, up to 5 seconds long, is not waited for.
+// The timeout includes the TLS handshake. Accept does not wait for the alert of
+// a tls.Conn, which may take 5 seconds.
 func TestAcceptTLSInterrupted(t *testing.T) {
 	serverConfig, clientConfig := newTLSConfigs("lab.example")
 	stages := map[string]func(net.Conn){

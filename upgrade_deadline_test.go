@@ -14,8 +14,8 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// Deadlines of the http.Server are about requests, and must not end a
-// connection that lives longer.
+// The timeouts of an http.Server are for requests. They do not end a
+// connection, which lives longer.
 func TestUpgradeClearsServerTimeouts(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		synctest.Test(t, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestUpgradeLeavesNoDeadline(t *testing.T) {
 	})
 }
 
-// A client that does not even read the response is given up in time.
+// A client that does not read the response is given up in time.
 func TestUpgradeStuckClient(t *testing.T) {
 	for timeout, want := range map[time.Duration]time.Duration{0: 10 * time.Second, 3 * time.Second: 3 * time.Second} {
 		synctest.Test(t, func(t *testing.T) {

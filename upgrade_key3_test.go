@@ -15,7 +15,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// noHijack hides that the connection can be taken over.
+// noHijack hides that the connection can be hijacked.
 type noHijack struct{ http.ResponseWriter }
 
 // "A refused hixie-76 request whose key3 is then parsed as the next request."
@@ -86,8 +86,8 @@ func TestRefusedKey3IsNoRequest(t *testing.T) {
 	}
 }
 
-// upgradeRelay passes on what a client and a server send as HAProxy and nginx
-// do: nothing behind the head of the request before the head of the response.
+// upgradeRelay relays between a client and a server as HAProxy and nginx do:
+// what follows the head of the request is sent after the head of the response.
 func upgradeRelay(client, server net.Conn) {
 	defer client.Close()
 	defer server.Close()
@@ -112,7 +112,7 @@ func upgradeRelay(client, server net.Conn) {
 }
 
 // "The 101 header is written and flushed before the 8 bytes of key3 are waited
-// for": through such a relay nothing else gets a connection.
+// for": through such a relay there is no connection otherwise.
 func TestKey3WithheldByRelay(t *testing.T) {
 	eachServerWay(t, &websocket.Upgrader{}, func(t *testing.T, server net.Conn, _ <-chan error) {
 		ours, relayed := net.Pipe()
@@ -131,7 +131,7 @@ func TestKey3WithheldByRelay(t *testing.T) {
 	})
 }
 
-// What comes after key3, in whatever pieces, belongs to the first frame.
+// What arrives after key3, in whatever pieces, belongs to the first frame.
 func TestKey3InItsOwnSegment(t *testing.T) {
 	_, response, _, _ := serve(nil, requestOf(websocket.Hybi00).String())
 	head := strings.TrimSuffix(response, hixieAnswer)
@@ -154,8 +154,8 @@ func TestKey3InItsOwnSegment(t *testing.T) {
 	}
 }
 
-// A client that never sends key3 is given up, in a time that begins anew when
-// the head was sent, and that bytes which trickle in do not extend.
+// A client that never sends key3 is given up. The time begins anew when the
+// head was sent, and bytes that arrive do not extend it.
 func TestKey3NeverComes(t *testing.T) {
 	for name, sends := range map[string]int{"nothing": 0, "7 bytes": 7} {
 		t.Run(name, func(t *testing.T) {
@@ -201,7 +201,8 @@ func TestKey3ClientHangsUp(t *testing.T) {
 	})
 }
 
-// A negative HandshakeTimeout is none, and leaves the context of Accept.
+// With a negative HandshakeTimeout only the context of Accept bounds the
+// handshake.
 func TestKey3ContextEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -19,8 +19,8 @@ import (
 	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
-// net/http takes heads of 1 MiB, of which the connection would keep all that it
-// was made of: the limits of a handshake hold there too.
+// net/http accepts heads of 1 MiB, and the connection would keep all of it. So
+// the limits of a handshake hold there too.
 func TestHeadLimitBehindNetHTTP(t *testing.T) {
 	many, long := http.Header{}, http.Header{}
 	for i := range httphead.MaxLines {
@@ -57,7 +57,7 @@ func TestHeadLimitBehindNetHTTP(t *testing.T) {
 }
 
 // "A frame in the same segment as the handshake, in every version: delivered."
-// The response is the one of the handshake without I/O, with nothing added by
+// The response is that of the handshake without I/O, with nothing added by
 // net/http.
 func TestUpgradeFrameInSameSegment(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
@@ -92,7 +92,7 @@ func TestUpgradeBytewise(t *testing.T) {
 	})
 }
 
-// The same over TCP, where segments are what the system makes of writes.
+// The same over TCP, where the system decides what a segment is.
 func TestUpgradeOverTCP(t *testing.T) {
 	srv := httptest.NewServer(echoOnceHandler(&websocket.Upgrader{}, nil))
 	defer srv.Close()
@@ -108,7 +108,7 @@ func TestUpgradeOverTCP(t *testing.T) {
 	})
 }
 
-// Somebody opens the URL in a browser.
+// A request without an upgrade, as when somebody opens the URL in a browser.
 func TestUpgradePlainGET(t *testing.T) {
 	srv := httptest.NewServer(echoOnceHandler(&websocket.Upgrader{}, nil))
 	defer srv.Close()
@@ -129,8 +129,8 @@ func TestUpgradePlainGET(t *testing.T) {
 	}
 }
 
-// net/http ends a connection only if Connection is "close" in its first value:
-// the form "close, Upgrade" would keep it open.
+// net/http closes a connection only if the first value of Connection is
+// "close": with "close, Upgrade" it would stay open.
 func TestUpgradeRefusalNamesConnectionTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		client := connectTo(t, &http.Server{Handler: echoOnceHandler(&websocket.Upgrader{}, nil)})
@@ -144,7 +144,7 @@ func TestUpgradeRefusalNamesConnectionTwice(t *testing.T) {
 	})
 }
 
-// upgradeWrapped is a ResponseWriter as middleware makes them.
+// upgradeWrapped is a ResponseWriter that middleware has wrapped.
 type upgradeWrapped struct {
 	http.ResponseWriter
 	status int
@@ -186,7 +186,7 @@ func TestUpgradeWithoutHijacking(t *testing.T) {
 }
 
 // "CR, LF, NUL in every caller-supplied header": refused before the connection
-// is taken over, so the client is told by net/http.
+// is hijacked, so net/http sends the answer.
 func TestUpgradeRefusesHeader(t *testing.T) {
 	headers := map[string]http.Header{"header of the handshake": {"Upgrade": {"x"}}, "bad name": {"a b": {"x"}}}
 	for name, value := range controlValues {
@@ -209,8 +209,8 @@ func TestUpgradeRefusesHeader(t *testing.T) {
 	}
 }
 
-// HTTP/2 has another handshake. The refusal must not take the other requests of
-// its connection along, as Connection: close would.
+// HTTP/2 has another handshake. The refusal must not have Connection: close,
+// which would end the other requests of the connection too.
 func TestUpgradeRefusesHTTP2(t *testing.T) {
 	srv := httptest.NewUnstartedServer(echoOnceHandler(&websocket.Upgrader{}, nil))
 	srv.EnableHTTP2 = true
@@ -243,8 +243,8 @@ func TestUpgradeRefusesHTTP2(t *testing.T) {
 
 type upgradeKey struct{}
 
-// The connection lives longer than the request, of which its handler may want
-// to know, and should not keep alive what the request holds.
+// The connection keeps what its handler may want to know of the request, and
+// does not keep alive the rest of it.
 func TestUpgradeRequestIsKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		conns := make(chan *websocket.Conn, 1)
@@ -262,7 +262,8 @@ func TestUpgradeRequestIsKept(t *testing.T) {
 			}),
 		}
 		client := connectTo(t, srv)
-		// With a length net/http makes a body, which reads from the connection.
+		// If there is a length, net/http gives the request a body, which reads
+		// from the connection.
 		go io.WriteString(client, requestOf(websocket.Hybi00).with("Content-Length", "8").String())
 		if res, err := http.ReadResponse(bufio.NewReader(client), nil); err != nil || res.Header.Get("Set-Cookie") != "a=b" {
 			t.Errorf("response %+v, %v; want the cookie in it", res, err)
@@ -281,7 +282,7 @@ func TestUpgradeRequestIsKept(t *testing.T) {
 	})
 }
 
-// A page served over TLS is told a wss location.
+// A client over TLS is told a location with wss.
 func TestUpgradeOverTLS(t *testing.T) {
 	srv := httptest.NewTLSServer(echoOnceHandler(&websocket.Upgrader{Origins: []string{"*"}}, nil))
 	defer srv.Close()
@@ -326,8 +327,8 @@ func TestUpgradeTrace(t *testing.T) {
 	})
 }
 
-// A proxy may end the client's TLS: then the client compares a Location with
-// wss, and the server's own origin is https. Without Secure no header counts.
+// If a proxy ends the client's TLS, the client expects a Location with wss, and
+// the server's own origin has https. Without Secure, no header counts.
 func TestUpgraderSecure(t *testing.T) {
 	told := func(r *http.Request) bool { return r.Header.Get("X-Forwarded-Proto") == "https" }
 	for _, tt := range []struct {

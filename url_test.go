@@ -97,7 +97,7 @@ func TestParseURL(t *testing.T) {
 	}
 }
 
-// nameOf is the name in the address to dial, without the zone.
+// nameOf returns the name in the address to dial, without the zone.
 func nameOf(t *testing.T, addr string) string {
 	t.Helper()
 	name, _, err := net.SplitHostPort(addr)
@@ -115,7 +115,7 @@ func or(s, otherwise string) string {
 	return s
 }
 
-// fields prints what String would make look alike.
+// fields returns the fields of a URL, which String may make look alike.
 func fields(u websocket.URL) []string {
 	return []string{fmt.Sprint(u.Secure), u.Host, u.Zone, u.Path, u.RawQuery, u.User.String()}
 }
@@ -283,8 +283,8 @@ func TestURLUser(t *testing.T) {
 	}
 }
 
-// TestParseURLHidesPasswords tries the mistakes after which net/url, or a
-// careless message, would quote the password or a piece of it.
+// TestParseURLHidesPasswords tries mistakes after which net/url, or a careless
+// message, would quote the password or a part of it.
 func TestParseURLHidesPasswords(t *testing.T) {
 	for _, in := range []string{
 		"http://user:hunter2@h/",

@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// The names and numbers that stand in the documentation, and that
-// ParseVersion and the text methods read what String writes.
+// Versions have the names and numbers of the documentation, and ParseVersion
+// and the text methods read what String writes.
 func TestVersionNames(t *testing.T) {
 	for _, tt := range []struct {
 		v            Version
@@ -65,7 +65,7 @@ func TestVersionNumbers(t *testing.T) {
 	}
 }
 
-// What differs between the versions on the wire beside the framing.
+// The versions differ on the wire in these points, besides the framing.
 func TestTraits(t *testing.T) {
 	for _, tt := range []struct {
 		v                                                     Version

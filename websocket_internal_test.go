@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The header of a request is what it was, whatever a handler has put there.
+// A packed header is unpacked as it was, whatever a handler has put there.
 func TestPackedHeader(t *testing.T) {
 	for _, h := range []http.Header{
 		{},
@@ -20,8 +20,8 @@ func TestPackedHeader(t *testing.T) {
 	}
 }
 
-// Each call of Request gives a request of its own, with all that a handler of
-// net/http may have added: values of the context and of the path.
+// Each call of Request returns a copy, with all that a handler of net/http may
+// have added: values of the context and of the path.
 func TestRequestIsACopy(t *testing.T) {
 	r, err := http.NewRequest("GET", "http://a.example/x", nil)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// splitConn writes one byte at a time, once on is set.
+// splitConn is a connection that writes one byte at a time while on is set.
 type splitConn struct {
 	net.Conn
 	on *atomic.Bool
@@ -37,7 +37,7 @@ func (c splitConn) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// splitHalf is a splitConn of a connection that knows CloseWrite.
+// splitHalf is a splitConn with CloseWrite.
 type splitHalf struct {
 	splitConn
 	half interface{ CloseWrite() error }
@@ -61,7 +61,7 @@ type arrival struct {
 	err  error
 }
 
-// converse has a talk to b, which echoes, and end the conversation.
+// converse makes a talk to b, which echoes, and end the connection.
 func converse(t *testing.T, a, b *websocket.Conn, sizes []int) {
 	t.Helper()
 	echoed := make(chan error, 1)
@@ -107,7 +107,7 @@ func converse(t *testing.T, a, b *websocket.Conn, sizes []int) {
 	goodbye(t, a, received, echoed)
 }
 
-// goodbye has a close and looks what both sides make of it.
+// goodbye makes a close the connection and checks what both sides report.
 func goodbye(t *testing.T, a *websocket.Conn, received <-chan arrival, echoed <-chan error) {
 	t.Helper()
 	want := websocket.CloseError{Code: 4321, Reason: "that was all, tschüß"}
@@ -154,7 +154,7 @@ func TestConversationInBytes(t *testing.T) {
 	sizes := []int{0, 1, 125, 126, 127, 1000}
 	for _, v := range allVersions {
 		for _, transport := range transports {
-			// With only one side split, the other is a plain TCP connection,
+			// If only one side is split, the other is a plain TCP connection,
 			// which is read in another way.
 			for _, who := range []string{"both", "server", "client"} {
 				t.Run(v.String()+"/"+transport+"/split by "+who, func(t *testing.T) {
@@ -215,8 +215,8 @@ func TestNoMathRand(t *testing.T) {
 	}
 }
 
-// An idle connection is to cost little: one byte more and the allocator takes
-// the next of its sizes, which is 768.
+// An idle connection costs little. With one byte more a Conn would need the
+// next size class of the allocator, 768 bytes.
 func TestConnIsSmall(t *testing.T) {
 	const most = 704 - 8 // which the allocator keeps a word of
 	if size := reflect.TypeFor[websocket.Conn]().Size(); size > most {
