@@ -22,7 +22,7 @@ import (
 func TestCompressedConversation(t *testing.T) {
 	messages := mixedMessages(120)
 	for _, tt := range compressionOptions {
-		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
+		for _, side := range sides {
 			t.Run(tt.name+"/"+sideName(side), func(t *testing.T) {
 				from, to := compressedPair(t, &websocket.Config{Compression: tt.server}, &websocket.Config{Compression: tt.client})
 				if side == websocket.ClientSide {
@@ -159,7 +159,8 @@ func TestCompressedLimit(t *testing.T) {
 // A trace shows what is on the wire.
 func TestCompressedTrace(t *testing.T) {
 	frames := make(chan websocket.FrameInfo, 4)
-	trace := &websocket.Trace{FrameWritten: func(_ *websocket.Conn, f websocket.FrameInfo) { frames <- f }, FrameRead: func(_ *websocket.Conn, f websocket.FrameInfo) { frames <- f }}
+	tell := func(_ *websocket.Conn, f websocket.FrameInfo) { frames <- f }
+	trace := &websocket.Trace{FrameWritten: tell, FrameRead: tell}
 	from, to := compressedPair(t, &websocket.Config{Compression: &websocket.Compression{}, Trace: trace}, &websocket.Config{Compression: &websocket.Compression{}, Trace: trace})
 	go from.WriteMessage(websocket.Text, bytes.Repeat([]byte("a"), 1000))
 	if _, _, err := to.ReadMessage(); err != nil {

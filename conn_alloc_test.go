@@ -20,7 +20,7 @@ func allocRuns(p []byte) int { return 10 + (64<<10)/(len(p)+1000) }
 // reads the same message again and again, and what it writes is lost.
 func checkAllocs(t *testing.T, want float64, f func(t *testing.T, c *websocket.Conn, typ websocket.MessageType, p []byte) (allocs float64)) {
 	for _, v := range allVersions {
-		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
+		for _, side := range sides {
 			for _, typ := range messageTypes(v) {
 				for _, n := range allocSizes {
 					t.Run(fmt.Sprintf("%v/%v/%v of %d", v, sideName(side), typ, n), func(t *testing.T) {

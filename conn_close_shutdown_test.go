@@ -19,7 +19,7 @@ import (
 
 // A peer of hixie-75 can answer only by ending the connection.
 func TestShutdownAnsweredByEOF(t *testing.T) {
-	for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
+	for _, side := range sides {
 		t.Run(sideName(side), func(t *testing.T) {
 			c, peer := newTCP(t, websocket.Hixie75, side, websocket.Config{})
 			result := later(func() error { return c.Shutdown(t.Context(), websocket.StatusNormalClosure, "") })

@@ -20,7 +20,7 @@ import (
 func TestCloseCodes(t *testing.T) {
 	long := strings.Repeat("ü", 61) + "!"
 	for _, v := range allVersions {
-		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
+		for _, side := range sides {
 			for _, want := range []websocket.CloseError{
 				{1000, ""}, {1000, "done"}, {1001, "x"}, {1002, ""}, {1003, ""}, {1005, ""}, {1007, ""}, {1008, "no"}, {1009, ""},
 				{1010, ""}, {1011, ""}, {1012, ""}, {1013, ""}, {1014, ""}, {3000, ""}, {3999, ""}, {4000, long}, {4999, ""},
@@ -103,12 +103,13 @@ func TestCloseFrameSurvivesUnreadData(t *testing.T) {
 		{"protocol error", func(websocket.Version, websocket.Side) []byte { return []byte{0xff, 0xff} }, func(c *websocket.Conn) { c.ReadMessage() }, websocket.StatusProtocolError},
 		{"Close by the peer", closing, func(c *websocket.Conn) { c.ReadMessage() }, 4000},
 		{"Close by the peer, and Close", closing, func(c *websocket.Conn) { c.ReadMessage(); c.Close() }, 4000},
-		{"protocol error, and Close", func(websocket.Version, websocket.Side) []byte { return []byte{0xff, 0xff} }, func(c *websocket.Conn) { c.ReadMessage(); c.Close() }, websocket.StatusProtocolError},
+		{"protocol error, and Close", func(websocket.Version, websocket.Side) []byte { return []byte{0xff, 0xff} },
+			func(c *websocket.Conn) { c.ReadMessage(); c.Close() }, websocket.StatusProtocolError},
 		{"protocol error during Shutdown", func(websocket.Version, websocket.Side) []byte { return []byte{0xff, 0xff} },
 			func(c *websocket.Conn) { c.Shutdown(context.Background(), websocket.StatusGoingAway, "") }, websocket.StatusGoingAway},
 	} {
 		for _, v := range hybiVersions {
-			for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
+			for _, side := range sides {
 				t.Run(tt.name+"/"+v.String()+"/"+sideName(side), func(t *testing.T) {
 					t.Parallel()
 					c, peer := newTCP(t, v, side, websocket.Config{})

@@ -20,7 +20,7 @@ import (
 // nothing lost, in every version."
 func TestDeadlineAtEveryByte(t *testing.T) {
 	for _, v := range allVersions {
-		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
+		for _, side := range sides {
 			wire, want := readSession(t, v, side)
 			for name, way := range readWays {
 				t.Run(fmt.Sprintf("%v/%v/%s", v, sideName(side), name), func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 )
 
 func TestDiscard(t *testing.T) {
-	for _, v := range []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07} {
+	for _, v := range hybiVersions {
 		t.Run(v.String(), func(t *testing.T) {
 			server, client := newPair(t, v, overTCP, pairOptions{})
 			ctx := server.Discard(t.Context())

@@ -37,24 +37,24 @@ func TestReadError(t *testing.T) {
 		closed   *websocket.CloseError // that the error is
 		code     websocket.StatusCode  // of the Close frame that is sent, 0 for none
 	}{
-		{"end after a message", []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07}, hello, io.ErrUnexpectedEOF, nil, 0},
-		{"end after a message", []websocket.Version{websocket.Hybi00, websocket.Hixie75}, hello, nil, &websocket.CloseError{Code: 1005}, 0},
+		{"end after a message", hybiVersions, hello, io.ErrUnexpectedEOF, nil, 0},
+		{"end after a message", hixieVersions, hello, nil, &websocket.CloseError{Code: 1005}, 0},
 		{"end within a message", allVersions, func(v websocket.Version) []byte { return append(hello(v), hello(v)[:3]...) }, io.ErrUnexpectedEOF, nil, 0},
-		{"end within the frame of a Close", []websocket.Version{websocket.Hybi00, websocket.Hixie75}, func(v websocket.Version) []byte { return append(hello(v), 0xff) }, io.ErrUnexpectedEOF, nil, 0},
-		{"end within a length", []websocket.Version{websocket.Hybi00, websocket.Hixie75}, func(v websocket.Version) []byte { return append(hello(v), 0x80, 0x81) }, io.ErrUnexpectedEOF, nil, 0},
-		{"Close with code and reason", []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07}, closing(4000, "why"), nil, &websocket.CloseError{4000, "why"}, 4000},
-		{"Close without code", []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07, websocket.Hybi00}, closing(1005, ""), nil, &websocket.CloseError{Code: 1005}, 1005},
-		{"invalid UTF-8", []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07}, func(v websocket.Version) []byte {
+		{"end within the frame of a Close", hixieVersions, func(v websocket.Version) []byte { return append(hello(v), 0xff) }, io.ErrUnexpectedEOF, nil, 0},
+		{"end within a length", hixieVersions, func(v websocket.Version) []byte { return append(hello(v), 0x80, 0x81) }, io.ErrUnexpectedEOF, nil, 0},
+		{"Close with code and reason", hybiVersions, closing(4000, "why"), nil, &websocket.CloseError{4000, "why"}, 4000},
+		{"Close without code", allVersions[:4], closing(1005, ""), nil, &websocket.CloseError{Code: 1005}, 1005},
+		{"invalid UTF-8", hybiVersions, func(v websocket.Version) []byte {
 			return append(hello(v), peerFrames(t, v, websocket.ServerSide, message{websocket.Text, []byte("a\xc0\x80")})...)
 		}, nil, nil, websocket.StatusInvalidPayloadData},
-		{"too big", []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07}, func(v websocket.Version) []byte {
+		{"too big", hybiVersions, func(v websocket.Version) []byte {
 			return append(hello(v), peerFrames(t, v, websocket.ServerSide, message{websocket.Binary, make([]byte, 1<<20+1)})...)
 		}, websocket.ErrMessageTooBig, nil, websocket.StatusMessageTooBig},
 		{"too big", []websocket.Version{websocket.Hixie75}, func(v websocket.Version) []byte {
 			return append(hello(v), peerFrames(t, v, websocket.ServerSide, message{websocket.Text, make([]byte, 1<<20+1)})...)
 		}, websocket.ErrMessageTooBig, nil, 0},
-		{"reserved opcode", []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07}, func(v websocket.Version) []byte { return append(hello(v), 0x83, 0x80, 1, 2, 3, 4) }, nil, nil, websocket.StatusProtocolError},
-		{"Close with one byte", []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07}, func(v websocket.Version) []byte { return append(hello(v), 0x88, 0x81, 1, 2, 3, 4, 5) }, nil, nil, websocket.StatusProtocolError},
+		{"reserved opcode", hybiVersions, func(v websocket.Version) []byte { return append(hello(v), 0x83, 0x80, 1, 2, 3, 4) }, nil, nil, websocket.StatusProtocolError},
+		{"Close with one byte", hybiVersions, func(v websocket.Version) []byte { return append(hello(v), 0x88, 0x81, 1, 2, 3, 4, 5) }, nil, nil, websocket.StatusProtocolError},
 	} {
 		for _, v := range tt.versions {
 			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {

@@ -35,7 +35,7 @@ func (g *writeLateGate) Write(p []byte) (int, error) {
 // Once the write deadline has passed, what has no deadline is still sent, and
 // Pongs do not pile up.
 func TestPassedWriteDeadlineSparesPongs(t *testing.T) {
-	for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
+	for _, side := range sides {
 		t.Run(fmt.Sprint(side), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, peer := newPipe(t, websocket.RFC6455, side, websocket.Config{})

@@ -14,7 +14,7 @@ import (
 
 func TestWritePrepared(t *testing.T) {
 	for _, v := range allVersions {
-		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
+		for _, side := range sides {
 			for _, typ := range messageTypes(v) {
 				for _, n := range []int{0, 125, 126, 70_000} {
 					p := payloadOf(typ, n)
@@ -54,7 +54,7 @@ func TestWritePreparedFromManyGoroutines(t *testing.T) {
 	each := stressRounds(50)
 	var senders sync.WaitGroup
 	for _, v := range allVersions {
-		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
+		for _, side := range sides {
 			for range 4 {
 				senders.Go(func() {
 					c, script := newScripted(v, side, nil)

@@ -64,8 +64,8 @@ func TestHixieWritersRefuse(t *testing.T) {
 		}, true, nil},
 		{"Ping", func(c *websocket.Conn) error { _, err := c.Ping(context.Background()); return err }, true, nil},
 	} {
-		for _, v := range []websocket.Version{websocket.Hybi00, websocket.Hixie75} {
-			for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
+		for _, v := range hixieVersions {
+			for _, side := range sides {
 				t.Run(tt.name+"/"+v.String()+"/"+sideName(side), func(t *testing.T) {
 					c, script := newScripted(v, side, nil)
 					err := tt.write(c)
@@ -170,7 +170,7 @@ func (w *writeCounter) Write(p []byte) (int, error) {
 
 func TestWriteMessageIsOneFrameAndOneWrite(t *testing.T) {
 	for _, v := range allVersions {
-		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
+		for _, side := range sides {
 			for _, typ := range messageTypes(v) {
 				for _, n := range []int{0, 1, 125, 126, 65535, 65536, 65537, 200_000} {
 					w := &writeCounter{}
@@ -203,7 +203,7 @@ func TestWriteMessageIsOneFrameAndOneWrite(t *testing.T) {
 // a pipe, a write of no bytes would.
 func TestWriteOfLargeMessageEndsWithIt(t *testing.T) {
 	for _, v := range allVersions {
-		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
+		for _, side := range sides {
 			t.Run(v.String()+"/"+sideName(side), func(t *testing.T) {
 				a, b := newPair(t, v, overPipe, pairOptions{})
 				if side == websocket.ClientSide {
@@ -329,8 +329,8 @@ func TestFlush(t *testing.T) {
 // read: "net.Pipe as the connection (no buffering at all): Pong and Close while
 // the peer writes do not deadlock".
 func TestPipePongAndCloseWhilePeerWrites(t *testing.T) {
-	for _, v := range []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07} {
-		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
+	for _, v := range hybiVersions {
+		for _, side := range sides {
 			t.Run(v.String()+"/"+sideName(side), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) { writePongsIntoPipe(t, v, side) })
 			})

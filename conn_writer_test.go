@@ -35,7 +35,7 @@ func TestNextWriter(t *testing.T) {
 		{"many writes", []int{7000, 7000, 7000, 7000, 7000}, []int{14000, 14000, 7000}},
 	} {
 		for _, v := range allVersions {
-			for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
+			for _, side := range sides {
 				t.Run(tt.name+"/"+v.String()+"/"+sideName(side), func(t *testing.T) {
 					c, script := newScripted(v, side, nil)
 					w, err := c.NextWriter(websocket.Text)

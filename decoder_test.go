@@ -37,7 +37,8 @@ func TestDecoderTrace(t *testing.T) {
 		want []websocket.FrameInfo
 	}{
 		{"hybi", websocket.RFC6455, "0101 61 8901 70 8002 6263 8802 03e8", []websocket.FrameInfo{
-			{Opcode: websocket.Text, Length: 1}, {Opcode: websocket.Ping, Fin: true, Length: 1}, {Opcode: websocket.Continuation, Fin: true, Length: 2}, {Opcode: websocket.Close, Fin: true, Length: 2},
+			{Opcode: websocket.Text, Length: 1}, {Opcode: websocket.Ping, Fin: true, Length: 1},
+			{Opcode: websocket.Continuation, Fin: true, Length: 2}, {Opcode: websocket.Close, Fin: true, Length: 2},
 		}},
 		{"hixie", websocket.Hybi00, "0061ff 80026162 ff00", []websocket.FrameInfo{{Opcode: websocket.Text, Fin: true, Length: -1}, {Opcode: websocket.Close, Fin: true}}},
 	} {

@@ -125,7 +125,7 @@ func TestFrameReplies(t *testing.T) {
 		{"unmasked", "8102 4869", nil, "", websocket.StatusProtocolError},
 		{"length 2 in 16 bits", "81fe0002 37fa213d 7f93", nil, "", websocket.StatusProtocolError},
 	} {
-		for _, v := range []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07} {
+		for _, v := range hybiVersions {
 			t.Run(fmt.Sprint(v, " ", tt.name), func(t *testing.T) {
 				for _, n := range []int{1, 1 << 20} {
 					got := replayFrames(v, websocket.ServerSide, websocket.Config{}, cut([][]byte{unhex(t, tt.sent)}, n))

@@ -57,8 +57,8 @@ func TestClientAccepts(t *testing.T) {
 // "An unrequested subprotocol or extension, a wrong Accept, a wrong 16-byte
 // challenge reply: refused."
 func TestClientRefuses(t *testing.T) {
-	hybi := []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07}
-	old := []websocket.Version{websocket.Hybi00, websocket.Hixie75}
+	hybi := hybiVersions
+	old := hixieVersions
 	tests := []struct {
 		name     string
 		versions []websocket.Version
@@ -192,7 +192,7 @@ func TestClientLocation(t *testing.T) {
 		{"ws://a/x", "ws://a/x/", false},
 		{"ws://a/", "", false},
 	}
-	for _, v := range []websocket.Version{websocket.Hybi00, websocket.Hixie75} {
+	for _, v := range hixieVersions {
 		for _, tt := range tests {
 			t.Run(v.String()+"/"+tt.url+" as "+tt.location, func(t *testing.T) {
 				h, err := websocket.NewClientHandshake(&websocket.Dialer{Version: v, Header: http.Header{"Origin": {"http://lab.example:8080"}}}, tt.url)

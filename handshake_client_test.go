@@ -41,13 +41,13 @@ func TestClientRequestForms(t *testing.T) {
 }
 
 func TestClientRequestSubprotocolList(t *testing.T) {
-	for _, v := range []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07} {
+	for _, v := range hybiVersions {
 		h := newClient(t, v, &websocket.Dialer{Subprotocols: []string{"v2", "v1"}})
 		if got := string(h.AppendRequest(nil)); !strings.Contains(got, "\r\nSec-WebSocket-Protocol: v2, v1\r\n") {
 			t.Errorf("%v: request %q lacks the list", v, got)
 		}
 	}
-	for _, v := range []websocket.Version{websocket.Hybi00, websocket.Hixie75} {
+	for _, v := range hixieVersions {
 		if _, err := websocket.NewClientHandshake(&websocket.Dialer{Version: v, Subprotocols: []string{"v2", "v1"}}, "ws://a/"); err == nil {
 			t.Errorf("%v: two subprotocols were taken, its header holds one", v)
 		}

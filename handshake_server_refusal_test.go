@@ -15,7 +15,7 @@ func TestServerVersionsNarrowed(t *testing.T) {
 		versions []websocket.Version
 		numbers  string
 	}{
-		{nil, "13, 8, 7"}, {[]websocket.Version{websocket.RFC6455}, "13"}, {[]websocket.Version{websocket.Hybi07, websocket.RFC6455}, "13, 7"}, {[]websocket.Version{websocket.Hybi00, websocket.Hixie75}, ""},
+		{nil, "13, 8, 7"}, {[]websocket.Version{websocket.RFC6455}, "13"}, {[]websocket.Version{websocket.Hybi07, websocket.RFC6455}, "13, 7"}, {hixieVersions, ""},
 	}
 	for _, tt := range tests {
 		for _, v := range allVersions {
@@ -40,7 +40,7 @@ func TestServerVersionsNarrowed(t *testing.T) {
 
 // The form of refusals, down to the last byte.
 func TestServerRefusalForms(t *testing.T) {
-	up := &websocket.Upgrader{Versions: []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07}}
+	up := &websocket.Upgrader{Versions: hybiVersions}
 	const common = "Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
 	tests := []struct {
 		name    string

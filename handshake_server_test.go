@@ -239,7 +239,7 @@ func TestServerChecksKeys(t *testing.T) {
 		{"51 bytes", []string{long}, 400, 400},
 		{"64 KiB", []string{strings.Repeat("A", 60<<10)}, 400, 400},
 	}
-	for _, v := range []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07} {
+	for _, v := range hybiVersions {
 		for _, tt := range tests {
 			t.Run(v.String()+"/"+tt.name, func(t *testing.T) {
 				want := tt.lenient
@@ -425,7 +425,7 @@ func TestServerLocation(t *testing.T) {
 		{"bytes beyond ASCII", "GET /\xc3\xbc HTTP/1.1", "a", false, "ws://a/\xc3\xbc"},
 		{"absolute target", "GET http://b.example/x?y HTTP/1.1", "a", false, "ws://b.example/x?y"},
 	}
-	for _, v := range []websocket.Version{websocket.Hybi00, websocket.Hixie75} {
+	for _, v := range hixieVersions {
 		for _, tt := range tests {
 			t.Run(v.String()+"/"+tt.name, func(t *testing.T) {
 				h := websocket.NewServerHandshake(&websocket.Upgrader{Origins: []string{"*"}})

@@ -16,7 +16,7 @@ func TestAcceptVectors(t *testing.T) {
 				t.Errorf("acceptFor(%q) is %q, want %q", v.Key, got, v.Accept)
 			}
 			nonce, _ := base64.StdEncoding.DecodeString(v.Key)
-			for _, version := range []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07} {
+			for _, version := range hybiVersions {
 				head := "GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: " +
 					numberOf(version) + "\r\nSec-WebSocket-Key: " + v.Key + "\r\n\r\n"
 				_, got := replayServer(nil, [][]byte{[]byte(head)})

@@ -32,7 +32,8 @@ func TestDecoderLimits(t *testing.T) {
 	}
 	const want = "message too big: 3 bytes, and a frame of 8 more: limit is 10"
 	wire := rawFrames(websocket.ServerSide, rawFrame{b0: firstText, payload: "abc"}, rawFrame{b0: last, payload: "12345678"})
-	if got := replayFrames(websocket.RFC6455, websocket.ServerSide, websocket.Config{MaxMessageSize: 10}, [][]byte{wire}); !strings.HasSuffix(fmt.Sprint(got.err), want) || !errors.Is(got.err, websocket.ErrMessageTooBig) {
+	got := replayFrames(websocket.RFC6455, websocket.ServerSide, websocket.Config{MaxMessageSize: 10}, [][]byte{wire})
+	if !strings.HasSuffix(fmt.Sprint(got.err), want) || !errors.Is(got.err, websocket.ErrMessageTooBig) {
 		t.Errorf("error is %q, want it to say %q and to wrap ErrMessageTooBig", got.err, want)
 	}
 }

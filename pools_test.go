@@ -17,7 +17,7 @@ var poolsBad = bytes.Repeat([]byte{0xee}, 64<<10)
 // or message."
 func TestPoolsLeakNothing(t *testing.T) {
 	for _, v := range allVersions {
-		for _, side := range []websocket.Side{websocket.ServerSide, websocket.ClientSide} {
+		for _, side := range sides {
 			for name, way := range readWays {
 				t.Run(fmt.Sprintf("%v/%v/%s", v, sideName(side), name), func(t *testing.T) {
 					wire, want := readSession(t, v, side)

@@ -71,7 +71,7 @@ func TestFloodOfPongs(t *testing.T) {
 }
 
 func TestFloodOfPings(t *testing.T) {
-	for _, v := range []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi07} {
+	for _, v := range hybiVersions {
 		t.Run(v.String(), func(t *testing.T) {
 			flood := &floodConn{frame: floodFrame(websocket.Ping), reads: make(chan struct{}), writing: make(chan struct{}, 1)}
 			c := newConn(flood, v, websocket.ServerSide, &websocket.Config{})

@@ -341,7 +341,7 @@ func TestUpgraderSecure(t *testing.T) {
 		{"page without TLS", "https", "http://a.example", told, ""},
 		{"not asked", "https", "https://a.example", nil, "ws://a.example/x"},
 	} {
-		for _, v := range []websocket.Version{websocket.Hybi00, websocket.Hixie75} {
+		for _, v := range hixieVersions {
 			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
 				c, err := websocket.NewClientHandshake(&websocket.Dialer{Version: v, Header: http.Header{"Origin": {tt.origin}, "X-Forwarded-Proto": {tt.proto}}}, "ws://a.example/x")
 				if err != nil {
