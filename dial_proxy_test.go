@@ -72,7 +72,7 @@ func TestDialProxyFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		link := &pipeLink{serve: func(c net.Conn) { readHead(c) }}
 		_, err := dialVia(link, "http://p.test").Dial(t.Context(), "ws://lab.example/")
-		const want = "websocket: proxy p.test:80: no complete answer to CONNECT, 0 bytes came: unexpected EOF"
+		const want = "websocket: proxy p.test:80: incomplete answer to CONNECT after 0 bytes: unexpected EOF"
 		if err == nil || err.Error() != want || !errors.Is(err, io.ErrUnexpectedEOF) {
 			t.Errorf("error %v, want %q", err, want)
 		}

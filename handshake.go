@@ -188,7 +188,7 @@ func checkExtraHeader(h http.Header) error {
 		case canonical == "Sec-Websocket-Protocol":
 			return fmt.Errorf("websocket: header %s is set by the handshake: use the option Subprotocols", wireName(canonical))
 		case strings.HasPrefix(canonical, "Sec-Websocket-"), strings.HasPrefix(canonical, "Websocket-"),
-			slices.Contains(ownHeaders, canonical):
+			slices.Contains(reservedHeaders, canonical):
 			return fmt.Errorf("websocket: header %s is set by the handshake and cannot be given", wireName(canonical))
 		}
 		for _, value := range values {
@@ -200,9 +200,9 @@ func checkExtraHeader(h http.Header) error {
 	return nil
 }
 
-// ownHeaders are the headers that only the handshake may set, besides those
+// reservedHeaders are the headers that only the handshake may set, besides those
 // with WebSocket in their names.
-var ownHeaders = []string{"Upgrade", "Connection", "Content-Length", "Transfer-Encoding", "Trailer", "Te"}
+var reservedHeaders = []string{"Upgrade", "Connection", "Content-Length", "Transfer-Encoding", "Trailer", "Te"}
 
 // describesBody reports whether the header with this name describes the body of
 // a response.

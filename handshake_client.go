@@ -250,7 +250,7 @@ func (h *ClientHandshake) readHead() error {
 	req := &http.Request{Method: http.MethodGet, URL: h.httpURL(), Host: h.host, Header: http.Header{}}
 	res, err := httphead.ParseResponse(h.head.Bytes(), req)
 	if err != nil {
-		return fmt.Errorf("no HTTP response: %.100q", err.Error()) // err may quote any amount of what the server sent
+		return fmt.Errorf("not an HTTP response: %.100q", err.Error()) // err may quote any amount of what the server sent
 	}
 	if err := httphead.CheckNames(res.Header); err != nil {
 		return err
@@ -332,7 +332,7 @@ func (h *ClientHandshake) takeSubprotocol() error {
 	case len(chosen) > 1:
 		return fmt.Errorf("%d headers %s: expected one", len(chosen), wireName(t.protocolHeader))
 	case !slices.Contains(h.dialer.Subprotocols, chosen[0]):
-		return fmt.Errorf("server chose the subprotocol %.80q: offered were %q", chosen[0], h.dialer.Subprotocols)
+		return fmt.Errorf("server chose the subprotocol %.80q: the client offered %q", chosen[0], h.dialer.Subprotocols)
 	default:
 		h.subprotocol = chosen[0]
 		return nil

@@ -73,8 +73,8 @@ func TestClientRefuses(t *testing.T) {
 		{"redirect", allVersions, func(m httpMessage) httpMessage {
 			return m.withLine("HTTP/1.1 302 Found").with("Location", "ws://evil.example/")
 		}, "302 Found"},
-		{"no HTTP", allVersions, func(m httpMessage) httpMessage { return m.withLine("SSH-2.0-x") }, "no HTTP response"},
-		{"status of two digits", allVersions, func(m httpMessage) httpMessage { return m.withLine("HTTP/1.1 10 x") }, "no HTTP response"},
+		{"no HTTP", allVersions, func(m httpMessage) httpMessage { return m.withLine("SSH-2.0-x") }, "not an HTTP response"},
+		{"status of two digits", allVersions, func(m httpMessage) httpMessage { return m.withLine("HTTP/1.1 10 x") }, "not an HTTP response"},
 
 		{"Accept missing", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Accept") }, "missing"},
 		{"Accept empty", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Accept", "") }, "empty"},
@@ -90,12 +90,12 @@ func TestClientRefuses(t *testing.T) {
 		{"extension", hybi, func(m httpMessage) httpMessage {
 			return m.with("Sec-WebSocket-Extensions", "permessage-deflate")
 		}, "none was offered"},
-		{"subprotocol", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Protocol", "chat") }, "offered were"},
-		{"empty subprotocol", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Protocol", "") }, "offered were"},
+		{"subprotocol", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Protocol", "chat") }, "the client offered"},
+		{"empty subprotocol", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Protocol", "") }, "the client offered"},
 		{"subprotocol of hixie-76", []websocket.Version{websocket.Hybi00}, func(m httpMessage) httpMessage {
 			return m.with("Sec-WebSocket-Protocol", "chat")
-		}, "offered were"},
-		{"subprotocol of hixie-75", []websocket.Version{websocket.Hixie75}, func(m httpMessage) httpMessage { return m.with("WebSocket-Protocol", "chat") }, "offered were"},
+		}, "the client offered"},
+		{"subprotocol of hixie-75", []websocket.Version{websocket.Hixie75}, func(m httpMessage) httpMessage { return m.with("WebSocket-Protocol", "chat") }, "the client offered"},
 
 		{"origin missing", old, func(m httpMessage) httpMessage { return m.with(m.fields[2][0]) }, "missing"},
 		{"origin of another page", old, func(m httpMessage) httpMessage { return m.with(m.fields[2][0], "http://b.example") }, "origin"},

@@ -32,8 +32,8 @@ type ServerHandshake struct {
 
 	handshake
 	up         *Upgrader
-	read       *http.Request // what the client sent; nil until its head has arrived
-	req        *http.Request // the same with Check's context; nil until accepted
+	received   *http.Request // what the client sent; nil until its head has arrived
+	accepted   *http.Request // the same with Check's context; nil until accepted
 	header     http.Header   // what the program adds to the response
 	origin     string
 	accept     [acceptLen]byte // not used in the two oldest versions
@@ -59,7 +59,7 @@ func (h *ServerHandshake) Feed(p []byte) (n int, err error) {
 	if h.err != nil {
 		return 0, h.err
 	}
-	if h.req == nil {
+	if h.accepted == nil {
 		n, err = h.head.Feed(p)
 		if err == nil && h.head.Done() {
 			err = h.readHead()
@@ -68,7 +68,7 @@ func (h *ServerHandshake) Feed(p []byte) (n int, err error) {
 			return n, h.Refuse(refuseHead(err))
 		}
 	}
-	if h.req != nil && h.challenge != nil {
+	if h.accepted != nil && h.challenge != nil {
 		n += h.challenge.takeKey3(p[n:])
 	}
 	return n, nil
@@ -77,10 +77,10 @@ func (h *ServerHandshake) Feed(p []byte) (n int, err error) {
 func (h *ServerHandshake) readHead() error {
 	r, err := httphead.ParseRequest(h.head.Bytes())
 	if err != nil {
-		return refusef(http.StatusBadRequest, "no HTTP request: %.100q", err.Error()) // err may quote any amount of what the client sent
+		return refusef(http.StatusBadRequest, "not an HTTP request: %.100q", err.Error()) // err may quote any amount of what the client sent
 	}
 	r.TLS, r.RemoteAddr = h.TLS, h.RemoteAddr
-	h.read = r
+	h.received = r
 	if err := httphead.CheckNames(r.Header); err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func (h *ServerHandshake) begin(r *http.Request) error {
 	if err := h.up.checkOrigin(r, h.origin); err != nil {
 		return err
 	}
-	if r, err = h.ask(r); err != nil {
+	if r, err = h.callCheck(r); err != nil {
 		return err
 	}
 	if h.subprotocol, err = chooseSubprotocol(v, r.Header, h.up.Subprotocols); err != nil {
@@ -123,7 +123,7 @@ func (h *ServerHandshake) begin(r *http.Request) error {
 	if v.traits().extensions {
 		h.agreed, h.extensions = h.up.Compression.agree(r.Header["Sec-Websocket-Extensions"])
 	}
-	h.req = r
+	h.accepted = r
 	return nil
 }
 
@@ -183,7 +183,7 @@ func checkUpgrade(r *http.Request, versions []Version) error {
 // upgradeRequired returns a refusal that names the accepted versions, RFC 6455
 // section 4.4.
 func upgradeRequired(versions []Version, format string, args ...any) error {
-	format += "; versions taken are " + versionNames(versions)
+	format += "; accepted versions are " + versionNames(versions)
 	return refusef(http.StatusUpgradeRequired, format, args...)
 }
 
@@ -320,10 +320,10 @@ func (u *Upgrader) secure(r *http.Request) bool {
 	return r.TLS != nil || u.Secure != nil && u.Secure(r)
 }
 
-// ask calls Check, if there is one, and returns the request with the context
+// callCheck calls Check, if there is one, and returns the request with the context
 // that Check returned. It also checks the headers that the program adds to the
 // response.
-func (h *ServerHandshake) ask(r *http.Request) (*http.Request, error) {
+func (h *ServerHandshake) callCheck(r *http.Request) (*http.Request, error) {
 	var ctx context.Context
 	var refused error
 	if h.up.Check != nil {
@@ -371,7 +371,7 @@ func chooseSubprotocol(v Version, h http.Header, ours []string) (string, error) 
 // Request returns the request once its head has arrived and was accepted, and
 // nil before. Until it calls AppendResponse, a program may look at the request
 // and call Refuse.
-func (h *ServerHandshake) Request() *http.Request { return h.req }
+func (h *ServerHandshake) Request() *http.Request { return h.accepted }
 
 // Refuse ends the handshake with err, unless it has failed before. If err is a
 // [HandshakeError] with a Status from 300 to 599, the client is answered with
@@ -396,7 +396,7 @@ func (h *ServerHandshake) AppendResponse(dst []byte) []byte {
 	switch {
 	case h.err != nil:
 		return h.appendRefusal(dst)
-	case h.req == nil:
+	case h.accepted == nil:
 		return dst
 	}
 	if !h.sentHead {
@@ -431,7 +431,7 @@ func (h *ServerHandshake) appendHead(dst []byte) []byte {
 	if t.proof == proofAccept {
 		dst = appendHeaderLine(dst, "Sec-WebSocket-Accept", string(h.accept[:]))
 	} else {
-		dst = appendOriginAndLocation(dst, t, h.origin, locationOf(h.req, h.up.secure(h.req)))
+		dst = appendOriginAndLocation(dst, t, h.origin, locationOf(h.accepted, h.up.secure(h.accepted)))
 	}
 	if h.subprotocol != "" {
 		dst = appendHeaderLine(dst, wireName(t.protocolHeader), h.subprotocol)

@@ -49,8 +49,8 @@ func TestServerRefusalForms(t *testing.T) {
 	}{
 		{"426", requestOf(websocket.RFC6455).with("Sec-WebSocket-Version", "6"),
 			"HTTP/1.1 426 Upgrade Required\r\nConnection: close\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13, 8, 7\r\nUpgrade: websocket\r\n" +
-				common + "Content-Length: 113\r\n\r\n" +
-				"Upgrade Required: Sec-WebSocket-Version is 6; versions taken are rfc6455, draft-ietf-hybi-10, draft-ietf-hybi-07\n"},
+				common + "Content-Length: 116\r\n\r\n" +
+				"Upgrade Required: Sec-WebSocket-Version is 6; accepted versions are rfc6455, draft-ietf-hybi-10, draft-ietf-hybi-07\n"},
 		{"405", requestOf(websocket.RFC6455).withLine("PUT / HTTP/1.1"),
 			"HTTP/1.1 405 Method Not Allowed\r\nAllow: GET\r\nConnection: close\r\n" +
 				common + "Content-Length: 50\r\n\r\nMethod Not Allowed: method is \"PUT\": expected GET\n"},

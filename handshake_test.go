@@ -21,10 +21,10 @@ func TestHeadRefusesAmbiguity(t *testing.T) {
 		{"folded with a space", "X: a\r\n b\r\n", "folded"},
 		{"folded with a tab", "X: a\r\n\tb\r\n", "folded"},
 		{"space before the colon", "X : a\r\n", "name of a header"},
-		{"tab before the colon", "X\t: b\r\n", "no HTTP re"},
-		{"no colon", "X\r\n", "no HTTP re"},
-		{"empty name", ": b\r\n", "no HTTP re"},
-		{"name that is no token", "X(Y): b\r\n", "no HTTP re"},
+		{"tab before the colon", "X\t: b\r\n", "not an HTTP re"},
+		{"no colon", "X\r\n", "not an HTTP re"},
+		{"empty name", ": b\r\n", "not an HTTP re"},
+		{"name that is no token", "X(Y): b\r\n", "not an HTTP re"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -44,14 +44,14 @@ func TestHeadRefusesAmbiguity(t *testing.T) {
 func TestRequestsRefused(t *testing.T) {
 	request := requestOf(websocket.RFC6455)
 	tests := []struct{ name, input, words string }{
-		{"long line without a colon", request.withLine("GET / HTTP/1.1\r\n" + strings.Repeat("A\xff", 30000)).String(), "no HTTP request"},
+		{"long line without a colon", request.withLine("GET / HTTP/1.1\r\n" + strings.Repeat("A\xff", 30000)).String(), "not an HTTP request"},
 		{"LF first", "\n" + request.String(), "LF"},
-		{"empty line first", "\r\n\r\n" + request.String(), "no HTTP request"},
-		{"no HTTP", "hello\r\n\r\n", "no HTTP request"},
+		{"empty line first", "\r\n\r\n" + request.String(), "not an HTTP request"},
+		{"no HTTP", "hello\r\n\r\n", "not an HTTP request"},
 		{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "control character"},
 		{"NUL in the target", request.withLine("GET /\x00 HTTP/1.1").String(), "control character"},
-		{"space in the target", request.withLine("GET /a b HTTP/1.1").String(), "no HTTP request"},
-		{"two lengths", request.with("Content-Length", "0", "8").String(), "no HTTP request"},
+		{"space in the target", request.withLine("GET /a b HTTP/1.1").String(), "not an HTTP request"},
+		{"two lengths", request.with("Content-Length", "0", "8").String(), "not an HTTP request"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

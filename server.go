@@ -178,10 +178,11 @@ func (s *Server) verdict(ctx context.Context, c *Conn, err error) (StatusCode, s
 // brief returns the text of err for the log. It cuts a long text, because err
 // may quote a whole message.
 func brief(err error) string {
-	if s := err.Error(); len(s) > maxLogged {
+	s := err.Error()
+	if len(s) > maxLogged {
 		return s[:maxLogged] + " (cut off)"
 	}
-	return err.Error()
+	return s
 }
 
 // maxLogged is how many bytes of an error's text are logged.

@@ -119,7 +119,7 @@ func (u *Upgrader) upgrade(ctx context.Context, w http.ResponseWriter, r *http.R
 func headerToKeep(given http.Header) http.Header {
 	var kept http.Header
 	for name, values := range given {
-		if len(values) == 0 || meansNothingIn101(given, name) {
+		if len(values) == 0 || cannotBeIn101(given, name) {
 			continue
 		}
 		if kept == nil {
@@ -130,10 +130,10 @@ func headerToKeep(given http.Header) http.Header {
 	return kept
 }
 
-// meansNothingIn101 reports whether a program's header has no place in a 101
+// cannotBeIn101 reports whether a program's header has no place in a 101
 // response. Such headers describe the framing of a response, its body, or only
 // this hop, RFC 9110 section 7.6.1, or the handshake sets them itself.
-func meansNothingIn101(h http.Header, name string) bool {
+func cannotBeIn101(h http.Header, name string) bool {
 	canonical := http.CanonicalHeaderKey(name)
 	switch canonical {
 	case "Connection", "Keep-Alive", "Proxy-Authenticate", "Proxy-Authorization", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade":
@@ -196,7 +196,7 @@ func (u *Upgrader) Accept(ctx context.Context, nc net.Conn) (*Conn, error) {
 	h := NewServerHandshake(u)
 	h.RemoteAddr = addrString(nc.RemoteAddr())
 	c, err := serverOpen(ctx, h, nc)
-	u.Trace.handshakeFailed(h.read, err)
+	u.Trace.handshakeFailed(h.received, err)
 	return c, err
 }
 
@@ -334,7 +334,7 @@ func serverConn(h *ServerHandshake, nc net.Conn, rest []byte) *Conn {
 	c := newConn(nc, h.version, ServerSide, h.config, rest)
 	c.subprotocol = h.subprotocol
 	c.compress(h.agreed)
-	c.request = keepRequest(h.req)
+	c.request = keepRequest(h.accepted)
 	c.start(h.config.Trace)
 	return c
 }

@@ -119,7 +119,7 @@ func TestQuote(t *testing.T) {
 		{"a\r\n", `"a\r\n"`},
 		{"ws://a/b?token=secret", `"ws://a/b"…`},
 		{"ws://a/b#secret", `"ws://a/b"…`},
-		{"http://u:secret@a", "(not shown, as it may hold a password)"},
+		{"http://u:secret@a", "(not shown, because it may hold a password)"},
 		{strings.Repeat("x", 100), strconv.Quote(strings.Repeat("x", 100))},
 		{strings.Repeat("x", 101), strconv.Quote(strings.Repeat("x", 100)) + "…"},
 	} {

@@ -150,7 +150,7 @@ func checkNoExtras(rest string) error {
 func Quote(s string) string {
 	const most = 100
 	if strings.Contains(s, "@") {
-		return "(not shown, as it may hold a password)"
+		return "(not shown, because it may hold a password)"
 	}
 	end := strings.IndexAny(s, "?#")
 	if end < 0 {

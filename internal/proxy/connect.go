@@ -29,7 +29,7 @@ func (p *server) connect(conn net.Conn, addr string) (net.Conn, error) {
 		switch {
 		case err != nil:
 			// err may quote any amount of what the proxy sent, with any bytes.
-			return nil, fmt.Errorf("answered CONNECT with something else than HTTP/1: %.100q", err.Error())
+			return nil, fmt.Errorf("answered CONNECT with something other than HTTP/1: %.100q", err.Error())
 		case httphead.IsInterim(resp.StatusCode):
 			continue
 		case resp.StatusCode/100 != 2:
@@ -98,7 +98,7 @@ func readHead(r io.Reader, begun []byte) (head, rest []byte, err error) {
 		case h.Done():
 			return h.Bytes(), p[n:], nil
 		case err != nil:
-			return nil, nil, fmt.Errorf("no complete answer to CONNECT, %d bytes came: %w", len(h.Bytes()), err)
+			return nil, nil, fmt.Errorf("incomplete answer to CONNECT after %d bytes: %w", len(h.Bytes()), err)
 		}
 		n, err = r.Read(in)
 		p = in[:n]

@@ -177,13 +177,13 @@ func TestDialBadAnswer(t *testing.T) {
 		{"endless header", endless, "exceeds 65536 bytes", nil},
 		{"one byte over the limit", answering("HTTP/1.1 200 OK\r\nX: " + strings.Repeat("x", httphead.MaxBytes-23) + "\r\n\r\n"), "exceeds 65536 bytes", nil},
 		{"closed before the request", func(net.Conn) {}, "sending CONNECT", io.ErrClosedPipe},
-		{"closed before the answer", answering(""), "0 bytes came", io.ErrUnexpectedEOF},
-		{"closed within the head", answering("HTTP/1.1 200 OK\r\n"), "17 bytes came", io.ErrUnexpectedEOF},
-		{"not HTTP", answering("SSH-2.0-x\r\n\r\n"), "else than HTTP/1", nil},
-		{"TLS", answering("\x15\x03\x01\n\n"), "else than HTTP/1", nil},
-		{"empty line first", answering("\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"), "else than HTTP/1", nil},
-		{"bad header line", answering("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), "else than HTTP/1", nil},
-		{"long first line", answering(strings.Repeat("\x1b", 4000) + "\n\n"), "else than HTTP/1", nil},
+		{"closed before the answer", answering(""), "after 0 bytes", io.ErrUnexpectedEOF},
+		{"closed within the head", answering("HTTP/1.1 200 OK\r\n"), "after 17 bytes", io.ErrUnexpectedEOF},
+		{"not HTTP", answering("SSH-2.0-x\r\n\r\n"), "other than HTTP/1", nil},
+		{"TLS", answering("\x15\x03\x01\n\n"), "other than HTTP/1", nil},
+		{"empty line first", answering("\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"), "other than HTTP/1", nil},
+		{"bad header line", answering("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), "other than HTTP/1", nil},
+		{"long first line", answering(strings.Repeat("\x1b", 4000) + "\n\n"), "other than HTTP/1", nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
