@@ -38,7 +38,7 @@ func checkAllocs(t *testing.T, want float64, f func(t *testing.T, c *websocket.C
 	}
 }
 
-func TestAppendMessageAndWriteMessageDoNotAllocate(t *testing.T) {
+func TestReadAppendAndWriteMessageDoNotAllocate(t *testing.T) {
 	checkAllocs(t, 0, func(t *testing.T, c *websocket.Conn, typ websocket.MessageType, p []byte) float64 {
 		buf := make([]byte, 0, len(p))
 		return testing.AllocsPerRun(allocRuns(p), func() {

@@ -37,7 +37,7 @@ func (c *Conn) Shutdown(ctx context.Context, code StatusCode, reason string) err
 		c.life.end(&overError{"closing handshake not finished", ctx.Err()})
 	})
 	defer stop()
-	if c.life.beginClosing(errClosed, closePayload(p)) {
+	if c.life.beginClosing(errClosed, true, p) {
 		go c.sayClose()
 		c.awaitClose()
 	}
@@ -97,7 +97,7 @@ func (c *Conn) shutdownResult() error {
 // an end is seen to in the background, and wraps [net.ErrClosed] if there is
 // nothing left to end.
 func (c *Conn) Close() error {
-	if c.life.isFinishing() {
+	if c.life.isAttended() {
 		return nil
 	}
 	return c.life.end(errClosed)

@@ -95,6 +95,53 @@ func (z *compressor) compress(fin bool, p []byte) *scratch {
 	return out
 }
 
+// appendMessage appends a message, a Ping or a Pong as one frame to dst,
+// compressed if it is to be.
+func (e *encoder) appendMessage(dst []byte, t MessageType, p []byte) ([]byte, error) {
+	if t == Close || t == Continuation {
+		return dst, fmt.Errorf("websocket: AppendMessage of type %v: expected Text, Binary, Ping or Pong", t)
+	}
+	h := header{fin: true, op: t}
+	if err := framingOf(e.version).check(h, p); err != nil {
+		return dst, err
+	}
+	if e.compresses(len(p)) && !t.isControl() {
+		out := e.compressor.compress(true, p)
+		defer out.recycle()
+		h.rsv, p = rsvCompressed, out.b
+	}
+	return appendFrame(dst, e.version, e.withKey(h), p), nil
+}
+
+// appendClose appends a Close frame to dst, if the version has one.
+func (e *encoder) appendClose(dst []byte, code StatusCode, reason string) ([]byte, error) {
+	var payload [maxControlPayload]byte
+	p, err := appendClosePayload(payload[:0], code, reason)
+	p, ok := e.closePayload(p)
+	if err != nil || !ok {
+		return dst, err
+	}
+	return appendFrame(dst, e.version, e.withKey(header{fin: true, op: Close}), p), nil
+}
+
+// closePayload returns what a Close frame carries of the payload p in this
+// version. ok is false if the version has no Close frame.
+func (e *encoder) closePayload(p []byte) (payload []byte, ok bool) {
+	t := e.version.traits()
+	if !t.closeCodes {
+		p = nil
+	}
+	return p, t.closeFrame
+}
+
+// withKey adds a new masking key to h if this side masks.
+func (e *encoder) withKey(h header) header {
+	if e.masks() {
+		h.masked, h.key = true, mask.NewKey()
+	}
+	return h
+}
+
 // Encoder turns messages into frames, without I/O. It compresses messages if the
 // handshake agreed on that. It is the counterpart of [Parser]; a
 // [ServerHandshake] or [ClientHandshake] makes it. A compressed message may
@@ -109,27 +156,13 @@ type Encoder struct{ enc encoder }
 // [Compression].Threshold bytes. If it returns an error, it has appended nothing.
 // p and dst must not overlap.
 func (e *Encoder) AppendMessage(dst []byte, t MessageType, p []byte) ([]byte, error) {
-	if !e.enc.compresses(len(p)) || t != Text && t != Binary {
-		return AppendMessage(dst, e.enc.version, e.enc.side, t, p)
-	}
-	out := e.enc.compressor.compress(true, p)
-	defer out.recycle()
-	h := header{fin: true, op: t, rsv: rsvCompressed}
-	return appendHybi(dst, e.enc.withKey(h), out.b), nil
+	return e.enc.appendMessage(dst, t, p)
 }
 
 // AppendClose appends the frame that begins or answers the closing handshake, as
 // the function [AppendClose] does. Nothing may be sent after it.
 func (e *Encoder) AppendClose(dst []byte, code StatusCode, reason string) ([]byte, error) {
-	return AppendClose(dst, e.enc.version, e.enc.side, code, reason)
-}
-
-// withKey adds a new masking key to h if this side masks.
-func (e *encoder) withKey(h header) header {
-	if e.masks() {
-		h.masked, h.key = true, mask.NewKey()
-	}
-	return h
+	return e.enc.appendClose(dst, code, reason)
 }
 
 // AppendMessage appends a whole message, or a Ping or Pong, as one frame to
@@ -139,15 +172,7 @@ func AppendMessage(dst []byte, v Version, side Side, t MessageType, p []byte) ([
 	if err := v.check(); err != nil {
 		return dst, err
 	}
-	if t == Close || t == Continuation {
-		return dst, fmt.Errorf("websocket: AppendMessage of type %v: expected Text, Binary, Ping or Pong", t)
-	}
-	e := encoder{version: v, side: side}
-	h := header{fin: true, op: t}
-	if err := framingOf(v).check(h, p); err != nil {
-		return dst, err
-	}
-	return appendFrame(dst, v, e.withKey(h), p), nil
+	return (&encoder{version: v, side: side}).appendMessage(dst, t, p)
 }
 
 // AppendClose appends the frame that begins or answers the closing handshake.
@@ -159,14 +184,5 @@ func AppendClose(dst []byte, v Version, side Side, code StatusCode, reason strin
 	if err := v.check(); err != nil {
 		return dst, err
 	}
-	var payload [maxControlPayload]byte
-	p, err := appendClosePayload(payload[:0], code, reason)
-	if err != nil || !v.traits().closeFrame {
-		return dst, err
-	}
-	if !v.traits().closeCodes {
-		p = nil
-	}
-	e := encoder{version: v, side: side}
-	return appendFrame(dst, v, e.withKey(header{fin: true, op: Close}), p), nil
+	return (&encoder{version: v, side: side}).appendClose(dst, code, reason)
 }

@@ -22,10 +22,11 @@ var ErrIncomplete = errors.New("websocket: message incomplete: append more bytes
 // [Config].PingTimeout after a keepalive Ping.
 var ErrPingTimeout = errors.New("websocket: peer did not answer the keepalive Ping in time")
 
-// errClosed is returned by every method after Close.
+// errClosed is the error of reads and writes after Close.
 var errClosed = fmt.Errorf("websocket: connection closed by this side: %w", net.ErrClosed)
 
-// errWriteClosed is returned by writes after a Close frame was sent.
+// errWriteClosed is the error of writes once this side has begun to close the
+// connection.
 var errWriteClosed = fmt.Errorf("websocket: write after the Close frame: %w", net.ErrClosed)
 
 var (
@@ -149,3 +150,26 @@ func inner(err error) string {
 	}
 	return strings.TrimPrefix(err.Error(), "websocket: ")
 }
+
+// errHixie returns the error for sending what the hixie versions do not have.
+func errHixie(what string) error {
+	return fmt.Errorf("websocket: %s on draft-ietf-hybi-00 or draft-hixie-75, which have only text: %w", what, errors.ErrUnsupported)
+}
+
+// errNotUTF8 is returned to a program that sends invalid UTF-8. The package
+// checks this only in the hixie versions, where the invalid byte 0xFF ends the
+// message.
+var errNotUTF8 = errors.New("websocket: text message is not valid UTF-8, which draft-ietf-hybi-00 and draft-hixie-75 cannot carry")
+
+// overError says what failed because the connection is over, and why that is
+// so. It wraps [net.ErrClosed].
+type overError struct {
+	what  string
+	cause error
+}
+
+func (e *overError) Error() string {
+	return "websocket: " + e.what + ": " + strings.TrimPrefix(e.cause.Error(), "websocket: ")
+}
+
+func (e *overError) Unwrap() []error { return []error{net.ErrClosed, e.cause} }

@@ -2,7 +2,6 @@ package websocket
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -23,11 +22,6 @@ const (
 	hixieLength    = 0x80 // the bit set in the types of frames that have a length
 )
 
-// errHixie returns the error for sending what the hixie versions do not have.
-func errHixie(what string) error {
-	return fmt.Errorf("websocket: %s on draft-ietf-hybi-00 or draft-hixie-75, which have only text: %w", what, errors.ErrUnsupported)
-}
-
 func (*hixieFraming) check(h header, payload []byte) error {
 	switch {
 	case h.op != Text && h.op != Close:
@@ -41,11 +35,6 @@ func (*hixieFraming) check(h header, payload []byte) error {
 	}
 	return nil
 }
-
-// errNotUTF8 is returned to a program that sends invalid UTF-8. The package
-// checks this only in the hixie versions, where the invalid byte 0xFF ends the
-// message.
-var errNotUTF8 = errors.New("websocket: text message is not valid UTF-8, which draft-ietf-hybi-00 and draft-hixie-75 cannot carry")
 
 func (*hixieFraming) appendHeader(dst []byte, h header, _ int) []byte {
 	if h.op == Close {

@@ -291,9 +291,9 @@ func requestOrigin(v Version, r *http.Request) (string, error) {
 // isHostOfWs04 reports whether origin is what node's ws 0.4 sends as Origin:
 // its Host, beside the true origin in Sec-WebSocket-Origin. Such a request is
 // accepted although the two differ. Browsers never send an Origin without a
-// scheme, so no page can exploit that.
+// scheme, and a valid Host cannot have one, so no page can exploit that.
 func isHostOfWs04(v Version, r *http.Request, origin string) bool {
-	return v.traits().originHeader != "Origin" && origin == r.Host && !strings.Contains(origin, "://")
+	return v.traits().originHeader != "Origin" && origin == r.Host
 }
 
 // checkOrigin returns an error if the origin from is not allowed. from is "" if

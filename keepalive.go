@@ -181,6 +181,9 @@ func (k *keepalive) tick() {
 func (k *keepalive) judge(now time.Time) (next time.Duration, ping, dead bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if k.stopped { // after the timer had fired
+		return 0, false, false
+	}
 	if !k.pinged {
 		if left := k.interval - now.Sub(k.heard); left > 0 {
 			return left, false, false

@@ -3,7 +3,6 @@ package websocket
 import (
 	"errors"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
@@ -39,40 +38,62 @@ type lifetime struct {
 	mu          sync.Mutex
 	phase       phase
 	closeQueued bool          // a Close frame was queued
+	attended    bool          // finish was called
+	interrupts  int32         // how many reasons there are for reads to give up
 	cause       error         // why the connection is no longer open; nil if it is
-	timer       *time.Timer   // bounds what finish does; nil until finish is called
+	timer       *time.Timer   // bounds what finish does
 	done        chan struct{} // closed in phaseOver; nil until over is called
+
+	readDeadline time.Time // as the program has set it
 
 	onClosing func()      // called when phaseOpen ends, with mu locked; may be nil
 	onDone    func()      // called in phaseOver; may be nil
 	onTrace   func(error) // called in phaseOver with cause; may be nil
 }
 
-// whileOpen calls f, which sets a deadline, if the connection is open. Later
-// on, deadlines of the program have no effect, and timers bound the closing
-// handshake.
-func (l *lifetime) whileOpen(f func() error) error {
+// setReadDeadline sets the deadline of reads. After phaseOpen deadlines of the
+// program have no effect, and timers bound the closing handshake.
+func (l *lifetime) setReadDeadline(t time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.phase != phaseOpen {
-		return nil
-	}
-	return f()
+	l.readDeadline = t
+	return l.applyReadDeadline()
 }
 
-// beginClosing ends phaseOpen. The last frame that is sent is a Close frame
-// with payload p, unless p is nil or the version has no Close frame. It reports
-// whether the connection is in phaseClosing and finish was not called: then it
-// is up to the caller to end the connection.
-func (l *lifetime) beginClosing(cause error, p []byte) (unattended bool) {
+// interruptReads adds n to the number of reasons why reads must give up at once.
+// While there are any, reads fail as if their deadline had passed.
+func (l *lifetime) interruptReads(n int32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.interrupts += n
+	_ = l.applyReadDeadline()
+}
+
+// applyReadDeadline sets the read deadline of the connection below. mu must be
+// locked.
+func (l *lifetime) applyReadDeadline() error {
+	switch {
+	case l.phase != phaseOpen:
+		return nil
+	case l.interrupts > 0:
+		return l.send.nc.SetReadDeadline(time.Unix(1, 0))
+	}
+	return l.send.nc.SetReadDeadline(l.readDeadline)
+}
+
+// beginClosing ends phaseOpen. If say is set and the version has Close frames,
+// the last frame that is sent is one with payload p. It reports whether the
+// connection is in phaseClosing and finish was not called: then it is up to the
+// caller to end the connection.
+func (l *lifetime) beginClosing(cause error, say bool, p []byte) (unattended bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.phase != phaseOpen {
-		return l.phase == phaseClosing && !l.finishing()
+		return l.phase == phaseClosing && !l.attended
 	}
 	l.leaveOpen(phaseClosing, cause)
 	_ = l.send.nc.SetReadDeadline(time.Time{})
-	l.closeQueued = l.send.last(p, refusal(cause, errWriteClosed))
+	l.closeQueued = l.send.last(say, p, refusal(cause, errWriteClosed))
 	return true
 }
 
@@ -99,9 +120,10 @@ func refusal(cause, closed error) error {
 func (l *lifetime) finish(cause error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.finishing() || l.phase >= phaseEnded {
+	if l.attended || l.phase >= phaseEnded {
 		return
 	}
+	l.attended = true
 	l.timer = time.AfterFunc(closeTimeout, func() { l.end(cause) })
 	go func() {
 		if l.send.flush() == nil {
@@ -111,14 +133,11 @@ func (l *lifetime) finish(cause error) {
 	}()
 }
 
-// finishing reports whether finish was called. mu must be locked.
-func (l *lifetime) finishing() bool { return l.timer != nil }
-
-// isFinishing reports whether finish was called. mu must not be locked.
-func (l *lifetime) isFinishing() bool {
+// isAttended reports whether finish was called, and so sees to the end.
+func (l *lifetime) isAttended() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.finishing()
+	return l.attended
 }
 
 // linger ends this side of the connection and waits for the peer to end the
@@ -141,7 +160,7 @@ func (l *lifetime) linger(cause error) {
 // connection.
 func (l *lifetime) endIdle(cause error) bool {
 	// endIdle is called during a read, and the hook of Trace may read too.
-	if l.onTrace != nil || l.isFinishing() || !l.send.idle() {
+	if l.onTrace != nil || l.isAttended() || !l.send.idle() {
 		return false
 	}
 	l.end(cause)
@@ -278,7 +297,7 @@ func (l *lifetime) answered(ce *CloseError) error {
 // reads.
 func (l *lifetime) peerClosed(ce *CloseError, p []byte) error {
 	result := l.answered(ce)
-	l.beginClosing(ce, closePayload(p))
+	l.beginClosing(ce, true, p)
 	l.finish(ce)
 	return result
 }
@@ -287,36 +306,14 @@ func (l *lifetime) peerClosed(ce *CloseError, p []byte) error {
 // the peer, RFC 6455 section 7.1.7.
 func (l *lifetime) peerFailed(err *ProtocolError) {
 	p, _ := appendClosePayload(nil, err.Code, "")
-	l.beginClosing(err, p)
+	l.beginClosing(err, true, p)
 	l.finish(err)
 }
 
 // lost ends a connection from which nothing more can be read.
 func (l *lifetime) lost(err error) {
-	l.beginClosing(err, nil)
+	l.beginClosing(err, false, nil)
 	if !l.endIdle(err) {
 		l.finish(err)
 	}
 }
-
-// closePayload returns p, but never nil: for beginClosing, nil means no Close
-// frame.
-func closePayload(p []byte) []byte {
-	if p == nil {
-		return []byte{}
-	}
-	return p
-}
-
-// overError says what failed because the connection is over, and why that is
-// so. It wraps [net.ErrClosed].
-type overError struct {
-	what  string
-	cause error
-}
-
-func (e *overError) Error() string {
-	return "websocket: " + e.what + ": " + strings.TrimPrefix(e.cause.Error(), "websocket: ")
-}
-
-func (e *overError) Unwrap() []error { return []error{net.ErrClosed, e.cause} }

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestTurnExcludes(t *testing.T) {
+func TestParkMutexExcludes(t *testing.T) {
 	var turn parkMutex
 	var wg sync.WaitGroup
 	each := StressRounds(1000)
@@ -24,12 +24,12 @@ func TestTurnExcludes(t *testing.T) {
 	}
 	wg.Wait()
 	if count != 8*each {
-		t.Errorf("8 goroutines counted to %d, want %d: two had the turn at once", count, 8*each)
+		t.Errorf("8 goroutines counted to %d, want %d: two held the lock at once", count, 8*each)
 	}
 }
 
 // The clock of a bubble stands still while a goroutine waits for a sync.Mutex.
-func TestTurnLetsTheClockGoOn(t *testing.T) {
+func TestParkMutexLetsTheClockGoOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var turn parkMutex
 		turn.Lock()
@@ -42,7 +42,7 @@ func TestTurnLetsTheClockGoOn(t *testing.T) {
 		time.Sleep(time.Hour)
 		select {
 		case <-got:
-			t.Fatal("the turn was taken twice")
+			t.Fatal("the lock was taken twice")
 		default:
 		}
 		turn.Unlock()
@@ -52,7 +52,7 @@ func TestTurnLetsTheClockGoOn(t *testing.T) {
 
 // A goroutine that has found the mutex locked may find it unlocked when it is
 // about to wait. Nobody would wake it then.
-func TestTurnThatIsGivenBackBeforeTheWait(t *testing.T) {
+func TestParkMutexUnlockedBeforeTheWait(t *testing.T) {
 	for range StressRounds(200) { // in most of them the goroutine comes that far
 		synctest.Test(t, func(t *testing.T) {
 			var turn parkMutex
@@ -74,12 +74,12 @@ func TestTurnThatIsGivenBackBeforeTheWait(t *testing.T) {
 			select {
 			case <-got:
 			default:
-				t.Error("somebody waits for a turn that nobody has")
+				t.Error("a goroutine waits for a lock that none holds")
 				turn.Unlock()
 				<-got
 			}
 			if turn.state.Load() == parkFree {
-				t.Error("the turn is free, and somebody has it")
+				t.Error("the lock is free, and a goroutine holds it")
 			}
 		})
 	}

@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"sync/atomic"
-	"time"
 )
 
 // payloadMin is the least number of missing payload bytes that are read straight
@@ -37,10 +36,6 @@ type receiver struct {
 	pongQueued bool           // a Pong was queued and may not have been sent
 
 	poll readPoll
-
-	// Guarded by lifetime.mu.
-	deadline   time.Time
-	interrupts int32 // how many ended contexts interrupt reads
 }
 
 // message appends the next message to b or, if exact is set, returns it in
@@ -368,44 +363,16 @@ func (r *receiver) finalError() error {
 	return r.err
 }
 
-// setDeadline sets the deadline of reads.
-func (r *receiver) setDeadline(t time.Time) error {
-	return r.life.whileOpen(func() error {
-		r.deadline = t
-		if r.interrupts > 0 {
-			return nil
-		}
-		return r.nc.SetReadDeadline(t)
-	})
-}
-
 // interruptAt makes reads fail once ctx has ended, as if a deadline had passed.
 // release must be called after the last read. It restores the deadline.
 func (r *receiver) interruptAt(ctx context.Context) (release func()) {
 	if ctx.Done() == nil {
 		return func() {}
 	}
-	interrupted := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(interrupted)
-		r.interrupt(+1)
-	})
+	stop := context.AfterFunc(ctx, func() { r.life.interruptReads(+1) })
 	return func() {
 		if !stop() {
-			<-interrupted
-			r.interrupt(-1)
+			r.life.interruptReads(-1) // the +1 may still come: they cancel each other
 		}
 	}
-}
-
-// interrupt adds n to the number of ended contexts, and makes reads fail while
-// there are any.
-func (r *receiver) interrupt(n int32) {
-	_ = r.life.whileOpen(func() error {
-		r.interrupts += n
-		if r.interrupts > 0 {
-			return r.nc.SetReadDeadline(time.Unix(1, 0))
-		}
-		return r.nc.SetReadDeadline(r.deadline)
-	})
 }

@@ -294,11 +294,12 @@ func (q *sendQueue) queuePing(p [pingPayload]byte) error {
 	return nil
 }
 
-// last queues a Close frame with payload p, and reports whether it did. It
-// queues none if p is nil, if the version has no Close frame, or in the middle
-// of a hixie message, which no other frame can interrupt. From then on the
-// queue refuses every frame with the error why, and no write has a deadline.
-func (q *sendQueue) last(p []byte, why error) (said bool) {
+// last refuses every frame from now on, with the error why. Before that, if say is
+// set, it queues a Close frame with payload p, and reports whether it did. It
+// queues none if the version has no Close frame, or in the middle of a hixie
+// message, which no other frame can interrupt. From then on no write has a
+// deadline.
+func (q *sendQueue) last(say bool, p []byte, why error) (said bool) {
 	q.lock()
 	defer q.unlock()
 	if q.stopped {
@@ -308,13 +309,10 @@ func (q *sendQueue) last(p []byte, why error) (said bool) {
 	q.deadline, q.deadlineOn = time.Time{}, false
 	_ = q.nc.SetWriteDeadline(time.Time{})
 	q.wakeAll()
-	t := q.enc.version.traits()
-	inFrame := q.stream != nil && !t.fragments // the message is one frame
-	if p == nil || !t.closeFrame || inFrame {
+	p, ok := q.enc.closePayload(p)
+	inFrame := q.stream != nil && !q.enc.version.traits().fragments // the message is one frame
+	if !say || !ok || inFrame {
 		return false
-	}
-	if !t.closeCodes {
-		p = nil
 	}
 	q.queueOwed()
 	q.queueControl(Close, p)

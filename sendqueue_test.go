@@ -18,7 +18,7 @@ import (
 
 // What others do while a direct write waits for the peer also holds for that
 // write.
-func TestGateMeanwhile(t *testing.T) {
+func TestDirectMeanwhile(t *testing.T) {
 	for _, test := range []struct {
 		name      string
 		meanwhile func(c *websocket.Conn, peer net.Conn) error
@@ -76,7 +76,7 @@ func TestGateMeanwhile(t *testing.T) {
 }
 
 // Flush waits for a direct write.
-func TestGateFlush(t *testing.T) {
+func TestDirectFlush(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 		wrote := later(func() error { return c.WriteMessage(websocket.Text, []byte("a")) })
@@ -97,7 +97,7 @@ func TestGateFlush(t *testing.T) {
 }
 
 // Once nothing is in the way, writes are direct again.
-func TestGateOpensAgain(t *testing.T) {
+func TestDirectAgain(t *testing.T) {
 	for name, f := range map[string]func(c *websocket.Conn, peer net.Conn) error{
 		"write": func(c *websocket.Conn, _ net.Conn) error { return writeText(c, "a")() },
 		"buffer": func(c *websocket.Conn, _ net.Conn) error {
@@ -133,7 +133,7 @@ func TestGateOpensAgain(t *testing.T) {
 
 // Many goroutines write at once in every way: each frame arrives whole, and the
 // messages of one goroutine arrive in order.
-func TestGateStress(t *testing.T) {
+func TestDirectStress(t *testing.T) {
 	const writers = 8
 	each := stressRounds(300)
 	server, client := newPair(t, websocket.RFC6455, overPipe, pairOptions{})
@@ -176,7 +176,7 @@ func TestGateStress(t *testing.T) {
 
 // While a deadline is set on the net.Conn, writes are not direct, even if the
 // program has removed its deadline: each write must check it.
-func TestGateIsShutWhileADeadlineIsApplied(t *testing.T) {
+func TestDirectIsOffWhileADeadlineIsApplied(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 		go io.Copy(io.Discard, peer)
@@ -193,7 +193,7 @@ func TestGateIsShutWhileADeadlineIsApplied(t *testing.T) {
 
 // A waiter stands in line until it has checked its turn. Until then no writer
 // overtakes it by a direct write, even if nobody writes.
-func TestGateIsShutWhileThereIsALine(t *testing.T) {
+func TestDirectIsOffWhileThereIsALine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 		go io.Copy(io.Discard, peer)

@@ -123,7 +123,7 @@ func (c *Conn) SetDeadline(t time.Time) error {
 // wraps [os.ErrDeadlineExceeded]. The zero time means never. Such a read has
 // lost nothing: the next goes on where it stopped, in the middle of a frame if
 // need be.
-func (c *Conn) SetReadDeadline(t time.Time) error { return c.rcv.setDeadline(t) }
+func (c *Conn) SetReadDeadline(t time.Time) error { return c.life.setReadDeadline(t) }
 
 // SetWriteDeadline sets when writes, waiting ones too, give up with an error
 // that wraps [os.ErrDeadlineExceeded]. The zero time means never. A write that
