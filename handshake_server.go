@@ -448,6 +448,10 @@ func (h *ServerHandshake) appendRefusal(dst []byte) []byte {
 		return dst
 	}
 	h.sentHead = true
+	if h.err.Status == http.StatusNotModified { // which has no body, RFC 9110 section 15.4.5
+		dst = append(dst, "HTTP/1.1 304 Not Modified\r\n"...)
+		return append(appendExtraHeader(dst, h.refusalHeader()), "\r\n"...)
+	}
 	text := h.refusalText() + "\n"
 	dst = fmt.Appendf(dst, "HTTP/1.1 %d %s\r\n", h.err.Status, http.StatusText(h.err.Status))
 	dst = appendExtraHeader(dst, h.refusalHeader())

@@ -277,3 +277,29 @@ func TestUpgradeRefusesGivenHeader(t *testing.T) {
 		}
 	}
 }
+
+// A refusal with 304 has no body, RFC 9110 section 15.4.5.
+func TestRefusalWithoutBody(t *testing.T) {
+	checkEachWay(t, func(t *testing.T, v websocket.Version, serve func(*websocket.Upgrader, httpMessage) (string, error)) {
+		up := &websocket.Upgrader{Check: func(*http.Request, http.Header) (context.Context, error) {
+			return nil, &websocket.HandshakeError{Status: http.StatusNotModified}
+		}}
+		answer, err := serve(up, requestOf(v))
+		if err == nil || !strings.HasPrefix(answer, "HTTP/1.1 304 Not Modified\r\n") || !strings.HasSuffix(answer, "\r\n\r\n") {
+			t.Errorf("answer %q, %v; want 304 without a body", answer, err)
+		}
+	})
+}
+
+// The text of a refusal is ours, and so are the headers that describe it, however
+// a middleware has prepared for the body of the handler.
+func TestUpgradeRefusalDropsGivenDescription(t *testing.T) {
+	w := httptest.NewRecorder()
+	w.Header().Set("Content-Encoding", "gzip")
+	w.Header().Set("X-Request-Id", "7")
+	_, err := new(websocket.Upgrader).Upgrade(w, httptest.NewRequest("GET", "/", nil))
+	h := w.Result().Header
+	if err == nil || h.Get("Content-Encoding") != "" || h.Get("X-Request-Id") != "7" || !strings.HasPrefix(w.Body.String(), "Upgrade Required") {
+		t.Errorf("refused with %v and %q, %v; want its text without Content-Encoding", h, w.Body, err)
+	}
+}

@@ -177,6 +177,11 @@ func checkHeadSize(r *http.Request) error {
 // returns the error that ended the handshake.
 func refuseHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request, err error) error {
 	err = h.Refuse(err)
+	for name := range w.Header() { // what surrounds the handler may have set it
+		if describesBody(name) {
+			delete(w.Header(), name)
+		}
+	}
 	if r.ProtoMajor == 1 { // in HTTP/2 these headers do not exist, or end all requests on the connection
 		for name, values := range h.refusalHeader() {
 			w.Header()[name] = values
