@@ -169,6 +169,33 @@ func TestReadySendsWhatItCan(t *testing.T) {
 	}
 }
 
+// A Pong that the system does not take at all, because the peer has not read
+// for long, arrives whole.
+func TestReadySendsNothingYet(t *testing.T) {
+	c, peer := newSocketPair(t)
+	defer c.Close()
+	defer peer.Close()
+	fillBuffers(t, c)
+	ping := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Ping, []byte("ping")}, message{websocket.Text, []byte("text")})
+	if _, err := peer.Write(ping); err != nil {
+		t.Fatal(err)
+	}
+	if _, p, err := c.ReadMessage(); err != nil || string(p) != "text" {
+		t.Fatalf("ReadMessage: %q, %v", p, err)
+	}
+	peer.SetReadDeadline(time.Now().Add(10 * time.Second))
+	var got []byte // what follows the zeros of fillBuffers
+	for in := make([]byte, 64<<10); len(got) < len("\x8a\x04ping"); {
+		n, err := peer.Read(in)
+		if got = append(got, bytes.TrimLeft(in[:n], "\x00")...); err != nil {
+			t.Fatalf("peer got % x, then %v; want a Pong", got, err)
+		}
+	}
+	if string(got) != "\x8a\x04ping" {
+		t.Errorf("peer got % x, want a Pong", got)
+	}
+}
+
 // An idle connection holds no buffer where the system says when there is
 // something to read.
 func TestReadyIdleConnHoldsNothing(t *testing.T) {
