@@ -129,6 +129,35 @@ func TestWriteDeadlineIsNotForReaders(t *testing.T) {
 	}
 }
 
+// The write deadline ends a Flush that waits for the peer, whether it was set
+// before the Flush or meanwhile.
+func TestWriteDeadlineEndsFlush(t *testing.T) {
+	for _, meanwhile := range []bool{false, true} {
+		t.Run(fmt.Sprintf("meanwhile %v", meanwhile), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, _ := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
+				if err := c.BufferMessage(websocket.Text, []byte("never read")); err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				if !meanwhile {
+					c.SetWriteDeadline(start.Add(time.Second))
+				}
+				flushed := later(c.Flush)
+				synctest.Wait()
+				if meanwhile {
+					c.SetWriteDeadline(start.Add(time.Second))
+				}
+				time.AfterFunc(time.Minute, func() { c.Close() }) // or a Flush without a deadline would wait forever
+				if err := <-flushed; !errors.Is(err, os.ErrDeadlineExceeded) || time.Since(start) != time.Second {
+					t.Errorf("Flush: %v after %v, want the deadline after 1s", err, time.Since(start))
+				}
+				c.Close()
+			})
+		})
+	}
+}
+
 // The write deadline passes, on each transport, while the peer does not read.
 func TestWriteDeadline(t *testing.T) {
 	for _, v := range allVersions {
