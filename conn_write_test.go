@@ -250,6 +250,28 @@ func TestBufferMessage(t *testing.T) {
 	step("100 KiB", c.BufferMessage(websocket.Text, []byte(large)), 4+1, "e", large) // header and payload, by writev where there is one
 }
 
+// Messages that are compressed are buffered too. WriteMessage does not leave
+// them behind.
+func TestBufferMessageCompressed(t *testing.T) {
+	w := &writeCounter{}
+	c := newConn(w, websocket.RFC6455, websocket.ServerSide, &websocket.Config{Compression: &websocket.Compression{Threshold: 1}})
+	for i, step := range []struct {
+		do         func() error
+		wantWrites int
+	}{
+		{func() error { return c.BufferMessage(websocket.Text, []byte("first")) }, 0},
+		{func() error { return c.BufferMessage(websocket.Text, []byte("second")) }, 0},
+		{c.Flush, 1},
+		{writeText(c, "third"), 2},
+		{func() error { return c.BufferMessage(websocket.Text, []byte("fourth")) }, 2},
+		{writeText(c, "fifth"), 3},
+	} {
+		if err := step.do(); err != nil || w.writes != step.wantWrites {
+			t.Fatalf("step %d: %v, %d writes so far, want %d", i, err, w.writes, step.wantWrites)
+		}
+	}
+}
+
 // What is buffered is sent before a read waits, on each transport, and not
 // before a read that finds something.
 func TestBufferMessageLeavesBeforeReadWaits(t *testing.T) {
