@@ -247,6 +247,19 @@ func TestStreamClose(t *testing.T) {
 	})
 }
 
+// Close tells the peer that the stream has ended as it should.
+func TestStreamCloseIsNormal(t *testing.T) {
+	pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
+		closed := later(websocket.Stream(c, websocket.Binary).Close)
+		if _, _, err := s.ReadMessage(); !isClose(err, websocket.StatusNormalClosure) {
+			t.Errorf("peer reads %v, want a Close with %d", err, websocket.StatusNormalClosure)
+		}
+		if err := <-closed; err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	})
+}
+
 // A Read that gives up in the middle of a message loses nothing.
 func TestStreamReadDeadline(t *testing.T) {
 	pairInBubble(t, websocket.RFC6455, func(t *testing.T, c, s *websocket.Conn) {
