@@ -2,6 +2,7 @@ package websocket_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -106,6 +107,41 @@ func TestUpgradeOverTCP(t *testing.T) {
 		io.WriteString(nc, requestOf(v).String()+helloOf(v, websocket.ClientSide))
 		wantBytes(t, nc, response+helloOf(v, websocket.ServerSide))
 	})
+}
+
+// A server may have read more of what follows the request than a connection
+// buffers. Nothing of that is lost, nor of what comes later.
+func TestUpgradeWithMuchBuffered(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
+		want := []message{{websocket.Text, payloadOf(websocket.Text, 100_000)}, {websocket.Text, []byte("in two")}, {websocket.Text, []byte("later")}}
+		input := requestOf(v).String() + string(peerFrames(t, v, websocket.ServerSide, want...))
+		read := len(input) - 10 // within the second message
+		nc := &script{in: []byte(input[read:])}
+		buffered := bufio.NewReaderSize(strings.NewReader(input[:read]), len(input))
+		r, err := http.ReadRequest(buffered)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := new(websocket.Upgrader).Upgrade(readAhead{hijacker{httptest.NewRecorder(), nc}, buffered}, r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range want {
+			if typ, p, err := c.ReadMessage(); err != nil || typ != want.typ || !bytes.Equal(p, want.p) {
+				t.Fatalf("message %d: %v, %d bytes, %v; want %d bytes", i, typ, len(p), err, len(want.p))
+			}
+		}
+	})
+}
+
+// readAhead is a hijacker that has read ahead.
+type readAhead struct {
+	hijacker
+	in *bufio.Reader
+}
+
+func (w readAhead) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return w.nc, bufio.NewReadWriter(w.in, nil), nil
 }
 
 // A request without an upgrade, as when somebody opens the URL in a browser.
