@@ -256,8 +256,8 @@ func TestCloseAndNextReader(t *testing.T) {
 				if err := <-got; !errors.Is(err, net.ErrClosed) {
 					t.Errorf("reader that waited: %v, want net.ErrClosed", err)
 				}
-				if _, err := r.Read(make([]byte, 1)); !errors.Is(err, net.ErrClosed) {
-					t.Errorf("Read after it: %v, want net.ErrClosed", err)
+				if n, err := r.Read(make([]byte, 1)); n != 0 || !errors.Is(err, net.ErrClosed) {
+					t.Errorf("Read after it: %d bytes, %v; want none, and net.ErrClosed", n, err)
 				}
 				if _, _, err := c.NextReader(); !errors.Is(err, net.ErrClosed) {
 					t.Errorf("NextReader after it: %v, want net.ErrClosed", err)

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,11 +65,11 @@ func TestReadError(t *testing.T) {
 				}
 				_, _, err := c.ReadMessage()
 				readExpectError(t, err, tt.is, tt.closed, tt.code)
-				if _, _, again := c.ReadAppend(nil); again != err {
-					t.Errorf("next read: %v, want the same error as before, %v", again, err)
+				if typ, p, again := c.ReadAppend(nil); again != err || typ != 0 || p != nil {
+					t.Errorf("next read: %v, %q, %v; want nothing but the same error as before, %v", typ, p, again, err)
 				}
-				if _, _, again := c.NextReader(); again != err {
-					t.Errorf("NextReader: %v, want the same error as before, %v", again, err)
+				if typ, r, again := c.NextReader(); again != err || typ != 0 || r != nil {
+					t.Errorf("NextReader: %v, %v, %v; want nothing but the same error as before, %v", typ, r, again, err)
 				}
 				<-websocket.Over(c)
 				want, _ := websocket.AppendClose(nil, v, websocket.ServerSide, max(tt.code, 1), "")
@@ -160,6 +161,38 @@ func TestInterruptsOverlap(t *testing.T) {
 			t.Errorf("ReadMessage: %v after %v, want the deadline after an hour", err, time.Since(start))
 		}
 	})
+}
+
+// Once a read with a context has returned, the end of the context no longer
+// changes the deadline of the connection below. It would end the reads of a
+// program that has gone on with that connection.
+func TestContextIsDoneWithDeadlines(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			nc := &deadlineCounter{}
+			c := newConn(nc, websocket.RFC6455, websocket.ServerSide, &websocket.Config{})
+			ctx, cancel := context.WithCancel(t.Context())
+			release := websocket.InterruptAt(c, ctx)
+			cancel()
+			release()
+			before := nc.set.Load()
+			synctest.Wait()
+			if late := nc.set.Load() - before; late > 0 {
+				t.Errorf("the deadline was set %d times after the context was released", late)
+			}
+		})
+	}
+}
+
+// deadlineCounter counts how often its read deadline is set.
+type deadlineCounter struct {
+	script
+	set atomic.Int32
+}
+
+func (d *deadlineCounter) SetReadDeadline(time.Time) error {
+	d.set.Add(1)
+	return nil
 }
 
 // A peer that has ended its side still gets the answers to what it has sent.
