@@ -12,6 +12,8 @@ func TestPackedHeader(t *testing.T) {
 	for _, h := range []http.Header{
 		{},
 		{"Host": {"example.com"}},
+		{"Ends with an empty value": {""}},
+		{"Ends without a value": {}},
 		{"A": {"1", "", "2"}, "B": {}, "": {"no name"}, "\x80\n:": {"\x00\xff\r\n", strings.Repeat("long", 1000)}},
 	} {
 		if got := unpackHeader(packHeader(h)); !reflect.DeepEqual(got, h) {
