@@ -120,6 +120,21 @@ func TestCompressedAllocs(t *testing.T) {
 	}
 }
 
+func TestEncoderDoesNotAllocate(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which would empty the pools
+	z := websocket.Config{Compression: &websocket.Compression{}}
+	server, _ := handshakes(t, &websocket.Upgrader{Config: z}, &websocket.Dialer{Config: z})
+	e, p, wire := server.Encoder(), payloadOf(websocket.Text, 4096), make([]byte, 0, 8192)
+	n := testing.AllocsPerRun(200, func() {
+		if wire, err := e.AppendMessage(wire, websocket.Text, p); err != nil || len(wire) > len(p) {
+			t.Errorf("%d bytes became %d, %v", len(p), len(wire), err)
+		}
+	})
+	if n > 0 {
+		t.Errorf("%v allocations for each compressed message, want none", n)
+	}
+}
+
 // "RSS grows by less than 4 MiB", with the connection.
 func TestCompressedBombMemory(t *testing.T) {
 	frame := bombFrame()
