@@ -144,14 +144,17 @@ func TestCompressedBomb(t *testing.T) {
 	}
 }
 
+// MaxMessageSize holds for what a message inflates to, to the byte. Random
 // MaxMessageSize limits, to the byte, what a message inflates to.
 func TestCompressedLimit(t *testing.T) {
 	for _, size := range []int{1000, 1001} {
-		from, to := compressedPair(t, &websocket.Config{Compression: &websocket.Compression{}, MaxMessageSize: 1000}, &websocket.Config{Compression: &websocket.Compression{}})
-		go to.WriteMessage(websocket.Text, bytes.Repeat([]byte("a"), size))
-		_, p, err := from.ReadMessage()
-		if fits := size <= 1000; fits != (err == nil) || fits && len(p) != size || !fits && !errors.Is(err, websocket.ErrMessageTooBig) {
-			t.Errorf("%d bytes, limit 1000: read %d, %v", size, len(p), err)
+		for name, sent := range map[string][]byte{"zeros": make([]byte, size), "random": randomBytes(newRand(1), size)} {
+			from, to := compressedPair(t, &websocket.Config{Compression: &websocket.Compression{}, MaxMessageSize: 1000}, &websocket.Config{Compression: &websocket.Compression{}})
+			go to.WriteMessage(websocket.Binary, sent)
+			_, p, err := from.ReadMessage()
+			if fits := size <= 1000; fits != (err == nil) || fits && len(p) != size || !fits && !errors.Is(err, websocket.ErrMessageTooBig) {
+				t.Errorf("%d bytes, %s, limit 1000: read %d, %v", size, name, len(p), err)
+			}
 		}
 	}
 }
