@@ -27,7 +27,8 @@ func TestKeyNumber(t *testing.T) {
 
 // A client's keys are made as draft 76 section 5.1 says.
 func TestNewHixieKey(t *testing.T) {
-	spacesSeen, noiseSeen := map[int]bool{}, map[int]bool{}
+	spacesSeen, noiseSeen, numbersSeen := map[int]bool{}, map[int]bool{}, map[uint32]bool{}
+	largest := uint64(0)
 	for range 2000 {
 		key, number := newHixieKey()
 		if got, err := keyNumber(key); got != number || err != nil {
@@ -52,13 +53,18 @@ func TestNewHixieKey(t *testing.T) {
 		if spaces < 1 || spaces > 12 || noise < 1 || noise > 12 {
 			t.Fatalf("key %q has %d spaces and %d other characters, want 1 to 12 of each", key, spaces, noise)
 		}
-		if product, err := strconv.ParseUint(digits, 10, 64); err != nil || product > math.MaxUint32 {
+		product, err := strconv.ParseUint(digits, 10, 64)
+		if err != nil || product > math.MaxUint32 {
 			t.Fatalf("digits of %q are %s: the draft has them up to 4294967295", key, digits)
 		}
-		spacesSeen[spaces], noiseSeen[noise] = true, true
+		largest = max(largest, product)
+		spacesSeen[spaces], noiseSeen[noise], numbersSeen[number] = true, true, true
 	}
 	if len(spacesSeen) != 12 || len(noiseSeen) != 12 {
 		t.Errorf("numbers of spaces were %v, of other characters %v: want all from 1 to 12", spacesSeen, noiseSeen)
+	}
+	if len(numbersSeen) < 1900 || largest < math.MaxUint32/2 {
+		t.Errorf("%d different numbers in 2000 keys, digits up to %d: want all numbers to be as likely", len(numbersSeen), largest)
 	}
 	if len(noise) != 84 || strings.ContainsAny(noise, " 0123456789\x7f") {
 		t.Errorf("%d characters stand between the digits, want 84 and no digits: %q", len(noise), noise)
