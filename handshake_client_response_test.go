@@ -72,7 +72,7 @@ func TestClientRefuses(t *testing.T) {
 		{"status 200", allVersions, func(m httpMessage) httpMessage { return m.withLine("HTTP/1.1 200 OK") }, "200 OK"},
 		{"redirect", allVersions, func(m httpMessage) httpMessage {
 			return m.withLine("HTTP/1.1 302 Found").with("Location", "ws://evil.example/")
-		}, "302 Found"},
+		}, `"302 Found" with Location "ws://evil.example/"`},
 		{"no HTTP", allVersions, func(m httpMessage) httpMessage { return m.withLine("SSH-2.0-x") }, "not an HTTP response"},
 		{"status of two digits", allVersions, func(m httpMessage) httpMessage { return m.withLine("HTTP/1.1 10 x") }, "not an HTTP response"},
 
