@@ -317,6 +317,21 @@ func TestKeepaliveOfLivePeer(t *testing.T) {
 			}
 		})
 	})
+	t.Run("speaks byte by byte", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, peer := pingServer(t, websocket.RFC6455, &cfg, nil)
+			ctx := c.Discard(t.Context())
+			for _, b := range peerText(t, websocket.RFC6455, websocket.ServerSide, "a message that takes ten minutes") {
+				time.Sleep(20 * time.Second)
+				if _, err := peer.Write([]byte{b}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if ctx.Err() != nil || len(peer.got()) > 0 {
+				t.Errorf("reading ended with %v after Pings at %v, want neither", context.Cause(ctx), peer.got())
+			}
+		})
+	})
 	t.Run("speaks after the Ping", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c, peer := pingServer(t, websocket.RFC6455, &cfg, nil)
