@@ -222,6 +222,44 @@ func TestHalfClosed(t *testing.T) {
 	}
 }
 
+// A message that is buffered while a read waits is sent, although the read then
+// finds the end of the peer's side.
+func TestHalfClosedWhileBuffered(t *testing.T) {
+	for _, v := range allVersions {
+		t.Run(v.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				nc := &endsLater{end: make(chan struct{})}
+				c := newConn(nc, v, websocket.ServerSide, &websocket.Config{})
+				read := later(func() error { _, _, err := c.ReadMessage(); return err })
+				synctest.Wait()
+				if err := c.BufferMessage(websocket.Text, []byte("buffered")); err != nil {
+					t.Fatal(err)
+				}
+				close(nc.end)
+				if err := <-read; err == nil {
+					t.Error("ReadMessage returned no error at the end")
+				}
+				<-websocket.Over(c)
+				if want := peerText(t, v, websocket.ClientSide, "buffered"); !bytes.HasPrefix(nc.out.Bytes(), want) {
+					t.Errorf("sent % x, want % x", nc.out.Bytes(), want)
+				}
+			})
+		})
+	}
+}
+
+// endsLater is a connection whose peer sends nothing, and ends its side once end
+// is closed.
+type endsLater struct {
+	script
+	end chan struct{}
+}
+
+func (e *endsLater) Read([]byte) (int, error) {
+	<-e.end
+	return 0, io.EOF
+}
+
 // readEcho returns the client's end of a connection to an echo.
 func readEcho(t *testing.T, v websocket.Version) *net.TCPConn {
 	t.Helper()
