@@ -270,7 +270,7 @@ func TestCloseAndNextReader(t *testing.T) {
 // The Close frame is the last frame that is sent, even if a Pong had to wait.
 func TestCloseFrameIsLast(t *testing.T) {
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
-		g.in = peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Ping, []byte("ping")})
+		g.in = peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Ping, []byte(text125)})
 		g.in, _ = websocket.AppendClose(g.in, websocket.RFC6455, websocket.ClientSide, 4000, "")
 		first := later(writeText(c, "first"))
 		got := <-g.writes
@@ -285,7 +285,7 @@ func TestCloseFrameIsLast(t *testing.T) {
 		}
 		g.results <- gateResult{n: -1}
 		wantTexts(t, "first write", websocket.RFC6455, got, "first")
-		g.expect(t, "second write", "buffered", "ping", "\x00\x00\x00\x00\x00\x00\x00\x01", "\x0f\xa0")
+		g.expect(t, "second write", "buffered", text125, "\x00\x00\x00\x00\x00\x00\x00\x01", "\x0f\xa0")
 		if err := <-first; err != nil {
 			t.Error(err)
 		}
