@@ -1,6 +1,9 @@
 package deflate
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+)
 
 // Codes become as long as the limit allows and leave no bits without a meaning.
 // From their lengths prefixCode makes the same codes, also those that are too
@@ -60,5 +63,29 @@ func TestCodeBuilderIsOptimal(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%v takes %d bits, want %d", c.often, got, c.want)
 		}
+	}
+}
+
+// The format of a block is chosen by what each would cost, so that must be what
+// writing it takes, to the bit.
+func TestCosts(t *testing.T) {
+	var src []byte
+	for i := range 200 {
+		src = fmt.Appendf(src, `{"id":%d,"price":%d},`, i*i, 7*i)
+	}
+	c := &compression{base: stale, reach: 1 << 15}
+	c.tokenize(src, 0)
+	written := func(header uint64, write func()) int {
+		c.bitWriter = bitWriter{}
+		c.put(header, 3)
+		write()
+		return 8*c.at + int(c.bitWriter.n)
+	}
+	if got := written(0b010, func() { c.write(&fixedCodes) }); got != c.fixedCost() {
+		t.Errorf("with fixed codes a block takes %d bits, expected were %d", got, c.fixedCost())
+	}
+	want := c.makeCodes()
+	if got := written(0b100, func() { c.writeCodes(); c.write(&c.own) }); got != want {
+		t.Errorf("with its own codes a block takes %d bits, expected were %d", got, want)
 	}
 }
