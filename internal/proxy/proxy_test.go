@@ -119,6 +119,9 @@ func TestForRequest(t *testing.T) {
 		if r.URL.String() != "https://a.test:443/" || r.Host != "a.test:443" || r.Method != "GET" {
 			t.Errorf("asked for %s %s, Host %s", r.Method, r.URL, r.Host)
 		}
+		if major, minor, ok := http.ParseHTTPVersion(r.Proto); !ok || r.ProtoMajor != major || r.ProtoMinor != minor {
+			t.Errorf("protocol %q, numbers %d and %d; want the same of both", r.Proto, r.ProtoMajor, r.ProtoMinor)
+		}
 		if r.Header.Get("X") != "" || r.Context() == nil {
 			t.Error("header or context is unusable")
 		}
