@@ -144,8 +144,8 @@ func TestCompressedBomb(t *testing.T) {
 	}
 }
 
-// MaxMessageSize holds for what a message inflates to, to the byte. Random
-// MaxMessageSize limits, to the byte, what a message inflates to.
+// MaxMessageSize limits, to the byte, what a message inflates to. Random bytes
+// are longer than the limit while they are compressed.
 func TestCompressedLimit(t *testing.T) {
 	for _, size := range []int{1000, 1001} {
 		for name, sent := range map[string][]byte{"zeros": make([]byte, size), "random": randomBytes(newRand(1), size)} {
