@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
 
 	"github.com/protocol-websocket/websocket"
 )
@@ -63,6 +64,35 @@ func TestNextReader(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A Read of no bytes returns at once, although the rest of the message has not
+// arrived.
+func TestNextReaderReadOfNothing(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
+		synctest.Test(t, func(t *testing.T) {
+			c, peer := newPipe(t, v, websocket.ServerSide, websocket.Config{})
+			wire := peerText(t, v, websocket.ServerSide, "half")
+			go peer.Write(wire[:len(wire)-3])
+			_, r, err := c.NextReader()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n, err := r.Read(make([]byte, 1)); n != 1 || err != nil {
+				t.Fatalf("Read: %d, %v; want a byte", n, err)
+			}
+			read := later(func() error { _, err := r.Read(nil); return err })
+			synctest.Wait()
+			select {
+			case err := <-read:
+				if err != nil {
+					t.Error(err)
+				}
+			default:
+				t.Error("Read of no bytes waits for the peer")
+			}
+		})
+	})
 }
 
 func TestNextReaderAfterAnotherRead(t *testing.T) {
