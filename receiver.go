@@ -369,10 +369,15 @@ func (r *receiver) interruptAt(ctx context.Context) (release func()) {
 	if ctx.Done() == nil {
 		return func() {}
 	}
-	stop := context.AfterFunc(ctx, func() { r.life.interruptReads(+1) })
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(interrupted)
+		r.life.interruptReads(+1)
+	})
 	return func() {
 		if !stop() {
-			r.life.interruptReads(-1) // the +1 may still come: they cancel each other
+			<-interrupted // no deadline of ours is set after release
+			r.life.interruptReads(-1)
 		}
 	}
 }
