@@ -5,13 +5,9 @@ import (
 	"crypto/tls"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
-	"github.com/protocol-websocket/websocket/internal/origin"
-	"golang.org/x/net/http/httpguts"
 )
 
 // ServerHandshake is the server's part of the opening handshake of every
@@ -127,109 +123,6 @@ func (h *ServerHandshake) begin(r *http.Request) error {
 	return nil
 }
 
-// check returns an error if an option is wrong. Such a mistake is answered with
-// 500, because it is not the client's fault.
-func (u *Upgrader) check() error {
-	for _, v := range u.Versions {
-		if err := v.check(); err != nil {
-			return err
-		}
-	}
-	if err := checkSubprotocols(u.Subprotocols); err != nil {
-		return err
-	}
-	if err := u.Compression.validate(); err != nil {
-		return err
-	}
-	if len(u.Origins) == 0 {
-		return nil // the usual case costs nothing
-	}
-	// Allowed checks all patterns, whatever the origin.
-	if _, err := origin.Allowed(u.Origins, "null"); err != nil {
-		return fmt.Errorf("websocket: %w", err)
-	}
-	return nil
-}
-
-func (u *Upgrader) versions() []Version {
-	if len(u.Versions) == 0 {
-		return allVersions
-	}
-	return u.Versions
-}
-
-// checkUpgrade checks what the requests of all versions have in common, RFC
-// 6455 section 4.2.1.
-func checkUpgrade(r *http.Request, versions []Version) error {
-	switch {
-	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
-		return refusef(http.StatusHTTPVersionNotSupported, "request is %.20s: expected HTTP/1.1", r.Proto)
-	case r.Method != http.MethodGet:
-		return refusef(http.StatusMethodNotAllowed, "method is %.20q: expected GET", r.Method)
-	case !hasToken(r.Header, "Upgrade", "websocket"):
-		return upgradeRequired(versions, "header Upgrade does not have the token websocket")
-	case !hasToken(r.Header, "Connection", "upgrade"):
-		return refusef(http.StatusBadRequest, "header Connection does not have the token Upgrade")
-	case r.Host == "" || !httpguts.ValidHostHeader(r.Host):
-		return refusef(http.StatusBadRequest, "Host is missing or malformed: %.80q", r.Host)
-	case !strings.HasPrefix(r.URL.Path, "/"):
-		return refusef(http.StatusBadRequest, "request target does not begin with a slash")
-	case !httpguts.ValidHeaderFieldValue(r.RequestURI): // the Location header repeats it
-		return refusef(http.StatusBadRequest, "request target has a control character: %.80q", r.RequestURI)
-	}
-	return nil
-}
-
-// upgradeRequired returns a refusal that names the accepted versions, RFC 6455
-// section 4.4.
-func upgradeRequired(versions []Version, format string, args ...any) error {
-	format += "; accepted versions are " + versionNames(versions)
-	return refusef(http.StatusUpgradeRequired, format, args...)
-}
-
-func versionNames(list []Version) string {
-	names := make([]string, len(list))
-	for i, v := range list {
-		names[i] = v.String()
-	}
-	return strings.Join(names, ", ")
-}
-
-// detectVersion returns the version of a request. Sec-WebSocket-Key does not
-// decide it, because HAProxy 3 adds that header to requests of the oldest
-// versions. A broken request of one version is refused. It is never treated as
-// a request of an older version.
-func detectVersion(h http.Header, versions []Version) (Version, error) {
-	v := Hixie75
-	switch {
-	case h["Sec-Websocket-Version"] != nil:
-		number, err := single(h, "Sec-Websocket-Version")
-		if err != nil {
-			return 0, refusef(http.StatusBadRequest, "%w", err)
-		}
-		if _, err := strconv.ParseUint(number, 10, 8); err != nil {
-			return 0, refusef(http.StatusBadRequest, "Sec-WebSocket-Version is %.20q: expected a number up to 255", number)
-		}
-		i := slices.IndexFunc(allVersions, func(v Version) bool { return v.traits().number == number })
-		if i < 0 {
-			return 0, upgradeRequired(versions, "Sec-WebSocket-Version is %s", number)
-		}
-		v = allVersions[i]
-	case h["Sec-Websocket-Draft"] != nil:
-		return 0, refusef(http.StatusBadRequest, "Sec-WebSocket-Draft: drafts hybi-01 to -03 are not supported")
-	case h["Sec-Websocket-Key1"] != nil || h["Sec-Websocket-Key2"] != nil:
-		v = Hybi00
-	default:
-		if err := checkHixie75(h); err != nil {
-			return 0, err
-		}
-	}
-	if !slices.Contains(versions, v) {
-		return 0, upgradeRequired(versions, "version is %v", v)
-	}
-	return v, nil
-}
-
 // readKeys reads the keys that the response must answer. It checks that nothing
 // but key3 can follow the head before the first frame.
 func (h *ServerHandshake) readKeys(r *http.Request) (err error) {
@@ -254,72 +147,6 @@ func (h *ServerHandshake) readKeys(r *http.Request) (err error) {
 	return nil
 }
 
-// requestOrigin returns the origin in a request, or "" if there is none. It
-// reads the header of the request's version. If that is missing, it reads
-// Origin: draft 11 returned to that name and kept the version number of draft
-// 8. A proxy or a page may be able to set one of the two headers. If a request
-// has both, they must agree. Otherwise one could be used to bypass a check of
-// the other.
-func requestOrigin(v Version, r *http.Request) (string, error) {
-	name := v.traits().originHeader
-	origin, other := r.Header[name], r.Header["Origin"]
-	if name == "Origin" {
-		other = r.Header["Sec-Websocket-Origin"]
-	}
-	if len(origin) > 1 || len(other) > 1 {
-		return "", refusef(http.StatusForbidden, "more than one origin header")
-	}
-	switch {
-	case len(origin) == 0 && len(other) == 0:
-		if v.traits().originRequired {
-			return "", refusef(http.StatusForbidden, "header Origin is missing, which %v requires", v)
-		}
-		return "", nil
-	case len(origin) == 0 && name != "Origin":
-		origin = other
-	case len(origin) == 0:
-		return "", refusef(http.StatusForbidden, "Sec-WebSocket-Origin without Origin")
-	case len(other) == 1 && other[0] != origin[0] && !isHostOfWs04(v, r, other[0]):
-		return "", refusef(http.StatusForbidden, "Origin and Sec-WebSocket-Origin differ")
-	}
-	if origin[0] == "" || !httpguts.ValidHeaderFieldValue(origin[0]) {
-		return "", refusef(http.StatusForbidden, "origin header is empty or malformed: %.80q", origin[0])
-	}
-	return origin[0], nil
-}
-
-// isHostOfWs04 reports whether origin is what node's ws 0.4 sends as Origin:
-// its Host, beside the true origin in Sec-WebSocket-Origin. Such a request is
-// accepted although the two differ. Browsers never send an Origin without a
-// scheme, and a valid Host cannot have one, so no page can exploit that.
-func isHostOfWs04(v Version, r *http.Request, origin string) bool {
-	return v.traits().originHeader != "Origin" && origin == r.Host
-}
-
-// checkOrigin returns an error if the origin from is not allowed. from is "" if
-// the request has none.
-func (u *Upgrader) checkOrigin(r *http.Request, from string) error {
-	if u.CheckOrigin != nil {
-		return u.CheckOrigin(r, from)
-	}
-	if from == "" { // not a browser: browsers always send an origin
-		return nil
-	}
-	err := origin.Same(from, r.Host, u.secure(r))
-	if err == nil {
-		return nil
-	}
-	if ok, _ := origin.Allowed(u.Origins, from); ok {
-		return nil
-	}
-	return refusef(http.StatusForbidden, "%w", err)
-}
-
-// secure reports whether the client uses TLS.
-func (u *Upgrader) secure(r *http.Request) bool {
-	return r.TLS != nil || u.Secure != nil && u.Secure(r)
-}
-
 // callCheck calls Check, if there is one, and returns the request with the context
 // that Check returned. It also checks the headers that the program adds to the
 // response.
@@ -340,32 +167,6 @@ func (h *ServerHandshake) callCheck(r *http.Request) (*http.Request, error) {
 		r = r.WithContext(ctx)
 	}
 	return r, refused
-}
-
-// chooseSubprotocol returns the first of ours that the client offers, or "" if
-// it offers none of them.
-func chooseSubprotocol(v Version, h http.Header, ours []string) (string, error) {
-	offered := h[v.traits().protocolHeader]
-	best := len(ours)
-	take := func(s string) {
-		if i := slices.Index(ours[:best], s); i >= 0 {
-			best = i
-		}
-	}
-	switch list := v.traits().subprotocolList; {
-	case list:
-		if err := eachToken(offered, take); err != nil {
-			return "", refusef(http.StatusBadRequest, "Sec-WebSocket-Protocol: %w", err)
-		}
-	case len(offered) > 1:
-		return "", refusef(http.StatusBadRequest, "%d subprotocol headers: expected one in %v", len(offered), v)
-	case len(offered) == 1:
-		take(offered[0])
-	}
-	if best == len(ours) {
-		return "", nil
-	}
-	return ours[best], nil
 }
 
 // Request returns the request once its head has arrived and was accepted, and

@@ -31,6 +31,7 @@ var filesBelow = []string{
 	"handshake.go",
 	"handshake_client.go",
 	"handshake_hixie.go",
+	"handshake_request.go",
 	"handshake_server.go",
 	"parser.go",
 	"pools.go",
