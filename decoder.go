@@ -119,29 +119,23 @@ func (d *decoder) beginFrame(h header, length int64, src []byte, n int) (int, ev
 
 // decodeHixie is decode for the hixie versions, in which each frame is a
 // message.
-func (d *decoder) decodeHixie(dst, src []byte) ([]byte, int, event, *ProtocolError) {
-	n := 0
-	for {
-		out, k, ev, err := d.frame.nextHixie(dst, src[n:], d.maxSize)
-		n += k
-		d.size += int64(len(out) - len(dst))
-		dst = out
-		switch {
-		case err != nil:
-			return dst, n, needInput, err
-		case ev == gotStart:
-			d.beginMessage(Text)
-			d.traceFrame(FrameInfo{Opcode: Text, Fin: true, Length: -1})
-			continue
-		case d.open && d.size > d.maxSize:
-			return dst, n, needInput, errTooBig("text of more than %d bytes", d.maxSize)
-		case ev == gotMessage:
-			return dst, n, gotMessage, d.endMessage()
-		case ev == gotControl:
-			d.setControl(Close, nil)
-		}
-		return dst, n, ev, nil
+func (d *decoder) decodeHixie(dst, src []byte) (out []byte, n int, ev event, err *ProtocolError) {
+	out, n, ev, err = d.frame.nextHixie(dst, src, d.maxSize)
+	if !d.open && (d.frame.open || ev == gotMessage) {
+		d.beginMessage(Text)
+		d.traceFrame(FrameInfo{Opcode: Text, Fin: true, Length: -1})
 	}
+	d.size += int64(len(out) - len(dst))
+	switch {
+	case err != nil:
+	case d.open && d.size > d.maxSize:
+		return out, n, needInput, errTooBig("text of more than %d bytes", d.maxSize)
+	case ev == gotMessage:
+		err = d.endMessage()
+	case ev == gotControl:
+		d.setControl(Close, nil)
+	}
+	return out, n, ev, err
 }
 
 // checkFrame checks whether a frame may come at this point, RFC 6455 sections

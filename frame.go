@@ -189,7 +189,6 @@ type event uint8
 const (
 	needInput  event = iota // decoding needs more bytes than src holds
 	needRoom                // dst is full, and src has more payload
-	gotStart                // a message begins; only nextHixie reports this
 	gotMessage              // a message is complete, and the rest of its payload is in dst
 	gotControl              // a control frame is complete
 )

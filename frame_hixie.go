@@ -100,6 +100,11 @@ func (f *frameState) nextHixie(dst, src []byte, limit int64) (out []byte, n int,
 	for n < len(src) {
 		switch f.hixie {
 		case hixieBetween:
+			if src[n] == hixieTextStart {
+				f.hixie, f.open = hixieInText, true
+				n++
+				continue
+			}
 			k, ev, err := f.beginHixie(src[n:], limit)
 			n += k
 			if err != nil || k == 0 || ev != needInput {
@@ -108,7 +113,7 @@ func (f *frameState) nextHixie(dst, src []byte, limit int64) (out []byte, n int,
 		case hixieInText:
 			out, k, ev := hixieText(dst, src[n:])
 			if ev == gotMessage {
-				f.hixie = hixieBetween
+				f.hixie, f.open = hixieBetween, false
 			}
 			return out, n + k, ev, nil
 		case hixieSkipText:
@@ -129,13 +134,10 @@ func (f *frameState) nextHixie(dst, src []byte, limit int64) (out []byte, n int,
 	return dst, n, needInput, nil
 }
 
-// beginHixie parses the type of a frame, and its length if it has one. It
-// returns how many bytes they take, or 0 if src does not hold all of them.
+// beginHixie parses the type of a frame other than text, and its length if it
+// has one. It returns how many bytes they take, or 0 if src does not hold all of them.
 func (f *frameState) beginHixie(src []byte, limit int64) (n int, ev event, err *ProtocolError) {
 	switch kind := src[0]; {
-	case kind == hixieTextStart:
-		f.hixie = hixieInText
-		return 1, gotStart, nil
 	case kind&hixieLength == 0:
 		f.hixie = hixieSkipText
 		return 1, needInput, nil
