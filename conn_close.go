@@ -7,42 +7,84 @@ import (
 
 // Shutdown does the closing handshake, RFC 6455 section 7.1.2: it sends what is
 // queued and a Close frame with code and reason, waits for the peer's, and ends
-// the connection. Messages that arrive meanwhile are dropped, unless another
-// goroutine reads them. [StatusNoStatusReceived] with no reason sends no code.
+// the connection. It returns when the connection has ended, with nil if the peer
+// has answered, and otherwise with the reason why it did not.
 //
-// A message that NextWriter has begun is cut off.
+// ctx bounds only how long Shutdown waits. When ctx ends, or if it has ended
+// already, the Close frame is sent all the same, Shutdown returns an error that
+// wraps that of ctx, and the handshake goes on in the background. The handshake
+// takes at most 5 seconds, whatever the peer does. After that Shutdown returns
+// an error that wraps [context.DeadlineExceeded]. [Conn.CloseWith] does not wait.
 //
-// ctx bounds it all, whatever the peer does or sends; without a deadline the
-// bound is 5 seconds. At the bound the connection is closed as by Close, and
-// the error is that of ctx. Other errors are those of a peer that broke the
-// protocol instead of answering. Nothing is sent if code may not be, or if
-// reason is longer than 123 bytes or not UTF-8.
+// A goroutine that reads keeps reading, and gets all messages that arrive before
+// the peer's Close frame. Where no goroutine reads, the handshake reads by
+// itself. It keeps up to 64 KiB of messages for later reads and then drops the
+// rest; reads that come to this point return an error that wraps
+// [net.ErrClosed]. It never drops a message that a read has begun.
 //
-// [Hybi00] has no code and reason, and [Hixie75] no handshake: there the
-// connection is ended once everything was sent.
+// A message that NextWriter has begun is cut off. Nothing is sent if code may
+// not be, or if reason is longer than 123 bytes or not UTF-8.
+// [StatusNoStatusReceived] with no reason sends no code. [Hybi00] has no code
+// and reason, and [Hixie75] no handshake: there the connection is ended once
+// everything was sent.
 func (c *Conn) Shutdown(ctx context.Context, code StatusCode, reason string) error {
 	p, err := appendClosePayload(nil, code, reason)
 	if err != nil {
 		return err
 	}
-	if c.life.isOver() {
-		return c.shutdownResult()
+	_ = c.beginClose(p) // shutdownResult knows more
+	select {
+	case <-c.life.over():
+	case <-ctx.Done():
+		if !c.life.isOver() {
+			return &overError{"closing handshake not finished", ctx.Err()}
+		}
 	}
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, closeTimeout)
-		defer cancel()
-	}
-	stop := context.AfterFunc(ctx, func() {
-		c.life.end(&overError{"closing handshake not finished", ctx.Err()})
-	})
-	defer stop()
-	if c.life.beginClosing(errClosed, true, p) {
-		go c.sayClose()
-		c.awaitClose()
-	}
-	<-c.life.over()
 	return c.shutdownResult()
+}
+
+// CloseWith begins the closing handshake as [Conn.Shutdown] does, and does not
+// wait for anything: it queues a Close frame with code and reason and returns.
+// The rest is done in the background, in at most 5 seconds. It is for "say why
+// and hang up": a call of [Conn.Close] after it does not prevent the frame from
+// being sent.
+//
+// The error is nil if the frame was queued, or if the connection is closing
+// already. It wraps [net.ErrClosed] if the connection has ended. If an earlier
+// write has failed, CloseWith ends the connection and returns that error. Code
+// and reason are as for Shutdown.
+func (c *Conn) CloseWith(code StatusCode, reason string) error {
+	p, err := appendClosePayload(nil, code, reason)
+	if err != nil {
+		return err
+	}
+	return c.beginClose(p)
+}
+
+// beginClose queues a Close frame with payload p and sees to the end of the
+// connection in the background.
+func (c *Conn) beginClose(p []byte) error {
+	began, err := c.life.beginClosing(p)
+	switch {
+	case began:
+		c.send.flushSoon()
+		c.finishClose()
+	case err != nil:
+		c.life.end(err) // the peer cannot answer a frame that it does not get
+	}
+	return err
+}
+
+// finishClose sends what the system has not taken at once, and reads until the
+// peer's Close frame. Reading does not wait for the sending: if the peer is
+// writing too, it may read nothing until we have read what it writes.
+func (c *Conn) finishClose() {
+	if c.send.idle() && c.life.closeWasQueued() {
+		c.sayClose()
+	} else {
+		go c.sayClose()
+	}
+	go c.rcv.drain()
 }
 
 // sayClose sends what is queued, with the Close frame at its end. If there is
@@ -50,23 +92,11 @@ func (c *Conn) Shutdown(ctx context.Context, code StatusCode, reason string) err
 // which tells the peer the same.
 func (c *Conn) sayClose() {
 	if err := c.send.flush(); err != nil {
-		c.life.end(err) // the peer cannot answer a frame that it does not get
+		c.life.end(err)
 		return
 	}
 	if !c.life.closeWasQueued() {
 		c.life.hangUp()
-	}
-}
-
-// awaitClose reads until nothing more can come. It does not wait for sayClose:
-// if the peer is writing too, it may read nothing until we have read what it
-// writes.
-func (c *Conn) awaitClose() {
-	for {
-		// A deadline that passed before the closing handshake does not end it.
-		if err := c.rcv.discard(); err != nil && err != errReadTimeout {
-			return
-		}
 	}
 }
 
@@ -79,7 +109,7 @@ func (c *Conn) shutdownResult() error {
 	switch {
 	case errors.As(read, &peer), errors.As(cause, &peer):
 		return nil
-	case errors.Is(cause, context.DeadlineExceeded), errors.Is(cause, context.Canceled):
+	case cause == errCloseTimeout:
 		return cause
 	case read != nil && answers:
 		return read
@@ -89,16 +119,31 @@ func (c *Conn) shutdownResult() error {
 	return nil
 }
 
-// Close ends the connection now, without a closing handshake and without
-// waiting for anything; what is queued is lost. Only a Close frame that answers
-// the peer's, or tells it of its mistake, is still sent, in the background and
-// for at most 5 seconds. The error is that of closing the connection below. It is
-// safe to call after Shutdown, and after errors; it returns nil while, and after,
-// an end is seen to in the background, and wraps [net.ErrClosed] if there is
-// nothing left to end.
+// Close ends the connection. It does not wait for anything.
+//
+// If no closing handshake has begun, Close ends the connection now: nothing more
+// is sent, and what is queued is lost. The error is that of closing the
+// connection below.
+//
+// If one has begun, by [Conn.Shutdown] or [Conn.CloseWith], by the peer, or
+// because the peer broke the protocol, Close returns nil. The Close frame and
+// what is queued before it are still sent, in the background. The connection
+// does not wait for the peer's Close frame any more: it ends within one second
+// after our frame was sent, and within the 5 seconds of the handshake. Reads
+// return an error that wraps [net.ErrClosed].
+//
+// Close may be called after Shutdown and after errors. If there is nothing left
+// to end, and no closing handshake was done, the error wraps net.ErrClosed.
 func (c *Conn) Close() error {
-	if c.life.isAttended() {
-		return nil
+	depart, err := c.life.hurry()
+	if depart {
+		go c.depart()
 	}
-	return c.life.end(errClosed)
+	return err
+}
+
+// depart ends a connection whose closing handshake Close has cut short.
+func (c *Conn) depart() {
+	c.rcv.stop(errClosed) // its reads have been interrupted
+	c.life.depart(errClosed)
 }

@@ -29,18 +29,24 @@ func (c *Conn) ReadAppend(b []byte) (MessageType, []byte, error) { return c.rcv.
 // with ctx, which leaves the connection as it was.
 func (c *Conn) Discard(ctx context.Context) context.Context {
 	over, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
-	go func() {
-		release := c.rcv.interruptAt(ctx)
-		err := ctx.Err()
-		for err == nil {
-			if err = c.rcv.discard(); err == nil {
-				err = ctx.Err()
-			}
-		}
-		release() // first: once over has ended, the program may read again
-		cancel(contextError(ctx, err))
-	}()
+	go func() { cancel(c.rcv.discardUntil(ctx)) }()
 	return over
+}
+
+// discardUntil drops messages until a read fails or ctx ends, and returns the
+// error of the read, or of ctx.
+func (r *receiver) discardUntil(ctx context.Context) error {
+	release, err := r.interruptAt(ctx)
+	if err != nil {
+		return err
+	}
+	defer release() // first: once Discard's context has ended, the program may read again
+	for ctx.Err() == nil {
+		if err := r.discard(); err != nil {
+			return contextError(ctx, err)
+		}
+	}
+	return ctx.Err()
 }
 
 // contextError returns the error of ctx if the end of ctx has made a read fail

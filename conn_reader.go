@@ -29,8 +29,12 @@ var errStale = errors.New("websocket: read from a message that a later read has 
 func (c *Conn) NextReader() (MessageType, io.Reader, error) { return c.rcv.nextReader() }
 
 func (r *receiver) nextReader() (MessageType, io.Reader, error) {
-	r.mu.Lock()
+	r.lock()
 	defer r.mu.Unlock()
+	if r.ahead.any() {
+		t, p, err := r.ahead.take(nil, true)
+		return t, &messageReader{r: r, prefix: p, ended: true}, err
+	}
 	if err := r.begin(); err != nil {
 		return 0, nil, err
 	}
@@ -63,7 +67,7 @@ func (r *receiver) nextReader() (MessageType, io.Reader, error) {
 // Read reads a part of the message.
 func (m *messageReader) Read(p []byte) (int, error) {
 	r := m.r
-	r.mu.Lock()
+	r.lock()
 	defer r.mu.Unlock()
 	switch {
 	case len(m.rest) > 0:
@@ -89,6 +93,7 @@ func (m *messageReader) Read(p []byte) (int, error) {
 func (m *messageReader) readPrefix(p []byte) int {
 	n := copy(p, m.prefix)
 	m.prefix = m.prefix[n:]
+	m.r.resumeDrain()
 	return n
 }
 

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -24,6 +25,11 @@ var ErrPingTimeout = errors.New("websocket: peer did not answer the keepalive Pi
 
 // errClosed is the error of reads and writes after Close.
 var errClosed = fmt.Errorf("websocket: connection closed by this side: %w", net.ErrClosed)
+
+// errCloseTimeout is why a connection was ended whose peer did not finish the
+// closing handshake. It does not wrap [os.ErrDeadlineExceeded], because reads
+// return it too, and after it they cannot go on.
+var errCloseTimeout = &overError{fmt.Sprintf("peer did not finish the closing handshake within %v", closeTimeout), context.DeadlineExceeded}
 
 // errWriteClosed is the error of writes once this side has begun to close the
 // connection.

@@ -16,6 +16,7 @@ import (
 
 const (
 	CloseLinger   = closeLinger
+	MaxAhead      = maxAhead
 	CloseTimeout  = closeTimeout
 	RefusalLinger = refusalLinger
 
@@ -66,6 +67,9 @@ func NewConn(nc net.Conn, v Version, side Side, cfg *Config) *Conn {
 	c.start(cfg.Trace)
 	return c
 }
+
+// Abandon says that c will not be read any more.
+func Abandon(c *Conn) { c.rcv.abandon() }
 
 // Over returns a channel that is closed once nothing of c is left.
 func Over(c *Conn) <-chan struct{} { return c.life.over() }
@@ -167,7 +171,10 @@ func LockCompressor(c *Conn) (unlock func()) {
 }
 
 // InterruptAt makes reads give up when ctx ends, until release is called.
-func InterruptAt(c *Conn, ctx context.Context) (release func()) { return c.rcv.interruptAt(ctx) }
+func InterruptAt(c *Conn, ctx context.Context) (release func()) {
+	release, _ = c.rcv.interruptAt(ctx)
+	return release
+}
 
 // CompressedFrame returns m as a server sends it that compresses each message
 // alone, with a window of this size.

@@ -20,7 +20,7 @@ func TestKeepaliveTickAfterStop(t *testing.T) {
 		k.mu.Lock()
 		k.pinged, k.waiting = true, time.Now().Add(-2*time.Minute)
 		k.mu.Unlock()
-		c.life.beginClosing(errClosed, true, nil)
+		c.life.beginClosing(nil)
 		k.tick()
 		if c.life.isOver() {
 			t.Errorf("a keepalive that was stopped has ended the connection: %v", c.life.why())

@@ -20,12 +20,14 @@ import (
 )
 
 // The transports of newPair and newWire. net.Pipe buffers nothing: each Write
-// waits for a Read.
+// waits for a Read. overMemory is NetPipe, which buffers as a socket does and
+// works in a bubble.
 const (
-	overPipe = "pipe"
-	overTCP  = "tcp"
-	overTLS  = "tls"
-	overUnix = "unix"
+	overPipe   = "pipe"
+	overMemory = "memory"
+	overTCP    = "tcp"
+	overTLS    = "tls"
+	overUnix   = "unix"
 )
 
 // transports are those that tests usually run over.
@@ -172,7 +174,10 @@ func newConn(nc net.Conn, v websocket.Version, side websocket.Side, cfg *websock
 // newWire returns the two ends of a transport.
 func newWire(t testing.TB, transport string) (server, client net.Conn) {
 	t.Helper()
-	if transport == overPipe {
+	switch transport {
+	case overMemory:
+		return websocket.NetPipe()
+	case overPipe:
 		return net.Pipe()
 	}
 	network, addr := "tcp", "127.0.0.1:0"

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"sync"
 	"time"
@@ -25,7 +26,8 @@ type phase uint8
 
 const (
 	phaseOpen    phase = iota
-	phaseClosing       // what is queued is sent, and nothing more; the peer may still send
+	phaseClosing       // this side has closed: it sends what is queued and waits for the peer's Close frame
+	phaseLeaving       // no message is read any more; the last frame leaves, and then FIN
 	phaseEnded         // the connection below is being closed
 	phaseOver          // the connection below is closed
 )
@@ -37,12 +39,13 @@ type lifetime struct {
 
 	mu          sync.Mutex
 	phase       phase
+	handshake   bool          // a closing handshake was begun
 	closeQueued bool          // a Close frame was queued
-	attended    bool          // finish was called
 	interrupts  int32         // how many reasons there are for reads to give up
 	cause       error         // why the connection is no longer open; nil if it is
-	timer       *time.Timer   // bounds what finish does
+	timer       *time.Timer   // bounds the closing handshake
 	done        chan struct{} // closed in phaseOver; nil until over is called
+	drain       *drain        // made at the beginning of phaseClosing
 
 	readDeadline time.Time // as the program has set it
 
@@ -51,8 +54,7 @@ type lifetime struct {
 	onTrace   func(error) // called in phaseOver with cause; may be nil
 }
 
-// setReadDeadline sets the deadline of reads. After phaseOpen deadlines of the
-// program have no effect, and timers bound the closing handshake.
+// setReadDeadline sets the deadline of reads.
 func (l *lifetime) setReadDeadline(t time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -60,49 +62,145 @@ func (l *lifetime) setReadDeadline(t time.Time) error {
 	return l.applyReadDeadline()
 }
 
-// interruptReads adds n to the number of reasons why reads must give up at once.
-// While there are any, reads fail as if their deadline had passed.
-func (l *lifetime) interruptReads(n int32) {
+// interruptReads adds n to the number of reasons why reads of the program must
+// give up at once. While there are any, such reads fail as if their deadline had
+// passed.
+func (l *lifetime) interruptReads(n int32) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.interrupts += n
-	_ = l.applyReadDeadline()
+	return l.applyReadDeadline()
+}
+
+// canInterrupt returns an error if reads cannot be interrupted, because the
+// connection below has no deadlines.
+func (l *lifetime) canInterrupt() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.applyReadDeadline(); err != nil && l.phase == phaseOpen && !errors.Is(err, net.ErrClosed) {
+		return fmt.Errorf("websocket: a context cannot interrupt reads of a %T, whose SetReadDeadline fails: %w", l.send.nc, err)
+	}
+	return nil
 }
 
 // applyReadDeadline sets the read deadline of the connection below. mu must be
 // locked.
 func (l *lifetime) applyReadDeadline() error {
-	switch {
-	case l.phase != phaseOpen:
+	switch d := l.drain; {
+	case l.phase >= phaseLeaving:
 		return nil
-	case l.interrupts > 0:
-		return l.send.nc.SetReadDeadline(time.Unix(1, 0))
+	case d != nil && d.active && d.readers == 0:
+		return l.send.nc.SetReadDeadline(time.Time{})
+	case d != nil && d.active, l.interrupts > 0:
+		return l.send.nc.SetReadDeadline(longAgo)
 	}
 	return l.send.nc.SetReadDeadline(l.readDeadline)
 }
 
-// beginClosing ends phaseOpen. If say is set and the version has Close frames,
-// the last frame that is sent is one with payload p. It reports whether the
-// connection is in phaseClosing and finish was not called: then it is up to the
-// caller to end the connection.
-func (l *lifetime) beginClosing(cause error, say bool, p []byte) (unattended bool) {
+// longAgo is a deadline that makes a call give up at once.
+var longAgo = time.Unix(1, 0)
+
+// beginDrain lets the closing handshake read, without a deadline. It reports
+// false if a read of the program waits, which comes first. The receiver must be
+// locked.
+func (l *lifetime) beginDrain() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.phase != phaseOpen {
-		return l.phase == phaseClosing && !l.attended
+	if l.drain.readers > 0 {
+		return false
 	}
-	l.leaveOpen(phaseClosing, cause)
-	_ = l.send.nc.SetReadDeadline(time.Time{})
-	l.closeQueued = l.send.last(say, p, refusal(cause, errWriteClosed))
+	l.drain.active = true
+	_ = l.applyReadDeadline()
 	return true
 }
 
-// leaveOpen goes from phaseOpen to p. mu must be locked.
-func (l *lifetime) leaveOpen(p phase, cause error) {
-	l.phase, l.cause = p, cause
+// endDrain restores the deadline of the program's reads. It reports whether one
+// waits.
+func (l *lifetime) endDrain() (wanted bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drain.active = false
+	_ = l.applyReadDeadline()
+	return l.drain.readers > 0
+}
+
+// interruptDrain makes the closing handshake stop reading, if it is, and stay
+// away until releaseDrain. It reports whether there is a closing handshake.
+func (l *lifetime) interruptDrain() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.drain == nil {
+		return false
+	}
+	l.drain.readers++
+	if l.drain.active {
+		_ = l.applyReadDeadline()
+	}
+	return true
+}
+
+func (l *lifetime) releaseDrain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.drain.readers--; l.drain.readers == 0 {
+		l.drain.rouse()
+	}
+}
+
+// rouseDrain makes the closing handshake look again whether it can read.
+func (l *lifetime) rouseDrain() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.drain.rouse()
+}
+
+// awaitRouse waits until rouse is called, unless it was since the last time.
+func (l *lifetime) awaitRouse() {
+	l.mu.Lock()
+	d := l.drain
+	if !d.roused {
+		wake := make(chan struct{})
+		d.wake = wake
+		l.mu.Unlock()
+		<-wake
+		l.mu.Lock()
+	}
+	d.roused = false
+	l.mu.Unlock()
+}
+
+// beginClosing goes from phaseOpen to phaseClosing and queues a Close frame with
+// payload p, if the version has one. It reports whether it did: then it is up to
+// the caller to send what is queued, and to read where no goroutine does. The
+// error says why nothing can be sent any more. It is nil if an end is already
+// on its way.
+func (l *lifetime) beginClosing(p []byte) (began bool, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.phase == phaseClosing || l.phase == phaseLeaving:
+		return false, nil
+	case l.phase != phaseOpen:
+		return false, &overError{"Close frame cannot be sent", l.cause}
+	}
+	if err := l.send.whyRefused(); err != nil { // a write has failed
+		return false, err
+	}
+	l.drain = new(drain)
+	l.leaveOpen(phaseClosing, errClosed, true, p)
+	return true, nil
+}
+
+// leaveOpen goes from phaseOpen to p. If say is set and the version has Close
+// frames, the last frame that is sent is one with the given payload. mu must be
+// locked.
+func (l *lifetime) leaveOpen(p phase, cause error, say bool, payload []byte) {
+	l.phase, l.cause, l.handshake = p, cause, true
 	if l.onClosing != nil {
 		l.onClosing()
 	}
+	l.closeQueued = l.send.last(say, payload, refusal(cause, errWriteClosed))
+	l.timer = time.AfterFunc(closeTimeout, func() { l.end(errCloseTimeout) })
 }
 
 // refusal returns the error that writers get after cause has ended the
@@ -114,61 +212,100 @@ func refusal(cause, closed error) error {
 	return &overError{"write after the end of the connection", cause}
 }
 
-// finish ends a connection in the background, after its last frame was queued.
-// That frame leaves first, then FIN. finish avoids a reset, with which the peer
-// could lose the frame.
-func (l *lifetime) finish(cause error) {
+// leave begins phaseLeaving, and ends the connection in the background. It is
+// called once nothing more can be read. If say is set, and no Close frame was
+// queued before, the last frame is one with payload p.
+func (l *lifetime) leave(cause error, say bool, p []byte) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.attended || l.phase >= phaseEnded {
-		return
+	if l.enterLeaving(cause, say, p) {
+		go l.depart(cause)
 	}
-	l.attended = true
-	l.timer = time.AfterFunc(closeTimeout, func() { l.end(cause) })
-	go func() {
-		if l.send.flush() == nil {
-			l.linger(cause)
-		}
-		l.end(cause)
-	}()
 }
 
-// isAttended reports whether finish was called, and so sees to the end.
-func (l *lifetime) isAttended() bool {
+// enterLeaving begins phaseLeaving and reports whether it did. mu must be
+// locked.
+func (l *lifetime) enterLeaving(cause error, say bool, p []byte) bool {
+	switch {
+	case l.phase >= phaseLeaving:
+		return false
+	case l.phase == phaseOpen:
+		l.leaveOpen(phaseLeaving, cause, say, p)
+	}
+	l.phase = phaseLeaving
+	l.replaceCause(cause)
+	l.drain.rouse()
+	return true
+}
+
+// replaceCause keeps the first cause, except that errClosed gives way to any
+// other. mu must be locked.
+func (l *lifetime) replaceCause(cause error) {
+	if l.cause == errClosed {
+		l.cause = cause
+	}
+}
+
+// hurry makes a closing handshake wait no longer for the peer's Close frame. It
+// interrupts the reads that do. It reports whether the caller must see to the
+// end: call depart once no goroutine reads. Outside of a closing handshake it
+// ends the connection, and the error is that of end.
+func (l *lifetime) hurry() (depart bool, err error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.attended
+	switch {
+	case l.phase == phaseOpen:
+		l.mu.Unlock()
+		return false, l.end(errClosed)
+	case l.phase == phaseClosing:
+		_ = l.send.nc.SetReadDeadline(longAgo)
+		depart = l.enterLeaving(errClosed, false, nil)
+	case !l.handshake:
+		err = errClosed
+	}
+	l.mu.Unlock()
+	return depart, err
+}
+
+// depart ends a connection in phaseLeaving. The last frame leaves first, then
+// FIN. This avoids a reset, with which the peer could lose the frame.
+func (l *lifetime) depart(cause error) {
+	if l.send.flush() == nil {
+		l.linger(cause)
+	}
+	l.end(cause)
 }
 
 // linger ends this side of the connection and waits for the peer to end the
-// other. A client does not end its side, because the server must do that first,
-// RFC 6455 section 5.5.1. A client of hixie-76 does, because some servers of
+// other. A client does not end its side first, because the server must do that,
+// RFC 6455 section 7.1.1. A client of hixie-76 does, because some servers of
 // that version never end the connection.
 func (l *lifetime) linger(cause error) {
 	nc, e := l.send.nc, &l.send.enc
-	var peer *CloseError
-	waits := e.side == ClientSide && e.version.traits().serverEnds
-	if !waits && !netx.CloseWrite(nc) && errors.As(cause, &peer) {
+	if e.side == ClientSide && e.version.traits().serverEnds {
+		netx.LingerForEnd(nc, closeLinger)
+		return
+	}
+	if _, closed := errors.AsType[*CloseError](cause); closed && !netx.CanCloseWrite(nc) {
 		return // only closing nc can end our side, and the peer sends no more
 	}
-	netx.AwaitEOF(nc, closeLinger)
+	netx.Linger(nc, closeLinger)
 }
 
 // endIdle ends a connection whose peer has ended its side, if nothing is left
 // to be written, and reports whether it did. It saves the goroutine and the
-// timer of finish, which were a fifth of the cost of accepting and closing a
+// timer of leave, which were a fifth of the cost of accepting and closing a
 // connection.
 func (l *lifetime) endIdle(cause error) bool {
 	// endIdle is called during a read, and the hook of Trace may read too.
-	if l.onTrace != nil || l.isAttended() || !l.send.idle() {
+	if l.onTrace != nil || l.isLeaving() || !l.send.idle() {
 		return false
 	}
 	l.end(cause)
 	return true
 }
 
-// hangUp ends a connection without a Close frame. It ends this side at once,
-// which tells the peer the same, and the rest after closeLinger.
+// hangUp ends this side of a connection that has no Close frame, which tells the
+// peer the same, and the rest after closeLinger.
 func (l *lifetime) hangUp() {
 	time.AfterFunc(closeLinger, func() { l.end(errClosed) })
 	if !netx.CloseWrite(l.send.nc) {
@@ -176,9 +313,8 @@ func (l *lifetime) hangUp() {
 	}
 }
 
-// end ends the connection, once. The first cause is kept, except that errClosed
-// gives way to any other. The error is that of closing nc, or errClosed if the
-// connection had ended before.
+// end ends the connection, once. The error is that of closing nc, or errClosed
+// if the connection had ended before.
 func (l *lifetime) end(cause error) error {
 	l.mu.Lock()
 	if l.phase >= phaseEnded {
@@ -186,16 +322,18 @@ func (l *lifetime) end(cause error) error {
 		return errClosed
 	}
 	if l.phase == phaseOpen {
-		l.leaveOpen(phaseEnded, cause)
+		l.cause = cause
+		if l.onClosing != nil {
+			l.onClosing()
+		}
 	}
 	l.phase = phaseEnded
-	if l.cause == errClosed {
-		l.cause = cause
-	}
+	l.replaceCause(cause)
 	if l.timer != nil {
 		l.timer.Stop()
 	}
 	l.send.end(refusal(l.cause, errClosed))
+	l.drain.rouse()
 	l.mu.Unlock()
 	err := netx.CloseNow(l.send.nc)
 	l.setOver()
@@ -245,10 +383,15 @@ func (l *lifetime) over() <-chan struct{} {
 	return l.done
 }
 
-func (l *lifetime) isOver() bool {
+func (l *lifetime) isOver() bool { return l.phaseNow() == phaseOver }
+
+// isLeaving reports whether no message is read any more.
+func (l *lifetime) isLeaving() bool { return l.phaseNow() >= phaseLeaving }
+
+func (l *lifetime) phaseNow() phase {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.phase == phaseOver
+	return l.phase
 }
 
 func (l *lifetime) closeWasQueued() bool {
@@ -297,8 +440,7 @@ func (l *lifetime) answered(ce *CloseError) error {
 // reads.
 func (l *lifetime) peerClosed(ce *CloseError, p []byte) error {
 	result := l.answered(ce)
-	l.beginClosing(ce, true, p)
-	l.finish(ce)
+	l.leave(ce, true, p)
 	return result
 }
 
@@ -306,14 +448,12 @@ func (l *lifetime) peerClosed(ce *CloseError, p []byte) error {
 // the peer, RFC 6455 section 7.1.7.
 func (l *lifetime) peerFailed(err *ProtocolError) {
 	p, _ := appendClosePayload(nil, err.Code, "")
-	l.beginClosing(err, true, p)
-	l.finish(err)
+	l.leave(err, true, p)
 }
 
 // lost ends a connection from which nothing more can be read.
 func (l *lifetime) lost(err error) {
-	l.beginClosing(err, false, nil)
 	if !l.endIdle(err) {
-		l.finish(err)
+		l.leave(err, false, nil)
 	}
 }

@@ -36,7 +36,12 @@ func (m Message) CloseError() *CloseError {
 // that read too, as a deadline would.
 func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
-		defer c.rcv.interruptAt(ctx)()
+		release, err := c.rcv.interruptAt(ctx)
+		if err != nil {
+			yield(Message{}, err)
+			return
+		}
+		defer release()
 		for ctx.Err() == nil {
 			t, p, err := c.ReadMessage()
 			if err != nil {

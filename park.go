@@ -21,6 +21,9 @@ const (
 	parkWaited // locked, and a goroutine may wait
 )
 
+// TryLock locks t if it is not locked, and reports whether it did.
+func (t *parkMutex) TryLock() bool { return t.state.CompareAndSwap(parkFree, parkTaken) }
+
 // Lock locks t. If t is locked already, Lock waits until it is unlocked.
 func (t *parkMutex) Lock() {
 	for !t.state.CompareAndSwap(parkFree, parkTaken) {

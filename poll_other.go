@@ -16,7 +16,7 @@ func (p *readPoll) canPoll() bool { return false }
 // waitRead waits with room for a few bytes, and borrows a buffer once they have
 // arrived.
 func (r *receiver) waitRead() (int, error) {
-	n, err := r.nc.Read(r.poll.small[:])
+	n, err := r.life.send.nc.Read(r.poll.small[:])
 	r.store(r.poll.small[:n])
 	return n, err
 }

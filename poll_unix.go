@@ -58,7 +58,7 @@ func (p *readPoll) canPoll() bool { return p.raw != nil }
 func (r *receiver) waitRead() (int, error) {
 	p := &r.poll
 	if p.raw == nil {
-		n, err := r.nc.Read(p.small[:])
+		n, err := r.life.send.nc.Read(p.small[:])
 		r.store(p.small[:n])
 		return n, err
 	}

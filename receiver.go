@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"sync/atomic"
 )
@@ -20,7 +19,6 @@ const payloadMin = readBufferSize / 2
 // sendQueue send what is queued. When a Ping arrives, it queues the Pong. It
 // tells lifetime when the connection must end.
 type receiver struct {
-	nc    net.Conn
 	life  *lifetime
 	keep  *keepalive            // nil without keepalive
 	pings atomic.Pointer[pings] // our Pings, whose Pongs arrive here; nil until needed
@@ -34,6 +32,10 @@ type receiver struct {
 	stream     *messageReader // what NextReader returned last, unless it is at its end
 	skip       bool           // the rest of the message in progress must be dropped
 	pongQueued bool           // a Pong was queued and may not have been sent
+	empty      uint8          // how many reads in a row have brought neither bytes nor an error
+	ahead      *readAhead     // what a closing handshake has read; nil if it has not
+
+	abandoned atomic.Bool // the program will not read any more; not guarded by mu
 
 	poll readPoll
 }
@@ -45,8 +47,11 @@ type receiver struct {
 // is not deep. A goroutine starts with 2 KiB of stack. If it never needs more,
 // it waits with those. Once it has needed more, it keeps 4 KiB for good.
 func (r *receiver) message(b []byte, exact bool) (MessageType, []byte, error) {
-	r.mu.Lock()
+	r.lock()
 	defer r.mu.Unlock()
+	if r.ahead.any() {
+		return r.ahead.take(b, exact)
+	}
 	err := r.begin()
 	for err == nil {
 		var p []byte
@@ -60,9 +65,25 @@ func (r *receiver) message(b []byte, exact bool) (MessageType, []byte, error) {
 	return 0, b, err
 }
 
+// lock locks mu for a read of the program. The reads of a closing handshake give
+// way to it.
+func (r *receiver) lock() {
+	if r.mu.TryLock() {
+		return
+	}
+	interrupted := r.life.interruptDrain()
+	r.mu.Lock()
+	if interrupted {
+		r.life.releaseDrain()
+	}
+}
+
 // begin skips the rest of a message that the program no longer reads. It
 // returns the final error if there is one.
 func (r *receiver) begin() error {
+	if r.ahead.drops() {
+		return errDropped
+	}
 	if r.err == nil && (r.stream != nil || r.skip) {
 		return r.skipMessage()
 	}
@@ -125,6 +146,8 @@ func (r *receiver) assemble(m *assembly) (done bool, err error) {
 			m.grow(&r.dec, len(r.buffered()))
 		case !r.dec.open:
 			return false, nil
+		case r.ahead.tooLong(m):
+			err = errNoRoom
 		case r.wantsPayload():
 			err = r.readPayload(m)
 		default:
@@ -196,8 +219,9 @@ func (r *receiver) flushPong() {
 // continues to skip that message.
 func (r *receiver) skipMessage() error {
 	r.stream = nil
+	r.resumeDrain()
 	for {
-		if r.dec.open && r.dec.rsv != 0 { // it must be inflated: the next may refer to it
+		if r.dec.open && r.dec.rsv != 0 && !r.ahead.drops() { // it must be inflated: the next may refer to it
 			_, err := r.takeMessage(nil, true)
 			r.skip = err != nil && r.dec.open
 			return err
@@ -218,6 +242,15 @@ func (r *receiver) skipMessage() error {
 	}
 }
 
+// resumeDrain makes the closing handshake read on after the program has made
+// room.
+func (r *receiver) resumeDrain() {
+	if r.ahead != nil && r.ahead.paused {
+		r.ahead.paused = false
+		r.life.rouseDrain()
+	}
+}
+
 // decodeWaste decodes payload and drops it. It borrows memory for that and
 // gives it back at once, because the next wait may be long.
 func (r *receiver) decodeWaste() (event, error) {
@@ -232,8 +265,12 @@ func (r *receiver) decodeWaste() (event, error) {
 
 // discard reads the next message and drops it.
 func (r *receiver) discard() error {
-	r.mu.Lock()
+	r.lock()
 	defer r.mu.Unlock()
+	if r.ahead.any() {
+		_, _, err := r.ahead.take(nil, true)
+		return err
+	}
 	if err := r.begin(); err != nil {
 		return err
 	}
@@ -253,7 +290,7 @@ func (r *receiver) fill() error {
 		n, err = r.waitRead()
 	} else {
 		r.makeRoom()
-		n, err = r.nc.Read(r.buf[r.w:])
+		n, err = r.life.send.nc.Read(r.buf[r.w:])
 		r.w += n
 	}
 	if n > 0 {
@@ -276,7 +313,7 @@ func (r *receiver) readPayload(m *assembly) error {
 		m.grow(&r.dec, 0)
 	}
 	p := m.b[len(m.b):cap(m.b)]
-	n, err := r.nc.Read(p[:min(left, int64(len(p)))])
+	n, err := r.life.send.nc.Read(p[:min(left, int64(len(p)))])
 	m.b = m.b[:len(m.b)+n]
 	if n > 0 {
 		if perr := r.dec.payloadInPlace(p[:n]); perr != nil {
@@ -300,12 +337,18 @@ func (r *receiver) beforeWait() {
 func (r *receiver) received(n int, err error) error {
 	r.keep.endWait(n > 0)
 	if n > 0 { // an error that came with bytes comes again
+		r.empty = 0
 		return nil
 	}
+	if err == nil {
+		return r.receivedNothing()
+	}
 	switch {
-	case err == nil:
-		return nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
+		if r.life.isLeaving() { // Close has interrupted the read
+			r.fail(errClosed)
+			return errClosed
+		}
 		return errReadTimeout
 	case err == io.EOF && r.endsWithoutClose():
 		return r.lost(r.life.answered(&CloseError{Code: StatusNoStatusReceived}))
@@ -313,6 +356,20 @@ func (r *receiver) received(n int, err error) error {
 		return r.lost(r.life.explain(errEOF))
 	}
 	return r.lost(r.life.explain(fmt.Errorf("websocket: read: %w", err)))
+}
+
+// maxEmptyReads is how many reads in a row may bring neither bytes nor an error.
+// Package bufio allows as many.
+const maxEmptyReads = 100
+
+// receivedNothing is called after a read that has brought neither bytes nor an
+// error. [io.Reader] discourages that. A connection that always does it would
+// keep a read busy forever.
+func (r *receiver) receivedNothing() error {
+	if r.empty++; r.empty < maxEmptyReads {
+		return nil
+	}
+	return r.lost(fmt.Errorf("websocket: read: %d reads of %T brought neither bytes nor an error: %w", maxEmptyReads, r.life.send.nc, io.ErrNoProgress))
 }
 
 // endsWithoutClose reports whether the peer may end the connection at this
@@ -348,9 +405,18 @@ func (r *receiver) fail(err error) {
 	r.drop()
 }
 
+// stop makes err the final error, once a read that is in progress has given up.
+// What was kept for later reads is dropped.
+func (r *receiver) stop(err error) {
+	r.lock()
+	defer r.mu.Unlock()
+	r.ahead = nil
+	r.fail(err)
+}
+
 // refuse fails the connection because the program cannot use a message.
 func (r *receiver) refuse(err *ProtocolError) error {
-	r.mu.Lock()
+	r.lock()
 	defer r.mu.Unlock()
 	return r.failPeer(err)
 }
@@ -365,19 +431,22 @@ func (r *receiver) finalError() error {
 
 // interruptAt makes reads fail once ctx has ended, as if a deadline had passed.
 // release must be called after the last read. It restores the deadline.
-func (r *receiver) interruptAt(ctx context.Context) (release func()) {
+func (r *receiver) interruptAt(ctx context.Context) (release func(), err error) {
 	if ctx.Done() == nil {
-		return func() {}
+		return func() {}, nil
+	}
+	if err := r.life.canInterrupt(); err != nil {
+		return nil, err
 	}
 	interrupted := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(interrupted)
-		r.life.interruptReads(+1)
+		_ = r.life.interruptReads(+1)
 	})
 	return func() {
 		if !stop() {
 			<-interrupted // no deadline of ours is set after release
-			r.life.interruptReads(-1)
+			_ = r.life.interruptReads(-1)
 		}
-	}
+	}, nil
 }

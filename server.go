@@ -145,6 +145,7 @@ func (s *Server) run(ctx context.Context, cancel context.CancelFunc, c *Conn) {
 
 func (s *Server) end(c *Conn, cancel context.CancelFunc, code StatusCode, reason string) {
 	cancel() // what the handler has started stops before the closing handshake
+	c.rcv.abandon()
 	c.Shutdown(context.Background(), code, reason)
 	c.Close()
 	s.remove(c)
@@ -288,7 +289,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func (s *Server) Close() error {
 	conns, _ := s.beginClosing()
 	for c := range conns {
-		c.Close()
+		c.life.end(errClosed)
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func newConn(nc net.Conn, v Version, side Side, cfg *Config, rest []byte) *Conn 
 		rest = rest[:readBufferSize]
 	}
 	c := new(Conn)
-	c.send.nc, c.rcv.nc = nc, nc
+	c.send.nc = nc
 	c.life.send, c.rcv.life = &c.send, &c.life
 	c.send.direct.Store(directIdle)
 	c.send.enc = encoder{version: v, side: side}

@@ -102,7 +102,7 @@ func TestCloseWrite(t *testing.T) {
 	}
 }
 
-func TestAwaitEOF(t *testing.T) {
+func TestLingerForEnd(t *testing.T) {
 	tests := []struct {
 		name string
 		peer func(net.Conn)
@@ -124,7 +124,7 @@ func TestAwaitEOF(t *testing.T) {
 				defer client.Close()
 				go tt.peer(server)
 				start := time.Now()
-				netx.AwaitEOF(client, time.Minute)
+				netx.LingerForEnd(client, time.Minute)
 				if took := time.Since(start); took != tt.want {
 					t.Errorf("took %v, want %v", took, tt.want)
 				}
