@@ -87,12 +87,11 @@ func (d *Dialer) dial(ctx context.Context, h *ClientHandshake) (*Conn, error) {
 }
 
 // Handshake does what Dial does on a connection that the caller has made and on
-// which nothing was sent yet. It does not start TLS. If it returns an error, nc
-// is closed.
+// which nothing was sent yet. It does not start TLS. If it returns an error, or a
+// function of the program panics, nc is closed.
 func (d *Dialer) Handshake(ctx context.Context, nc net.Conn, url string) (*Conn, error) {
-	h, err := NewClientHandshake(d, url)
+	h, err := netx.OrClose(nc, func() (*ClientHandshake, error) { return NewClientHandshake(d, url) })
 	if err != nil {
-		netx.CloseNow(nc)
 		d.Trace.handshakeFailed(nil, err)
 		return nil, err
 	}
@@ -164,12 +163,13 @@ func (d *Dialer) secure(ctx context.Context, nc net.Conn, u *URL) (net.Conn, err
 	if config.ServerName == "" {
 		config.ServerName = u.Hostname()
 	}
-	tc := tls.Client(nc, config)
-	if err := tc.HandshakeContext(ctx); err != nil {
-		netx.CloseNow(nc)
-		return nil, fmt.Errorf("websocket: TLS handshake with %s: %w", u.Host, err)
-	}
-	return tc, nil
+	return netx.OrClose(nc, func() (net.Conn, error) {
+		tc := tls.Client(nc, config)
+		if err := tc.HandshakeContext(ctx); err != nil {
+			return nil, fmt.Errorf("websocket: TLS handshake with %s: %w", u.Host, err)
+		}
+		return tc, nil
+	})
 }
 
 // clientOpen does the I/O of a client's handshake and returns the connection.

@@ -82,7 +82,8 @@ type Upgrader struct {
 // afterwards.
 //
 // w may be wrapped: [http.ResponseController] takes over the connection, which
-// belongs to the Conn from then on. The handler may return.
+// belongs to the Conn from then on. The handler may return. If a function of the
+// program panics afterwards, the connection is closed and the panic goes on.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error) {
 	return u.upgradeUntil(context.Background(), w, r)
 }
@@ -106,9 +107,8 @@ func (u *Upgrader) upgrade(ctx context.Context, w http.ResponseWriter, r *http.R
 		err = fmt.Errorf("cannot take over the connection of the request: %w", err)
 		return nil, refuseHTTP(h, w, r, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
 	}
-	rest, err := serverRespond(ctx, h, nc, buffered.Reader)
+	rest, err := netx.OrClose(nc, func() ([]byte, error) { return serverRespond(ctx, h, nc, buffered.Reader) })
 	if err != nil {
-		netx.CloseNow(nc)
 		return nil, fmt.Errorf("websocket: handshake: %w", err)
 	}
 	return serverConn(h, nc, rest), nil
@@ -196,7 +196,8 @@ func refuseHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request, err 
 // that of TLS included; in [Hybi00] the timeout begins anew when the head of
 // the response was sent. Neither has an effect on the connection returned.
 //
-// If Accept returns an error, nc is closed. A refused client was answered.
+// If Accept returns an error, or a function of the program panics, nc is closed.
+// A refused client was answered.
 func (u *Upgrader) Accept(ctx context.Context, nc net.Conn) (*Conn, error) {
 	h := NewServerHandshake(u)
 	h.RemoteAddr = addrString(nc.RemoteAddr())

@@ -78,9 +78,17 @@ func (c *Conn) setTrace(t *Trace) {
 // must be set.
 func (c *Conn) start(t *Trace) {
 	c.rcv.keep.start()
-	if t != nil && t.Opened != nil {
-		t.Opened(c)
+	if t == nil || t.Opened == nil {
+		return
 	}
+	returned := false
+	defer func() {
+		if !returned { // the hook panics, so nobody else has c
+			c.Close()
+		}
+	}()
+	t.Opened(c)
+	returned = true
 }
 
 // Version returns the version that the connection speaks.

@@ -9,7 +9,7 @@ import (
 )
 
 // Interruptible runs negotiate, which does I/O on raw, and makes it fail when
-// ctx ends. If the result is an error, Interruptible closes raw; otherwise it
+// ctx ends. If negotiate fails or panics, Interruptible closes raw; otherwise it
 // leaves no deadline on raw.
 //
 // If ctx has caused the error, Interruptible returns the error of ctx instead.
@@ -25,19 +25,38 @@ func Interruptible[T any](ctx context.Context, raw net.Conn, isAnswer func(error
 	// lost by it, because a connection cannot be used after an interrupted
 	// negotiation.
 	stop := context.AfterFunc(ctx, func() { CloseNow(raw) })
-	result, err := negotiate()
-	if !stop() && err == nil {
-		err = ctx.Err()
-	}
-	if err != nil {
-		CloseNow(raw)
-		if !isAnswer(err) {
-			err = contextCause(ctx, err)
+	defer stop()
+	result, err := OrClose(raw, func() (T, error) {
+		result, err := negotiate()
+		if !stop() && err == nil {
+			err = ctx.Err()
 		}
+		return result, err
+	})
+	switch {
+	case err == nil:
+		_ = raw.SetDeadline(time.Time{})
+	case !isAnswer(err):
+		err = contextCause(ctx, err)
+	}
+	return result, err
+}
+
+// OrClose runs use, which does something with nc, and closes nc at once unless
+// use succeeds. It closes nc also if use panics, because then nobody else
+// would.
+func OrClose[T any](nc net.Conn, use func() (T, error)) (result T, err error) {
+	succeeded := false
+	defer func() {
+		if !succeeded {
+			CloseNow(nc)
+		}
+	}()
+	if result, err = use(); err != nil {
 		var none T
 		return none, err
 	}
-	_ = raw.SetDeadline(time.Time{})
+	succeeded = true
 	return result, nil
 }
 

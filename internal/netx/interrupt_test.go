@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"os"
+	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -180,4 +182,68 @@ func TestInterruptibleBeforeTheTimer(t *testing.T) {
 		t.Errorf("error %v, want context.DeadlineExceeded", err)
 	}
 	checkClosed(t, raw)
+}
+
+// A negotiation that panics, or ends its goroutine, does not leave its
+// connection open, and the end of the context then does nothing.
+func TestInterruptiblePanics(t *testing.T) {
+	for name, end := range map[string]func(){"panic": func() { panic("negotiate") }, "Goexit": runtime.Goexit} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				raw, server := net.Pipe()
+				defer server.Close()
+				counted := &closeCounter{Conn: raw}
+				ctx, cancel := context.WithCancel(t.Context())
+				done := make(chan any, 1)
+				go func() {
+					defer func() { done <- recover() }()
+					netx.Interruptible(ctx, counted, noAnswer, func() (int, error) { end(); return 0, nil })
+				}()
+				if v := <-done; v == nil && name == "panic" {
+					t.Error("the panic was swallowed")
+				}
+				checkClosed(t, raw)
+				cancel()
+				synctest.Wait()
+				if n := counted.closed.Load(); n != 1 {
+					t.Errorf("closed %d times, want once", n)
+				}
+			})
+		})
+	}
+}
+
+// closeCounter is a connection that counts calls of Close.
+type closeCounter struct {
+	net.Conn
+	closed atomic.Int32
+}
+
+func (c *closeCounter) Close() error {
+	c.closed.Add(1)
+	return c.Conn.Close()
+}
+
+func TestOrClose(t *testing.T) {
+	failure := errors.New("some failure")
+	for _, err := range []error{nil, failure} {
+		raw, server := net.Pipe()
+		got, gotErr := netx.OrClose(raw, func() (int, error) { return 1, err })
+		if err == nil {
+			if got != 1 || gotErr != nil {
+				t.Errorf("got %d, %v; want 1 and no error", got, gotErr)
+			}
+			go io.Copy(io.Discard, server)
+			if _, err := raw.Write([]byte("x")); err != nil {
+				t.Errorf("write after success: %v", err)
+			}
+			raw.Close()
+		} else {
+			if got != 0 || gotErr != failure {
+				t.Errorf("got %d, %v; want 0, %v", got, gotErr, failure)
+			}
+			checkClosed(t, raw)
+		}
+		server.Close()
+	}
 }
