@@ -33,7 +33,7 @@ type Upgrader struct {
 	Subprotocols []string
 
 	// Origins are allowed beside the origin of the server itself:
-	// "https://host", "https://host:port", "https://*.host" for all hosts below
+	// "https://host", "https://host:port", "https://*.name" for all hosts below
 	// it, "null", or "*" for every origin. RFC 6454 section 7; RFC 6455 section
 	// 10.2.
 	Origins []string

@@ -64,11 +64,28 @@ func parsePattern(s string) (originPattern, error) {
 func (p *originPattern) setWeb(scheme, rest string) (err error) {
 	p.isWeb = true
 	rest, p.subdomains = strings.CutPrefix(rest, "*.")
-	p.web, err = newOrigin(scheme, rest)
-	if err == nil && p.subdomains && p.web.IP.IsValid() {
-		return errors.New("expected a name after the wildcard, got an address")
+	if p.subdomains && isAddress(rest) {
+		return errors.New("expected a name after the wildcard, got an address, and nothing is below an address")
 	}
+	p.web, err = newOrigin(scheme, rest)
 	return err
+}
+
+// isAddress reports whether the host of host:port is an address rather than a
+// name. A browser takes a host for an IPv4 address, with fewer parts or in
+// another base if need be, if its last label is a number (URL Standard, section
+// 3.5, "ends in a number"). No name in DNS ends like that.
+func isAddress(hostPort string) bool {
+	if strings.HasPrefix(hostPort, "[") || strings.Count(hostPort, ":") > 1 {
+		return true // IPv6
+	}
+	host, _, _ := strings.Cut(hostPort, ":")
+	host = strings.TrimSuffix(host, ".")
+	last := host[strings.LastIndexByte(host, '.')+1:]
+	if len(last) >= 2 && strings.EqualFold(last[:2], "0x") {
+		return strings.Trim(last[2:], "0123456789abcdefABCDEF") == ""
+	}
+	return last != "" && strings.Trim(last, "0123456789") == ""
 }
 
 // checkOther checks a pattern whose scheme is neither http nor https. This

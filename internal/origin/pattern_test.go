@@ -163,3 +163,24 @@ func TestAllowedMalformedPattern(t *testing.T) {
 		})
 	}
 }
+
+// Nothing is below an address, and a browser takes every host that ends with a
+// number for one.
+func TestAllowedWildcardBeforeAddress(t *testing.T) {
+	for _, host := range []string{
+		"10.0.0.1", "10.0.0.1:8443", "10.0.0.1.", "0.0.1", "1", "a.1", "127.0x1", "0X7F.0XFFFFFF", "0x",
+		"[::1]", "[::1]:8443", "[::ffff:10.0.0.1]", "[fe80::1%25eth0]", "::1", "2001:db8::1",
+	} {
+		for _, scheme := range []string{"https://*.", "http://*."} {
+			_, err := origin.Allowed([]string{scheme + host}, "https://a.example")
+			if err == nil || !strings.Contains(err.Error(), "expected a name after the wildcard, got an address") {
+				t.Errorf("pattern %s%s: %v; want an error that names the address", scheme, host, err)
+			}
+		}
+	}
+	for _, host := range []string{"1.example", "10.0.0.1.example", "a1", "0xg", "x1.a0x1", "example:1", "1a", "0-1"} {
+		if _, err := origin.Allowed([]string{"https://*." + host}, "https://a.example"); err != nil {
+			t.Errorf("pattern https://*.%s: %v; want none, it is a name", host, err)
+		}
+	}
+}
