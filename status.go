@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"strconv"
 	"unicode/utf8"
@@ -77,6 +78,8 @@ func appendClosePayload(dst []byte, code StatusCode, reason string) ([]byte, err
 	switch {
 	case code == StatusNoStatusReceived && reason == "":
 		return dst, nil
+	case code == StatusNoStatusReceived:
+		return dst, errors.New("websocket: close reason without a status code: expected a code before the reason, because 1005 means that there is none")
 	case !code.sendable():
 		return dst, fmt.Errorf("websocket: status code %d may not be sent: expected 1000-1003, 1007-1014 or 3000-4999", code)
 	case len(reason) > maxReason:

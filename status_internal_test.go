@@ -62,7 +62,7 @@ func TestClosePayloadErrorsSayWhatIsWrong(t *testing.T) {
 		code         StatusCode
 		reason, says string
 	}{
-		{1005, "x", "status code 1005 may not be sent: expected 1000-1003, 1007-1014 or 3000-4999"},
+		{1005, "x", "close reason without a status code: expected a code before the reason, because 1005 means that there is none"},
 		{1000, strings.Repeat("x", 124), "close reason of 124 bytes: expected at most 123"},
 		{1000, "a\xff", `close reason is not valid UTF-8: "a\xff"`},
 	} {
