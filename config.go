@@ -96,8 +96,9 @@ type Trace struct {
 
 	// HandshakeFailed is told of a handshake that did not succeed, and why: on a
 	// server, of each request that was refused; on a client, of each dial that
-	// failed. On a client r has neither Authorization nor Cookie. It is nil if no
-	// request could be read, or made.
+	// failed. On a client r has no header that carries credentials: neither
+	// Authorization and Proxy-Authorization nor cookies. It is nil if no request
+	// could be read, or made.
 	HandshakeFailed func(r *http.Request, err error)
 
 	// FrameRead and FrameWritten are told of the header of each frame that was

@@ -272,7 +272,7 @@ func TestTraceClientRequest(t *testing.T) {
 		jar, _ := cookiejar.New(nil)
 		d := &websocket.Dialer{
 			Config: websocket.Config{Trace: &websocket.Trace{HandshakeFailed: func(r *http.Request, _ error) { told = r }}}, Version: v, Jar: jar, Subprotocols: []string{"chat"},
-			Header:      http.Header{"Host": {"virtual.example"}, "Origin": {"http://page.example"}, "X-Tenant": {"7"}, "cookie": {"a=secret"}},
+			Header:      http.Header{"Host": {"virtual.example"}, "Origin": {"http://page.example"}, "X-Tenant": {"7"}, "cookie": {"a=secret"}, "cookie2": {"secret"}, "proxy-authorization": {"Basic secret"}},
 			DialContext: func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no route") },
 		}
 		jar.SetCookies(&url.URL{Scheme: "https", Host: "127.0.0.1", Path: "/"}, []*http.Cookie{{Name: "b", Value: "secret"}})
@@ -295,7 +295,7 @@ func TestTraceClientRequest(t *testing.T) {
 		if dump := fmt.Sprint(told.Header, told.URL); strings.Contains(dump, "secret") {
 			t.Errorf("the request tells a secret: %s", dump)
 		}
-		if h, err := websocket.NewClientHandshake(d, "wss://user:secret@127.0.0.1/"); err != nil || strings.Count(string(h.AppendRequest(nil)), "secret") != 2 {
+		if h, err := websocket.NewClientHandshake(d, "wss://user:secret@127.0.0.1/"); err != nil || strings.Count(string(h.AppendRequest(nil)), "secret") != 4 {
 			t.Errorf("the request that is sent lacks cookies: %v", err)
 		}
 	})

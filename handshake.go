@@ -184,7 +184,8 @@ func checkExtraHeader(h http.Header) error {
 		canonical := http.CanonicalHeaderKey(name)
 		switch {
 		case !httpguts.ValidHeaderFieldName(name):
-			return fmt.Errorf("websocket: %q is not the name of a header", name)
+			name, _, _ := strings.Cut(name, ":") // a secret may follow
+			return fmt.Errorf("websocket: header with a name that begins with %q: expected a token", name)
 		case canonical == "Sec-Websocket-Protocol":
 			return fmt.Errorf("websocket: header %s is set by the handshake: use the option Subprotocols", wireName(canonical))
 		case strings.HasPrefix(canonical, "Sec-Websocket-"), strings.HasPrefix(canonical, "Websocket-"),
@@ -192,13 +193,17 @@ func checkExtraHeader(h http.Header) error {
 			return fmt.Errorf("websocket: header %s is set by the handshake and cannot be given", wireName(canonical))
 		}
 		for _, value := range values {
-			if !httpguts.ValidHeaderFieldValue(value) {
-				return fmt.Errorf("websocket: value of header %s holds a control character: %q", name, value)
+			if i := strings.IndexFunc(value, isForbiddenInValue); i >= 0 { // the value may be a secret
+				return fmt.Errorf("websocket: value of header %s has the control character %q at byte %d", name, value[i], i)
 			}
 		}
 	}
 	return nil
 }
+
+// isForbiddenInValue reports whether r is a control character other than a tab,
+// which the value of a header must not have, RFC 9110 section 5.5.
+func isForbiddenInValue(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 // reservedHeaders are the headers that only the handshake may set, besides those
 // with WebSocket in their names.

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
+	"github.com/protocol-websocket/websocket/internal/origin"
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -195,11 +196,11 @@ func (h *ClientHandshake) eachHeader(add func(name, value string)) {
 }
 
 // publicRequest returns the request as net/http represents a client's request.
-// It leaves out Authorization and Cookie.
+// It leaves out the headers that carry credentials.
 func (h *ClientHandshake) publicRequest() *http.Request {
 	header := h.header.Clone()
 	h.eachHeader(header.Set)
-	for _, name := range []string{"Host", "Authorization", "Cookie"} {
+	for _, name := range []string{"Host", "Authorization", "Proxy-Authorization", "Cookie", "Cookie2"} {
 		header.Del(name)
 	}
 	return &http.Request{
@@ -280,7 +281,7 @@ func (h *ClientHandshake) checkResponse() error {
 		return fmt.Errorf("server does not accept version %v: it accepts %.80q", h.version, strings.Join(header["Sec-Websocket-Version"], ", "))
 	case h.res.StatusCode != http.StatusSwitchingProtocols:
 		if location := header.Get("Location"); location != "" {
-			return fmt.Errorf("server answered %.80q with Location %.200q: expected 101", h.res.Status, location)
+			return fmt.Errorf("server answered %.80q with Location %s: expected 101", h.res.Status, origin.Quote(location))
 		}
 		return fmt.Errorf("server answered %.80q: expected 101", h.res.Status)
 	case !hasToken(header, "Upgrade", "websocket"):

@@ -230,7 +230,7 @@ func (h *ClientHandshake) checkOriginAndLocation() error {
 		return err
 	}
 	if !h.isLocation(location) {
-		return fmt.Errorf("location in the response is %.80q: expected host %q and resource %q", location, h.host, h.url.ResourceName())
+		return fmt.Errorf("location in the response is %s: expected host %q and resource %s", origin.Quote(location), h.host, origin.Quote(h.url.ResourceName()))
 	}
 	return nil
 }

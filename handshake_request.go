@@ -61,7 +61,7 @@ func checkUpgrade(r *http.Request, versions []Version) error {
 	case !strings.HasPrefix(r.URL.Path, "/"):
 		return refusef(http.StatusBadRequest, "request target does not begin with a slash")
 	case !httpguts.ValidHeaderFieldValue(r.RequestURI): // the Location header repeats it
-		return refusef(http.StatusBadRequest, "request target has a control character: %.80q", r.RequestURI)
+		return refusef(http.StatusBadRequest, "request target has a control character: %s", origin.Quote(r.RequestURI))
 	}
 	return nil
 }

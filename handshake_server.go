@@ -3,8 +3,10 @@ package websocket
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
@@ -72,6 +74,9 @@ func (h *ServerHandshake) Feed(p []byte) (n int, err error) {
 
 func (h *ServerHandshake) readHead() error {
 	r, err := httphead.ParseRequest(h.head.Bytes())
+	if bad, ok := errors.AsType[*url.Error](err); ok {
+		err = bad.Err // without the target, whose query may have a token
+	}
 	if err != nil {
 		return refusef(http.StatusBadRequest, "not an HTTP request: %.100q", err.Error()) // err may quote any amount of what the client sent
 	}
