@@ -116,20 +116,45 @@ func TestUpgradeWithMuchBuffered(t *testing.T) {
 		want := []message{{websocket.Text, payloadOf(websocket.Text, 100_000)}, {websocket.Text, []byte("in two")}, {websocket.Text, []byte("later")}}
 		input := requestOf(v).String() + string(peerFrames(t, v, websocket.ServerSide, want...))
 		read := len(input) - 10 // within the second message
-		nc := &script{in: []byte(input[read:])}
-		buffered := bufio.NewReaderSize(strings.NewReader(input[:read]), len(input))
-		r, err := http.ReadRequest(buffered)
-		if err != nil {
-			t.Fatal(err)
-		}
-		c, err := new(websocket.Upgrader).Upgrade(readAhead{hijacker{httptest.NewRecorder(), nc}, buffered}, r)
-		if err != nil {
-			t.Fatal(err)
-		}
+		c := upgradeReadAhead(t, &script{in: []byte(input[read:])}, input[:read])
 		for i, want := range want {
 			if typ, p, err := c.ReadMessage(); err != nil || typ != want.typ || !bytes.Equal(p, want.p) {
 				t.Fatalf("message %d: %v, %d bytes, %v; want %d bytes", i, typ, len(p), err, len(want.p))
 			}
+		}
+	})
+}
+
+// upgradeReadAhead upgrades the request that input begins with on nc. All of
+// input was read ahead.
+func upgradeReadAhead(t *testing.T, nc net.Conn, input string) *websocket.Conn {
+	t.Helper()
+	buffered := bufio.NewReaderSize(strings.NewReader(input), len(input))
+	r, err := http.ReadRequest(buffered)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := new(websocket.Upgrader).Upgrade(readAhead{hijacker{httptest.NewRecorder(), nc}, buffered}, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// A connection with much read ahead ends like any other: its own side first, so
+// that the peer gets what was sent last.
+func TestUpgradeWithMuchBufferedEndsOneSide(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nc, peer := websocket.NetPipe()
+		defer peer.Close()
+		more := peerText(t, websocket.Hixie75, websocket.ServerSide, string(payloadOf(websocket.Text, 100_000)))
+		c := upgradeReadAhead(t, nc, requestOf(websocket.Hixie75).String()+string(more))
+		go c.Shutdown(t.Context(), websocket.StatusNormalClosure, "")
+		if _, err := io.Copy(io.Discard, peer); err != nil {
+			t.Errorf("the peer reads to the end: %v", err)
+		}
+		if _, err := peer.Write([]byte("x")); err != nil {
+			t.Errorf("the peer writes afterwards: %v; want the other side to be open still", err)
 		}
 	})
 }

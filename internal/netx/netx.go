@@ -27,9 +27,12 @@ func CloseNow(nc net.Conn) error {
 	}
 }
 
-// CloseWrite closes the sending side of nc. It reports whether nc has such a
-// method.
+// CloseWrite closes the sending side of nc. It reports whether nc, or the
+// connection in a PrefixedConn, has such a method.
 func CloseWrite(nc net.Conn) bool {
+	if prefixed, ok := nc.(*PrefixedConn); ok {
+		return CloseWrite(prefixed.Conn)
+	}
 	half, ok := nc.(interface{ CloseWrite() error })
 	if ok {
 		half.CloseWrite()

@@ -96,9 +96,18 @@ func TestCloseWrite(t *testing.T) {
 	if netx.CloseWrite(client) {
 		t.Error("a pipe cannot be closed halfway, but CloseWrite reports that it can")
 	}
-	half := &halfConn{Conn: client}
-	if !netx.CloseWrite(half) || !half.ended {
-		t.Errorf("the connection's CloseWrite was called: %v; want that, and true", half.ended)
+	for name, wrap := range map[string]func(net.Conn) net.Conn{
+		"plain":          func(nc net.Conn) net.Conn { return nc },
+		"prefixed":       func(nc net.Conn) net.Conn { return netx.NewPrefixedConn(nc, []byte("x")) },
+		"prefixed twice": func(nc net.Conn) net.Conn { return netx.NewPrefixedConn(netx.NewPrefixedConn(nc, nil), nil) },
+	} {
+		half := &halfConn{Conn: client}
+		if !netx.CloseWrite(wrap(half)) || !half.ended {
+			t.Errorf("%s: the connection's CloseWrite was called: %v; want that, and true", name, half.ended)
+		}
+		if netx.CloseWrite(wrap(client)) {
+			t.Errorf("%s: CloseWrite reports that a pipe can be closed halfway", name)
+		}
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 
 // PrefixedConn is a connection whose reads first return bytes that were read
 // ahead. It has no SyscallConn, because code that bypasses Read would miss
-// these bytes. It has no CloseWrite either.
+// these bytes. [CloseWrite] and [CloseNow] reach the connection below.
 type PrefixedConn struct {
 	net.Conn
 	mu   sync.Mutex
