@@ -16,10 +16,11 @@ type recvBuffer struct {
 	large int8 // while positive, tryRead borrows large buffers
 }
 
-// store borrows a buffer for bytes that were received without one.
+// store borrows a buffer for bytes that were received without one, as many as a
+// large buffer holds.
 func (b *recvBuffer) store(p []byte) {
 	if len(p) > 0 {
-		b.buf = borrowBuffer(false)
+		b.buf = borrowBuffer(len(p) > readBufferSize)
 		b.w = copy(b.buf, p)
 	}
 }

@@ -31,9 +31,9 @@ type Conn struct {
 // newConn returns the connection for a finished handshake. rest holds the bytes
 // that arrived after the handshake. They belong to the first frame.
 func newConn(nc net.Conn, v Version, side Side, cfg *Config, rest []byte) *Conn {
-	if len(rest) > readBufferSize {
-		nc = netx.NewPrefixedConn(nc, bytes.Clone(rest[readBufferSize:]))
-		rest = rest[:readBufferSize]
+	if len(rest) > largeBufferSize {
+		nc = netx.NewPrefixedConn(nc, bytes.Clone(rest[largeBufferSize:]))
+		rest = rest[:largeBufferSize]
 	}
 	c := new(Conn)
 	c.send.nc = nc
