@@ -27,13 +27,10 @@ func CloseNow(nc net.Conn) error {
 	}
 }
 
-// CloseWrite closes the sending side of nc. It reports whether nc, or the
-// connection in a PrefixedConn, has such a method.
+// CloseWrite closes the sending side of nc. It reports whether nc has such a
+// method.
 func CloseWrite(nc net.Conn) bool {
-	if prefixed, ok := nc.(*PrefixedConn); ok {
-		return CloseWrite(prefixed.Conn)
-	}
-	half, ok := nc.(interface{ CloseWrite() error })
+	half, ok := closeWriter(nc)
 	if ok {
 		half.CloseWrite()
 	}
@@ -42,15 +39,51 @@ func CloseWrite(nc net.Conn) bool {
 
 // CanCloseWrite reports whether the sending side of nc can be closed alone.
 func CanCloseWrite(nc net.Conn) bool {
-	_, ok := nc.(interface{ CloseWrite() error })
+	_, ok := closeWriter(nc)
 	return ok
+}
+
+func closeWriter(nc net.Conn) (half interface{ CloseWrite() error }, ok bool) {
+	half, ok = unprefixed(nc).(interface{ CloseWrite() error })
+	return half, ok
+}
+
+// unprefixed returns the connection in a PrefixedConn, and any other as it is.
+func unprefixed(nc net.Conn) net.Conn {
+	for {
+		prefixed, ok := nc.(*PrefixedConn)
+		if !ok {
+			return nc
+		}
+		nc = prefixed.Conn
+	}
 }
 
 // awaitEOF discards what the peer still sends, until the peer closes its
 // sending side or d has passed.
 func awaitEOF(nc net.Conn, d time.Duration) {
 	nc.SetReadDeadline(time.Now().Add(d))
-	io.Copy(io.Discard, nc)
+	io.Copy(io.Discard, &progressReader{r: nc})
+}
+
+// progressReader fails after too many reads in a row that have brought neither
+// bytes nor an error.
+type progressReader struct {
+	r     io.Reader
+	empty int
+}
+
+const maxEmptyReads = 100
+
+func (p *progressReader) Read(b []byte) (int, error) {
+	n, err := p.r.Read(b)
+	if p.empty++; n > 0 {
+		p.empty = 0
+	}
+	if err == nil && p.empty > maxEmptyReads {
+		err = io.ErrNoProgress
+	}
+	return n, err
 }
 
 // Linger closes the sending side of nc. Then it waits until the peer closes its
@@ -67,7 +100,7 @@ func Linger(nc net.Conn, d time.Duration) {
 // saves a quarter of d: strict peers take an end without that for a truncated
 // stream.
 func LingerForEnd(nc net.Conn, d time.Duration) {
-	tc, ok := nc.(*tls.Conn)
+	tc, ok := unprefixed(nc).(*tls.Conn)
 	if !ok {
 		awaitEOF(nc, d)
 		return

@@ -187,3 +187,18 @@ func TestLingerEndsOurSide(t *testing.T) {
 		t.Error("the sending side was not ended")
 	}
 }
+
+// emptyConn brings neither bytes nor an error.
+type emptyConn struct{ net.Conn }
+
+func (emptyConn) Read([]byte) (int, error)        { return 0, nil }
+func (emptyConn) SetReadDeadline(time.Time) error { return errors.New("no deadlines") }
+
+func TestLingerGivesUpWithoutProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		defer client.Close()
+		netx.Linger(emptyConn{server}, time.Hour)
+		netx.LingerForEnd(emptyConn{server}, time.Hour)
+	})
+}
