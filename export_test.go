@@ -80,7 +80,7 @@ func OnEnd(c *Conn, f func()) { c.life.onEnd(f) }
 // Serve runs the handler of s on c, which r has made, as ServeHTTP does.
 func Serve(s *Server, c *Conn, r *http.Request) {
 	c.request = keepRequest(r)
-	s.serve(c)
+	s.detach(c)
 }
 
 // HeldBuffer returns the size of the buffer that c holds to read into.
@@ -277,4 +277,11 @@ func OverwritePools(bad []byte) {
 		readBuffers.Put(bs[i])
 		chunks.Put(ps[i])
 	}
+}
+
+// Counted returns how many requests, handlers and connections s counts.
+func Counted(s *Server) int {
+	s.conns.mu.Lock()
+	defer s.conns.mu.Unlock()
+	return s.conns.active + len(s.conns.all)
 }

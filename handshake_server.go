@@ -29,10 +29,17 @@ type ServerHandshake struct {
 	RemoteAddr string
 
 	handshake
-	up         *Upgrader
-	received   *http.Request // what the client sent; nil until its head has arrived
-	accepted   *http.Request // the same with Check's context; nil until accepted
-	header     http.Header   // what the program adds to the response
+	up       *Upgrader
+	received *http.Request // what the client sent; nil until its head has arrived
+	accepted *http.Request // the same with Check's context; nil until accepted
+	header   http.Header   // what the program adds to the response
+
+	// What a Server sets before the handshake, and detached during it.
+	base     context.Context // the context of a request that Feed reads; nil for none
+	opening  context.Context // ends when the Server begins closing; nil for an Upgrader alone
+	refusal  error           // refuses every request; nil for none
+	detached context.Context // what the connection keeps instead of the context of accepted; nil to keep that
+
 	origin     string
 	accept     [acceptLen]byte // not used in the two oldest versions
 	extensions string          // the header of the response, if agreed is not nil
@@ -81,6 +88,9 @@ func (h *ServerHandshake) readHead() error {
 		return refusef(http.StatusBadRequest, "not an HTTP request: %.100q", err.Error()) // err may quote any amount of what the client sent
 	}
 	r.TLS, r.RemoteAddr = h.TLS, h.RemoteAddr
+	if h.base != nil {
+		r = r.WithContext(h.base)
+	}
 	h.received = r
 	if err := httphead.CheckNames(r.Header); err != nil {
 		return err
@@ -94,6 +104,9 @@ func (h *ServerHandshake) readHead() error {
 // to use them. It calls Check after every check that protects the server, and
 // before it chooses a subprotocol and compression.
 func (h *ServerHandshake) begin(r *http.Request) error {
+	if err := h.unwilling(); err != nil {
+		return err
+	}
 	if err := h.up.check(); err != nil {
 		return &HandshakeError{Status: http.StatusInternalServerError, Err: err}
 	}
@@ -124,8 +137,20 @@ func (h *ServerHandshake) begin(r *http.Request) error {
 	if v.traits().extensions {
 		h.agreed, h.extensions = h.up.Compression.agree(r.Header["Sec-Websocket-Extensions"])
 	}
+	if err := h.unwilling(); err != nil { // closing began during Check
+		return err
+	}
 	h.accepted = r
 	return nil
+}
+
+// unwilling returns the error with which a Server refuses every request, or nil
+// if it does not.
+func (h *ServerHandshake) unwilling() error {
+	if h.opening != nil && h.opening.Err() != nil {
+		return &HandshakeError{Status: http.StatusServiceUnavailable, Err: http.ErrServerClosed}
+	}
+	return h.refusal
 }
 
 // readKeys reads the keys that the response must answer. It checks that nothing

@@ -159,12 +159,13 @@ func TestCheckRefusalIsDescribedOnce(t *testing.T) {
 
 type checkKey struct{}
 
-// The context that Check returns becomes that of the request, without its
-// cancellation.
+// The context that Check returns becomes that of the request. A connection keeps
+// it without its cancellation.
 func TestCheckContext(t *testing.T) {
+	end := func() {}
 	check := func(r *http.Request, _ http.Header) (context.Context, error) {
 		ctx, cancel := context.WithCancel(context.WithValue(r.Context(), checkKey{}, "user"))
-		cancel()
+		end = cancel
 		return ctx, nil
 	}
 	want := func(t *testing.T, what string, ctx context.Context) {
@@ -180,6 +181,7 @@ func TestCheckContext(t *testing.T) {
 		}
 	})
 	eachServerWay(t, &websocket.Upgrader{Check: check, Config: websocket.Config{Trace: &websocket.Trace{Opened: func(c *websocket.Conn) {
+		end()
 		want(t, "Opened", c.Request().Context())
 	}}}}, func(t *testing.T, client net.Conn, result <-chan error) {
 		go io.WriteString(client, requestOf(websocket.RFC6455).String()+helloOf(websocket.RFC6455, websocket.ClientSide))
@@ -194,7 +196,11 @@ func TestCheckContext(t *testing.T) {
 			s := &websocket.Server{Upgrader: websocket.Upgrader{Check: check}, Handler: func(ctx context.Context, c *websocket.Conn) error {
 				defer close(done)
 				want(t, "Handler", ctx)
+				end()
 				want(t, "Request", c.Request().Context())
+				if ctx.Err() == nil {
+					t.Error("the context of Check has ended, but not that of Handler")
+				}
 				return nil
 			}}
 			client := connectTo(t, &http.Server{Handler: s})

@@ -48,14 +48,14 @@ var netUsers = []string{"errors.go", "url.go"}
 
 // httpNames are what files without I/O use of net/http: values, and no code that
 // reads, writes or answers.
-var httpNames = []string{"CanonicalHeaderKey", "CookieJar", "Header", "MethodGet", "NoBody", "Request", "Response", "StatusText"}
+var httpNames = []string{"CanonicalHeaderKey", "CookieJar", "ErrServerClosed", "Header", "MethodGet", "NoBody", "Request", "Response", "StatusText"}
 
 // hooks are all unexported fields and variables that hold a function. A call
 // through one may go up without being seen in the graph, so each needs a reason.
 var hooks = []string{
 	"decoder.go: trace", "sendqueue.go: trace", "lifetime.go: onTrace", // of the application
 	"lifetime.go: onClosing", // stops the keepalive
-	"lifetime.go: onDone",    // ends the context of a handler
+	"lifetime.go: onDone",    // ends the context of a handler, and tells the Server
 	"poll_unix.go: try",      // called by the poller, in the same file
 }
 

@@ -3,16 +3,15 @@ package websocket
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"maps"
+	"net"
 	"net/http"
-	"runtime/debug"
-	"sync"
+
+	"github.com/protocol-websocket/websocket/internal/netx"
 )
 
-// Server is an [http.Handler] that makes a connection of each request and runs
-// Handler on it. Its fields must not be changed while it is in use. Its methods
+// Server is an [http.Handler] that turns requests into connections and runs
+// Handler on each. Its fields must not be changed while it is in use. Its methods
 // may be called from any goroutine. All options together:
 //
 //	s := &websocket.Server{
@@ -26,34 +25,66 @@ import (
 type Server struct {
 	Upgrader Upgrader // options only
 
-	// Handler is called once for each connection, in a goroutine of its own,
-	// and the connection ends when it returns: with [StatusNormalClosure] if it
-	// returns nil, with code and reason of a [CloseError] that it returns, and
-	// with [StatusInternalError] after any other error and after a panic, which
-	// is caught as in net/http. An error that comes after the peer has closed
-	// the connection, or the network has failed, changes nothing, so handlers
-	// can return the errors of reads and writes as they are. Must not be nil.
+	// Handler is called once for each connection. Unless Detach is set, it runs
+	// in the goroutine of [Server.ServeHTTP] or [Server.ServeConn], so to the
+	// middlewares around a Server it is a handler like any other. It must not be
+	// nil.
 	//
-	// ctx has the values of the request's context. It ends when the handler
-	// returns, when the connection ends, and when Shutdown begins: for handlers
-	// that read, Shutdown ends the reading; others should heed ctx. That the peer
-	// has gone is noticed by reads only, so a handler that does not read calls
-	// [Conn.Discard].
+	// The connection ends when Handler returns: with [StatusNormalClosure] if it
+	// returns nil, with code and reason of a [CloseError] that it returns, and
+	// with [StatusInternalError] after any other error and after a panic. An
+	// error that comes after the peer has closed the connection, or the network
+	// has failed, changes nothing, so handlers can return the errors of reads
+	// and writes as they are. The closing handshake takes place in the
+	// background.
+	//
+	// A panic is not recovered: it goes on to the middlewares and to net/http,
+	// which logs it. The same holds for [runtime.Goexit].
+	//
+	// ctx is a child of the request's context, or of the context that
+	// [Upgrader].Check returned. It also ends when the handler returns, when the
+	// connection ends, and, with the cause [http.ErrServerClosed], when Shutdown
+	// or Close begins. Handlers that wait for something other than a read should
+	// heed it. Only reads notice that the peer is gone, so a handler that does
+	// not read calls [Conn.Discard].
+	//
+	// If the request's context ends first, for example at the timeout of a
+	// middleware, the connection is closed with [StatusGoingAway], and a warning
+	// with the cause is logged.
 	Handler func(ctx context.Context, c *Conn) error
 
-	// Logger is told of handlers' panics and errors, and of requests refused
-	// with 500 over a mistake in the options; at level debug of errors after the
-	// end of the connection and of all other refused requests. Nil means
+	// Detach, if not nil, makes ServeHTTP return as soon as the handshake is
+	// over, while Handler runs on in a goroutine of its own. This frees the
+	// buffers of net/http, about 10 KB for each connection: it is for servers
+	// with very many idle connections.
+	//
+	// The price is that middlewares see a request that is over at once: limits
+	// and access logs do not count the connection, timeouts and cancellation do
+	// not end it, and what a middleware or router takes back when a handler
+	// returns must not be used any more. Therefore Handler sees nothing of the
+	// request's context. Its ctx, and that of [Conn.Request], is what Detach
+	// returns for the accepted request, without cancellation and deadline; nil
+	// stands for [context.Background]. Detach looks up what Handler needs and
+	// copies it:
+	//
+	//	Detach: func(r *http.Request) context.Context {
+	//		return context.WithValue(context.Background(), roomKey, chi.URLParam(r, "room"))
+	//	}
+	//
+	// Detach must not return r.Context() behind a router that uses its contexts
+	// again, as chi, gin and echo do. A panic of Detach goes on to net/http,
+	// before the client is answered. A panic of Handler is recovered and logged.
+	// ServeConn does not call Detach.
+	Detach func(r *http.Request) context.Context
+
+	// Logger is told of handlers' errors, of panics after Detach, of requests
+	// whose context ends before their connection, and of requests refused with
+	// 500 over a mistake in the options; at level debug of errors after the end
+	// of the connection and of all other refused requests. Nil means
 	// [slog.Default].
 	Logger *slog.Logger
 
-	mu      sync.Mutex
-	conns   map[*Conn]context.CancelFunc
-	active  int // requests in ServeHTTP, and connections in conns
-	closing bool
-	open    context.Context // ends when closing begins, and then ends handshakes that wait for key3
-	endOpen context.CancelFunc
-	idle    chan struct{} // made when closing begins, closed when active becomes 0
+	conns serverConns
 }
 
 // Handler returns a handler for use with net/http that runs f on each
@@ -66,230 +97,137 @@ func Handler(f func(ctx context.Context, c *Conn) error) http.Handler {
 	return &Server{Handler: f}
 }
 
-func (s *Server) logger() *slog.Logger {
-	if s.Logger == nil {
-		return slog.Default()
-	}
-	return s.Logger
-}
-
-// ServeHTTP upgrades the request and returns; the handler runs on. After
-// Shutdown or Close it answers 503.
+// ServeHTTP upgrades the request, runs Handler and returns when Handler has; or
+// at once, if Detach is set. After Shutdown or Close it answers 503.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	ctx := s.begin()
-	if ctx == nil {
-		w.Header().Set("Connection", "close")
-		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
-		return
+	opening, _, counted := s.conns.enter()
+	if counted {
+		defer s.conns.leave()
 	}
-	defer s.finish()
-	c, err := s.upgradeFor(ctx, w, r)
+	c, request, err := s.upgrade(opening, w, r)
 	if err != nil {
-		s.logRefusal(r, err)
+		s.Upgrader.Trace.handshakeFailed(r, err)
+		s.logRefusal(r.Context(), r.RemoteAddr, err)
 		return
 	}
-	s.serve(c)
-}
-
-// upgradeFor upgrades the request. Without a Handler it refuses the request
-// with 500.
-func (s *Server) upgradeFor(ctx context.Context, w http.ResponseWriter, r *http.Request) (*Conn, error) {
-	if s.Handler == nil {
-		h := NewServerHandshake(&s.Upgrader)
-		return nil, refuseHTTP(h, w, r, &HandshakeError{Status: http.StatusInternalServerError, Err: errors.New("websocket: Server.Handler is nil")})
-	}
-	return s.Upgrader.upgradeUntil(ctx, w, r)
-}
-
-// logRefusal logs a refused request. A mistake of the program is an error, so
-// that it is noticed. Everything else has level debug: any client can cause it,
-// and must not be able to fill the log.
-func (s *Server) logRefusal(r *http.Request, err error) {
-	level := slog.LevelDebug
-	var refused *HandshakeError
-	if errors.As(err, &refused) && refused.Status == http.StatusInternalServerError {
-		level = slog.LevelError
-	}
-	s.logger().Log(r.Context(), level, "websocket: request refused", "remote", r.RemoteAddr, "error", err)
-}
-
-// serve runs the handler in a goroutine of its own. In the goroutine of
-// net/http, the request and its buffers would stay in memory as long as the
-// connection is open.
-func (s *Server) serve(c *Conn) {
-	ctx, cancel := context.WithCancel(c.request.Context())
-	late := s.add(c, cancel)
-	c.life.onEnd(cancel)
-	if late { // Shutdown or Close began before add, and does not know c
-		go s.end(c, cancel, StatusGoingAway, "")
+	if s.Detach != nil {
+		s.detach(c)
 		return
 	}
-	go s.run(ctx, cancel, c)
+	_ = s.run(c, request) // it is logged
 }
 
-// run calls the handler and ends the connection as verdict says. Its frame is
-// the first on the stack of an idle connection, so it is small.
-func (s *Server) run(ctx context.Context, cancel context.CancelFunc, c *Conn) {
-	err, returned := error(nil), false
-	defer func() {
-		s.logPanic(c, recover())
-		code, reason := StatusInternalError, ""
-		if returned {
-			code, reason = s.verdict(ctx, c, err)
+// upgrade does the handshake of a request that net/http has read. It returns
+// the connection and the context of the accepted request.
+//
+// The handshake has a stack frame of its own, which is gone while the handler
+// runs.
+func (s *Server) upgrade(opening context.Context, w http.ResponseWriter, r *http.Request) (*Conn, context.Context, error) {
+	h := NewServerHandshake(&s.Upgrader)
+	h.opening, h.refusal = opening, s.mistake()
+	err := beginHTTP(h, w, r)
+	if err == nil && s.Detach != nil {
+		if h.detached = s.Detach(h.accepted); h.detached == nil {
+			h.detached = context.Background()
 		}
-		s.end(c, cancel, code, reason)
-	}()
-	err = s.Handler(ctx, c)
-	returned = true
-}
-
-func (s *Server) end(c *Conn, cancel context.CancelFunc, code StatusCode, reason string) {
-	cancel() // what the handler has started stops before the closing handshake
-	c.rcv.abandon()
-	c.Shutdown(context.Background(), code, reason)
-	c.Close()
-	s.remove(c)
-}
-
-// verdict returns the code and the reason with which a connection ends after
-// its handler has returned err. It logs err, unless that is a CloseError to be
-// sent.
-func (s *Server) verdict(ctx context.Context, c *Conn, err error) (StatusCode, string) {
-	over := ctx.Err() != nil || c.life.failed()
-	var chosen *CloseError
-	switch {
-	case over:
-		if err != nil && s.logger().Enabled(ctx, slog.LevelDebug) {
-			s.logger().Debug("websocket: connection over", "remote", addrString(c.RemoteAddr()), "error", brief(err))
-		}
-		return StatusGoingAway, "" // reaches the peer only if Shutdown was about to send the same
-	case err == nil:
-		return StatusNormalClosure, ""
-	case errors.As(err, &chosen):
-		_, bad := appendClosePayload(nil, chosen.Code, chosen.Reason)
-		if bad == nil {
-			return chosen.Code, chosen.Reason
-		}
-		err = fmt.Errorf("a CloseError with code %d and reason %q cannot be sent: %s", chosen.Code, chosen.Reason, inner(bad))
+		err = h.unwilling() // closing may have begun meanwhile
 	}
-	s.logger().Error("websocket: handler failed", "remote", addrString(c.RemoteAddr()), "error", brief(err))
-	return StatusInternalError, ""
-}
-
-// brief returns the text of err for the log. It cuts a long text, because err
-// may quote a whole message.
-func brief(err error) string {
-	s := err.Error()
-	if len(s) > maxLogged {
-		return s[:maxLogged] + " (cut off)"
+	if err != nil {
+		return nil, nil, refuseHTTP(h, w, r, err)
 	}
-	return s
-}
-
-// maxLogged is how many bytes of an error's text are logged.
-const maxLogged = 1 << 10
-
-func (s *Server) logPanic(c *Conn, v any) {
-	if v != nil && v != http.ErrAbortHandler {
-		s.logger().Error("websocket: handler panicked", "remote", addrString(c.RemoteAddr()),
-			"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	c, err := upgradeHTTP(h, w, r)
+	if err != nil {
+		return nil, nil, err
 	}
+	return c, h.accepted.Context(), nil
 }
 
-// begin counts a request. It returns the context that ends when closing begins,
-// or nil if closing has begun.
-func (s *Server) begin() context.Context {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closing {
+// mistake returns the error with which every request is refused because the
+// program has made a mistake, or nil if it has not.
+func (s *Server) mistake() error {
+	if s.Handler != nil {
 		return nil
 	}
-	if s.open == nil {
-		s.open, s.endOpen = context.WithCancel(context.Background())
-	}
-	s.active++
-	return s.open
+	return &HandshakeError{Status: http.StatusInternalServerError, Err: errors.New("websocket: Server.Handler is nil")}
 }
 
-// finish undoes what begin or add has counted.
-func (s *Server) finish() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.active--
-	if s.idle != nil && s.active == 0 {
-		close(s.idle)
-		s.idle = nil
+// ServeConn reads a request from nc, which may be TLS, upgrades it as
+// [Upgrader.Accept] does, and runs Handler in this goroutine, without the server
+// of net/http. nc is closed when it returns: after Handler has returned,
+// ServeConn waits for the closing handshake.
+//
+// ctx bounds the handshake and is the context of the request, and so the parent
+// of the handler's: when it ends, the connection is closed with
+// [StatusGoingAway].
+//
+// The error is that of the handshake, or that of Handler as it is. After Shutdown
+// or Close it is [http.ErrServerClosed], and nc is closed without an answer; a
+// handshake that they end returns an error that wraps it.
+func (s *Server) ServeConn(ctx context.Context, nc net.Conn) error {
+	opening, untilHard, counted := s.conns.enter()
+	if !counted {
+		netx.CloseNow(nc)
+		return http.ErrServerClosed
 	}
+	defer s.conns.leave()
+	c, request, err := s.accept(ctx, opening, untilHard, nc)
+	if err != nil {
+		s.logRefusal(ctx, addrString(nc.RemoteAddr()), err)
+		return err
+	}
+	err = s.run(c, request)
+	<-c.life.over()
+	return err
 }
 
-// add counts a connection. It reports whether the connection is too late to be
-// served, because closing has begun.
-func (s *Server) add(c *Conn, cancel context.CancelFunc) (late bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.conns == nil {
-		s.conns = make(map[*Conn]context.CancelFunc)
+// accept does the handshake on nc. It returns the connection and the context of
+// the accepted request.
+func (s *Server) accept(ctx, opening, untilHard context.Context, nc net.Conn) (*Conn, context.Context, error) {
+	h := NewServerHandshake(&s.Upgrader)
+	h.base, h.opening, h.refusal = ctx, opening, s.mistake()
+	bounded, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := context.AfterFunc(untilHard, func() { cancel(http.ErrServerClosed) })
+	defer stop()
+	c, err := s.Upgrader.accept(bounded, h, nc)
+	if err != nil {
+		return nil, nil, err
 	}
-	s.conns[c] = cancel
-	s.active++
-	return s.closing
+	return c, h.accepted.Context(), nil
 }
 
-func (s *Server) remove(c *Conn) {
-	s.mu.Lock()
-	delete(s.conns, c)
-	s.mu.Unlock()
-	s.finish()
-}
-
-// beginClosing makes the Server refuse new requests. It returns the connections
-// that are open, and a channel that is closed when no request and no connection
-// is left.
-func (s *Server) beginClosing() (map[*Conn]context.CancelFunc, <-chan struct{}) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.closing = true
-	if s.endOpen != nil {
-		s.endOpen()
-	}
-	if s.active == 0 {
-		none := make(chan struct{})
-		close(none)
-		return nil, none
-	}
-	if s.idle == nil {
-		s.idle = make(chan struct{})
-	}
-	return maps.Clone(s.conns), s.idle
-}
-
-// Shutdown answers new requests with 503, closes every connection with
-// [StatusGoingAway], as [Conn.Shutdown] does, and waits until their handlers have
-// returned; a peer that does not answer is no error. If ctx ends
-// first it closes what is left as by Close, without waiting for handlers, and
-// returns the error of ctx. net/http's Server does not know of these
-// connections: call its Shutdown too, first.
+// Shutdown answers new requests with 503, ends handshakes in progress, closes
+// every connection with [StatusGoingAway], as [Conn.CloseWith] does, ends the
+// contexts of handlers with the cause [http.ErrServerClosed], and waits until all
+// handlers have returned and all connections are over. A peer that does not
+// answer within 5 seconds is no error.
+//
+// If ctx ends first, Shutdown ends what is left as [Server.Close] does, without
+// waiting for handlers, and returns the error of ctx.
+//
+// Shutdown of an [http.Server] knows nothing of these connections and does not
+// wait for their handlers. A program calls both at once, see the example.
 func (s *Server) Shutdown(ctx context.Context) error {
-	conns, idle := s.beginClosing()
-	for c, cancel := range conns {
-		cancel()
-		go c.Shutdown(ctx, StatusGoingAway, "")
-	}
+	idle := s.conns.shutdown()
 	select {
 	case <-idle:
 		return nil
 	case <-ctx.Done():
-		s.Close()
-		return ctx.Err()
 	}
+	select {
+	case <-idle: // both at once
+		return nil
+	default:
+	}
+	s.conns.close()
+	return ctx.Err()
 }
 
-// Close answers new requests with 503 and ends every connection at once, as
-// [Conn.Close] does. It does not wait for handlers. The error is always nil.
+// Close answers new requests with 503 and ends at once every connection and every
+// handshake, also those for which a Close frame is on its way. The contexts of
+// handlers end with the cause [http.ErrServerClosed]. It does not wait for
+// handlers. The error is always nil.
 func (s *Server) Close() error {
-	conns, _ := s.beginClosing()
-	for c := range conns {
-		c.life.end(errClosed)
-	}
+	s.conns.close()
 	return nil
 }

@@ -1,15 +1,12 @@
 package websocket_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,33 +14,6 @@ import (
 
 	"github.com/protocol-websocket/websocket"
 )
-
-// A client that does not send key3 does not delay Shutdown.
-func TestServerShutdownDoesNotWaitForKey3(t *testing.T) {
-	s := &websocket.Server{Handler: func(context.Context, *websocket.Conn) error { return nil }}
-	ts := httptest.NewServer(s)
-	defer ts.Close()
-	nc, err := net.Dial("tcp", ts.Listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer nc.Close()
-	fmt.Fprintf(nc, "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: WebSocket\r\nConnection: Upgrade\r\nOrigin: http://x\r\n"+
-		"Sec-WebSocket-Key1: 4 2\r\nSec-WebSocket-Key2: 4 2\r\n\r\n")
-	in := bufio.NewReader(nc)
-	for line := ""; line != "\r\n"; { // the head comes before key3 is waited for
-		if line, err = in.ReadString('\n'); err != nil {
-			t.Fatal(err)
-		}
-	}
-	start := time.Now()
-	if err := s.Shutdown(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if took := time.Since(start); took > websocket.DefaultHandshakeTimeout/2 {
-		t.Errorf("Shutdown waited %v for a client that did not finish its handshake", took)
-	}
-}
 
 // "Server.Shutdown with idle, reading, writing and stuck connections", here
 // with peers that answer.
@@ -247,56 +217,114 @@ func serverShutdownByTwo(t *testing.T) {
 	})
 }
 
-// Shutdown waits for a handshake in progress, and closes its connection without
-// calling the handler.
-func TestServerShutdownDuringAHandshake(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		proceed := make(chan struct{})
-		var served atomic.Bool
-		s := &websocket.Server{Handler: func(context.Context, *websocket.Conn) error { served.Store(true); return nil }}
-		s.Upgrader.CheckOrigin = func(*http.Request, string) error { <-proceed; return nil }
-		n := startInBubble(t, s)
-		end := make(chan error, 1)
-		go func() { end <- readToEnd(n.dial(t, websocket.RFC6455)) }()
+// The closing handshake goes on after the handler has returned, or panicked, and
+// Shutdown waits for it.
+func TestServerShutdownWaitsForClosingHandshakes(t *testing.T) {
+	for name, end := range map[string]func(){"return": func() {}, "panic": func() { panic(http.ErrAbortHandler) }} {
+		t.Run(name, func(t *testing.T) {
+			eachServing(t, func(t *testing.T, start func(*websocket.Server) dialFunc) {
+				s := &websocket.Server{Handler: func(context.Context, *websocket.Conn) error { end(); return nil }}
+				c := start(s)(websocket.RFC6455)
+				synctest.Wait() // the client does not read
+				returned := make(chan error, 1)
+				go func() { returned <- s.Shutdown(context.Background()) }()
+				time.Sleep(websocket.CloseTimeout / 2)
+				if len(returned) > 0 {
+					t.Error("Shutdown has returned before the closing handshake is over")
+				}
+				readToEnd(c)
+				began := time.Now()
+				if err := <-returned; err != nil || time.Since(began) > websocket.CloseLinger {
+					t.Errorf("Shutdown: %v, %v after the peer's answer; expected nil at once", err, time.Since(began))
+				}
+			})
+		})
+	}
+}
+
+// Close ends closing handshakes too, of handlers that have returned and of a
+// Shutdown.
+func TestServerCloseEndsClosingHandshakes(t *testing.T) {
+	eachServing(t, func(t *testing.T, start func(*websocket.Server) dialFunc) {
+		block := make(chan struct{})
+		s := &websocket.Server{Handler: func(_ context.Context, c *websocket.Conn) error {
+			if _, p, _ := c.ReadMessage(); string(p) == "stay" {
+				<-block
+			}
+			return nil
+		}}
+		dial := start(s)
+		returns, stays := dial(websocket.RFC6455), dial(websocket.RFC6455)
+		returns.WriteMessage(websocket.Text, nil)
+		stays.WriteMessage(websocket.Text, []byte("stay"))
 		synctest.Wait()
-		returned := make(chan error, 1)
-		go func() { returned <- s.Shutdown(context.Background()) }()
+		down := make(chan error, 1)
+		go func() { down <- s.Shutdown(context.Background()) }()
 		synctest.Wait()
-		if len(returned) > 0 {
-			t.Error("Shutdown has returned before the handshake")
+		began := time.Now()
+		s.Close()
+		for _, c := range []*websocket.Conn{returns, stays} {
+			io.Copy(io.Discard, c.NetConn())
 		}
-		close(proceed)
-		serverWantGoingAway(t, "late", websocket.RFC6455, <-end)
-		if err := <-returned; err != nil || served.Load() {
-			t.Errorf("Shutdown: %v, handler called: %v; expected neither", err, served.Load())
+		if took := time.Since(began); took != 0 {
+			t.Errorf("the clients' sockets were closed after %v; expected at once", took)
+		}
+		synctest.Wait()
+		if len(down) > 0 {
+			t.Error("Shutdown has returned before a handler")
+		}
+		close(block)
+		if err := <-down; err != nil {
+			t.Errorf("Shutdown: %v", err)
 		}
 	})
 }
 
-// When Shutdown's context ends, such a connection is closed too.
-func TestServerShutdownDuringAHandshakeWithAStuckClient(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		checking, proceed := make(chan struct{}), make(chan struct{})
-		s := &websocket.Server{Handler: echoHandler}
-		s.Upgrader.CheckOrigin = func(*http.Request, string) error { close(checking); <-proceed; return nil }
-		n := startInBubble(t, s)
-		dialed := make(chan *websocket.Conn)
-		go func() { dialed <- n.dial(t, websocket.RFC6455) }()
-		<-checking
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
-		defer cancel()
-		start := time.Now()
-		returned := make(chan error, 1)
-		go func() { returned <- s.Shutdown(ctx) }()
-		synctest.Wait()
-		close(proceed)
-		nc := (<-dialed).NetConn()
-		if err := <-returned; !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Shutdown: %v; expected the context's error", err)
+// With a context that has ended, Shutdown ends everything hard, and is nil if
+// there is nothing.
+func TestServerShutdownWithAnEndedContext(t *testing.T) {
+	eachServing(t, func(t *testing.T, start func(*websocket.Server) dialFunc) {
+		ended, cancel := context.WithCancel(t.Context())
+		cancel()
+		for range 20 { // select chooses by chance
+			if err := new(websocket.Server).Shutdown(ended); err != nil {
+				t.Fatalf("Shutdown without connections: %v", err)
+			}
 		}
-		io.Copy(io.Discard, nc)
-		if took := time.Since(start); took != 3*time.Second {
-			t.Errorf("the client's socket was closed after %v; expected it with the context, after 3s", took)
+		s := &websocket.Server{Handler: echoHandler}
+		c := start(s)(websocket.RFC6455)
+		synctest.Wait()
+		began := time.Now()
+		if err := s.Shutdown(ended); err != context.Canceled {
+			t.Errorf("Shutdown: %v; expected the error of its context", err)
+		}
+		readToEnd(c)
+		if took := time.Since(began); took != 0 {
+			t.Errorf("the client's read ended after %v; expected at once", took)
+		}
+	})
+}
+
+// Requests that are refused because of Shutdown or Close are told to Trace, and
+// logged where they cannot fill the log.
+func TestServerTellsOfRequestsRefusedWhileClosing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log logBuffer
+		var traced []error
+		s := &websocket.Server{Logger: log.logger(), Handler: echoHandler}
+		s.Upgrader.Trace = traceRefusals(&traced)
+		n := startInBubble(t, s)
+		s.Close()
+		res := n.refusal(t)
+		if res.StatusCode != http.StatusServiceUnavailable || !res.Close {
+			t.Errorf("answered %d, Connection: close is %v; expected 503 with it", res.StatusCode, res.Close)
+		}
+		var refused *websocket.HandshakeError
+		if len(traced) != 1 || !errors.As(traced[0], &refused) || refused.Status != 503 || !errors.Is(refused, http.ErrServerClosed) {
+			t.Errorf("traced %v; expected one error with status 503 that wraps http.ErrServerClosed", traced)
+		}
+		if logged := log.at(slog.LevelDebug); len(logged) != 1 || strings.Count(log.out.String(), "\n") != 1 {
+			t.Errorf("logged %q; expected one record at debug", log.out.String())
 		}
 	})
 }

@@ -38,21 +38,31 @@ func TestServerServesEveryVersion(t *testing.T) {
 	}
 }
 
-// "The server returns from ServeHTTP after the upgrade": net/http's buffers and
-// the request must be free while the connection lives.
-func TestServeHTTPReturnsWhileTheHandlerRuns(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		returned := make(chan struct{})
-		proceed := make(chan struct{})
-		s := &websocket.Server{Handler: func(context.Context, *websocket.Conn) error { <-proceed; return nil }}
-		n := startInBubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s.ServeHTTP(w, r)
-			close(returned)
-		}))
-		c := n.dial(t, websocket.RFC6455)
-		<-returned // a deadlock here: ServeHTTP waits for the handler
-		close(proceed)
-		wantClose(t, c, websocket.StatusNormalClosure, "")
+// To routers and middlewares a Server is a handler like any other: ServeHTTP runs
+// as long as the handler does. It does not wait for the closing handshake.
+func TestServeHTTPReturnsWithTheHandler(t *testing.T) {
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
+		synctest.Test(t, func(t *testing.T) {
+			returned := make(chan struct{})
+			proceed := make(chan struct{})
+			s := &websocket.Server{Handler: func(context.Context, *websocket.Conn) error { <-proceed; return nil }}
+			n := startInBubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				s.ServeHTTP(w, r)
+				close(returned)
+			}))
+			n.dial(t, v) // and does not read
+			select {
+			case <-returned:
+				t.Fatal("ServeHTTP has returned while the handler runs")
+			case <-time.After(time.Hour):
+			}
+			close(proceed)
+			start := time.Now()
+			<-returned
+			if took := time.Since(start); took != 0 {
+				t.Errorf("ServeHTTP has returned %v after the handler; expected at once", took)
+			}
+		})
 	})
 }
 
@@ -73,6 +83,9 @@ func TestServerHandlerResult(t *testing.T) {
 		{"chosen to have no code", &websocket.CloseError{Code: websocket.StatusNoStatusReceived}, websocket.StatusNoStatusReceived, "", ""},
 		{"code that may not be sent", &websocket.CloseError{Code: websocket.StatusAbnormalClosure}, websocket.StatusInternalError, "", "1006"},
 		{"reason that is too long", &websocket.CloseError{Code: 4001, Reason: long}, websocket.StatusInternalError, "", long},
+		{"nil pointer to a CloseError", (*websocket.CloseError)(nil), websocket.StatusInternalError, "", "nil *websocket.CloseError"},
+		{"nil pointer whose methods panic", (*net.OpError)(nil), websocket.StatusInternalError, "", "nil *net.OpError"},
+		{"nil pointer to a CloseError, joined", errors.Join(io.EOF, (*websocket.CloseError)(nil)), websocket.StatusInternalError, "", "PANIC"},
 		{"closed network connection of another", net.ErrClosed, websocket.StatusInternalError, "", net.ErrClosed.Error()},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -88,46 +101,6 @@ func TestServerHandlerResult(t *testing.T) {
 				}
 				if tt.logged != "" && (len(logged) != 1 || !strings.Contains(logged[0], tt.logged) || !strings.Contains(logged[0], "remote=")) {
 					t.Errorf("logged %q; expected one record with %q and the client's address", logged, tt.logged)
-				}
-			})
-		})
-	}
-}
-
-// "Panics in a handler: logged, that connection closed with 1011, the others
-// live."
-func TestPanicInAHandler(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		value  any
-		logged string // "" for nothing
-	}{
-		{"value", "out of cheese", "out of cheese"},
-		{"error", errors.New("redo from start"), "redo from start"},
-		{"http.ErrAbortHandler", http.ErrAbortHandler, ""},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				var log logBuffer
-				s := &websocket.Server{Logger: log.logger(), Handler: func(ctx context.Context, c *websocket.Conn) error {
-					if _, p, _ := c.ReadMessage(); string(p) == "panic" {
-						panic(tt.value)
-					}
-					return echoHandler(ctx, c)
-				}}
-				n := startInBubble(t, s)
-				other, c := n.dial(t, websocket.RFC6455), n.dial(t, websocket.RFC6455)
-				c.WriteMessage(websocket.Text, []byte("panic"))
-				wantClose(t, c, websocket.StatusInternalError, "")
-				synctest.Wait()
-				if logged := strings.Join(log.at(slog.LevelError), ""); tt.logged == "" && logged != "" ||
-					!strings.Contains(logged, tt.logged) || tt.logged != "" && !strings.Contains(logged, "server_test.go") {
-					t.Errorf("logged %q; expected %q and the stack", logged, tt.logged)
-				}
-				other.WriteMessage(websocket.Text, []byte("first"))
-				other.WriteMessage(websocket.Text, []byte("still there"))
-				if _, p, err := other.ReadMessage(); string(p) != "still there" {
-					t.Errorf("the other connection read %q, %v; expected it to live", p, err)
 				}
 			})
 		})
@@ -248,83 +221,46 @@ func TestHandlerOfANilFunction(t *testing.T) {
 	websocket.Handler(nil)
 }
 
-type serverKey struct{}
-
-// The context of a handler has the values of its request's context, but not its
-// cancellation: net/http cancels that when ServeHTTP returns.
-func TestServerContext(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		contexts := make(chan context.Context)
-		proceed := make(chan struct{})
-		s := &websocket.Server{Handler: func(ctx context.Context, c *websocket.Conn) error {
-			contexts <- ctx
-			<-proceed
-			return nil
-		}}
-		n := startInBubble(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), serverKey{}, "value")))
-		}))
-		n.dial(t, websocket.RFC6455)
-		ctx := <-contexts
-		if got := ctx.Value(serverKey{}); got != "value" {
-			t.Errorf("value of the request's context is %v; expected it to be handed on", got)
-		}
-		synctest.Wait()
-		if err := ctx.Err(); err != nil {
-			t.Errorf("context after ServeHTTP has returned: %v; expected it to live with the connection", err)
-		}
-		close(proceed)
-		synctest.Wait() // the client does not answer the Close
-		if ctx.Err() == nil {
-			t.Error("context goes on after the handler has returned")
-		}
-	})
-}
-
-func TestServerContextEndsWithTheConnection(t *testing.T) {
-	for _, tt := range []struct {
-		name string
-		read func(c *websocket.Conn) // what the handler has going on beside waiting for ctx
-		end  func(s *websocket.Server, c *websocket.Conn)
-	}{
-		{"peer closes, Discard reads", func(c *websocket.Conn) { c.Discard(context.Background()) },
-			func(_ *websocket.Server, c *websocket.Conn) {
-				c.Shutdown(context.Background(), websocket.StatusNormalClosure, "")
-			}},
-		{"peer hangs up, another goroutine reads", func(c *websocket.Conn) { go c.ReadMessage() },
-			func(_ *websocket.Server, c *websocket.Conn) { c.Close() }},
-		{"closed by another goroutine", func(c *websocket.Conn) { go c.Close() }, func(*websocket.Server, *websocket.Conn) {}},
-		{"Close of the server", func(*websocket.Conn) {}, func(s *websocket.Server, _ *websocket.Conn) { s.Close() }},
-		{"Shutdown of the server", func(*websocket.Conn) {}, func(s *websocket.Server, _ *websocket.Conn) { s.Shutdown(context.Background()) }},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ended := make(chan struct{})
-				s := &websocket.Server{Handler: func(ctx context.Context, c *websocket.Conn) error {
-					tt.read(c)
-					<-ctx.Done() // a deadlock here: the context does not end
-					close(ended)
-					return nil
-				}}
-				c := startInBubble(t, s).dial(t, websocket.RFC6455)
-				go readToEnd(c)
-				synctest.Wait()
-				tt.end(s, c)
-				<-ended
-			})
-		})
-	}
-}
-
 // Requests to a Server without a Handler are refused, and logged as other
 // mistakes in the options are: a client must not see a connection that breaks.
 func TestServerWithoutHandler(t *testing.T) {
-	var log strings.Builder
-	s := &websocket.Server{Logger: slog.New(slog.NewTextHandler(&log, nil))}
-	r := httptest.NewRequest("GET", "/", nil)
+	var log logBuffer
+	var traced []error
+	s := &websocket.Server{Logger: log.logger(), Upgrader: websocket.Upgrader{Config: websocket.Config{Trace: traceRefusals(&traced)}}}
 	w := httptest.NewRecorder()
-	s.ServeHTTP(w, r)
-	if w.Code != http.StatusInternalServerError || !strings.Contains(log.String(), "Server.Handler is nil") {
-		t.Errorf("answered %d, logged %q", w.Code, log.String())
+	s.ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	if w.Code != http.StatusInternalServerError {
+		t.Errorf("answered %d, want 500", w.Code)
 	}
+	client, server := websocket.NetPipe()
+	served := make(chan error, 1)
+	go func() { served <- s.ServeConn(t.Context(), server) }()
+	_, err := (&websocket.Dialer{}).Handshake(t.Context(), client, "ws://server.test/")
+	var answer, refused *websocket.HandshakeError
+	if !errors.As(err, &answer) || answer.Status != http.StatusInternalServerError {
+		t.Errorf("the client of ServeConn got %v, want 500", err)
+	}
+	if err := <-served; !errors.As(err, &refused) || refused.Status != http.StatusInternalServerError {
+		t.Errorf("ServeConn returned %v, want an error with status 500", err)
+	}
+	const want = "Server.Handler is nil"
+	for _, err := range traced {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("traced %v, want %q", err, want)
+		}
+	}
+	if logged := log.at(slog.LevelError); len(logged) != 2 || len(traced) != 2 || !strings.Contains(logged[1], want) {
+		t.Errorf("logged %q, traced %q, want %q in each twice", logged, traced, want)
+	}
+}
+
+// traceRefusals returns a Trace that collects why handshakes failed, one at a
+// time.
+func traceRefusals(errs *[]error) *websocket.Trace {
+	return &websocket.Trace{HandshakeFailed: func(r *http.Request, err error) {
+		if r == nil {
+			err = errors.New("without its request: " + err.Error())
+		}
+		*errs = append(*errs, err)
+	}}
 }

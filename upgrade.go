@@ -55,8 +55,8 @@ type Upgrader struct {
 	// An error refuses the request: with its Status if it is a
 	// [HandshakeError], otherwise with 403. The headers are sent with a refusal
 	// too, for example WWW-Authenticate. The context, if not nil, replaces that
-	// of the request: [Conn.Request] and the Handler of a [Server] get its
-	// values.
+	// of the request: [Conn.Request] gets its values, and the Handler of a
+	// [Server] its values and its end.
 	Check func(r *http.Request, h http.Header) (context.Context, error)
 
 	// Secure, if not nil, reports whether the client uses TLS although our end
@@ -85,29 +85,28 @@ type Upgrader struct {
 // belongs to the Conn from then on. The handler may return. If a function of the
 // program panics afterwards, the connection is closed and the panic goes on.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error) {
-	return u.upgradeUntil(context.Background(), w, r)
-}
-
-// upgradeUntil is Upgrade, except that a handshake that waits for key3 fails
-// when ctx ends.
-func (u *Upgrader) upgradeUntil(ctx context.Context, w http.ResponseWriter, r *http.Request) (*Conn, error) {
-	c, err := u.upgrade(ctx, w, r)
+	c, err := u.upgrade(w, r)
 	u.Trace.handshakeFailed(r, err)
 	return c, err
 }
 
-func (u *Upgrader) upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request) (*Conn, error) {
+func (u *Upgrader) upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error) {
 	h := NewServerHandshake(u)
-	h.header = headerToKeep(w.Header())
-	if err := beginHTTP(h, r); err != nil {
+	if err := beginHTTP(h, w, r); err != nil {
 		return nil, refuseHTTP(h, w, r, err)
 	}
+	return upgradeHTTP(h, w, r)
+}
+
+// upgradeHTTP takes over the connection of a request that beginHTTP has
+// accepted and finishes the handshake.
+func upgradeHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request) (*Conn, error) {
 	nc, buffered, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		err = fmt.Errorf("cannot take over the connection of the request: %w", err)
 		return nil, refuseHTTP(h, w, r, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
 	}
-	rest, err := netx.OrClose(nc, func() ([]byte, error) { return serverRespond(ctx, h, nc, buffered.Reader) })
+	rest, err := netx.OrClose(nc, func() ([]byte, error) { return serverRespond(h, nc, buffered.Reader) })
 	if err != nil {
 		return nil, fmt.Errorf("websocket: handshake: %w", err)
 	}
@@ -148,8 +147,10 @@ func cannotBeIn101(h http.Header, name string) bool {
 }
 
 // beginHTTP makes every check that can refuse a request that net/http has read.
-// None of the response is sent before.
-func beginHTTP(h *ServerHandshake, r *http.Request) error {
+// None of the response is sent before. It keeps what belongs into the response of
+// the headers of w.
+func beginHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request) error {
+	h.header = headerToKeep(w.Header())
 	if err := checkHeadSize(r); err != nil {
 		return err
 	}
@@ -200,6 +201,10 @@ func refuseHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request, err 
 // A refused client was answered.
 func (u *Upgrader) Accept(ctx context.Context, nc net.Conn) (*Conn, error) {
 	h := NewServerHandshake(u)
+	return u.accept(ctx, h, nc)
+}
+
+func (u *Upgrader) accept(ctx context.Context, h *ServerHandshake, nc net.Conn) (*Conn, error) {
 	h.RemoteAddr = addrString(nc.RemoteAddr())
 	c, err := serverOpen(ctx, h, nc)
 	u.Trace.handshakeFailed(h.received, err)
@@ -243,7 +248,26 @@ func serverOpen(ctx context.Context, h *ServerHandshake, nc net.Conn) (*Conn, er
 func withinTimeout(ctx context.Context, h *ServerHandshake, nc net.Conn, do func(context.Context) ([]byte, error)) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.config.handshakeTimeout())
 	defer cancel()
-	return netx.Interruptible(ctx, nc, isHandshakeError, func() ([]byte, error) { return do(ctx) })
+	rest, err := netx.Interruptible(ctx, nc, isHandshakeError, func() ([]byte, error) { return do(ctx) })
+	if err == context.Canceled && context.Cause(ctx) == http.ErrServerClosed {
+		err = http.ErrServerClosed
+	}
+	return rest, err
+}
+
+// awaitClient runs wait, which waits for the client, and makes it fail when the
+// Server begins closing. Only what waits for the client is interrupted: once the
+// response is on its way, the client is told of the end by a Close frame.
+func awaitClient(h *ServerHandshake, nc net.Conn, wait func() error) error {
+	if h.opening == nil {
+		return wait()
+	}
+	stop := context.AfterFunc(h.opening, func() { netx.CloseNow(nc) })
+	err := wait()
+	if !stop() {
+		return http.ErrServerClosed
+	}
+	return err
 }
 
 // serverTLS does the TLS handshake if nc is a tls.Conn. The request will
@@ -253,7 +277,7 @@ func serverTLS(ctx context.Context, h *ServerHandshake, nc net.Conn) error {
 	if !ok {
 		return nil
 	}
-	if err := tc.HandshakeContext(ctx); err != nil {
+	if err := awaitClient(h, nc, func() error { return tc.HandshakeContext(ctx) }); err != nil {
 		return fmt.Errorf("TLS: %w", err)
 	}
 	state := tc.ConnectionState()
@@ -267,7 +291,11 @@ func serverTLS(ctx context.Context, h *ServerHandshake, nc net.Conn) error {
 func serverExchange(h *ServerHandshake, nc net.Conn) ([]byte, error) {
 	var in [2048]byte
 	for {
-		n, err := nc.Read(in[:])
+		var n int
+		err := awaitClient(h, nc, func() (err error) { n, err = nc.Read(in[:]); return err })
+		if err == http.ErrServerClosed {
+			return nil, err
+		}
 		took, refused := h.Feed(in[:n])
 		out := h.AppendResponse(nil)
 		if len(out) > 0 {
@@ -294,14 +322,14 @@ const refusalLinger = 500 * time.Millisecond
 // serverRespond sends the response to an accepted request. It returns the bytes
 // that were read beyond the handshake. in holds what net/http has read beyond
 // the request.
-func serverRespond(ctx context.Context, h *ServerHandshake, nc net.Conn, in *bufio.Reader) (rest []byte, err error) {
+func serverRespond(h *ServerHandshake, nc net.Conn, in *bufio.Reader) (rest []byte, err error) {
 	nc.SetDeadline(time.Now().Add(h.config.handshakeTimeout()))
 	out := scratches.Get().(*scratch)
 	out.b = h.AppendResponse(out.b)
 	_, err = nc.Write(out.b)
 	out.recycle()
 	if err == nil {
-		err = answerKey3(ctx, h, nc, in)
+		err = answerKey3(context.Background(), h, nc, in)
 	}
 	if err != nil {
 		return nil, err
@@ -320,7 +348,8 @@ func answerKey3(ctx context.Context, h *ServerHandshake, nc net.Conn, in io.Read
 	}
 	_, err := withinTimeout(ctx, h, nc, func(context.Context) ([]byte, error) {
 		key3 := make([]byte, h.challenge.missing())
-		n, err := io.ReadFull(in, key3)
+		var n int
+		err := awaitClient(h, nc, func() (err error) { n, err = io.ReadFull(in, key3); return err })
 		h.Feed(key3[:n])
 		switch {
 		case err == io.EOF || err == io.ErrUnexpectedEOF:
@@ -340,6 +369,9 @@ func serverConn(h *ServerHandshake, nc net.Conn, rest []byte) *Conn {
 	c := newConn(nc, h.version, ServerSide, h.config, rest)
 	c.subprotocol = h.subprotocol
 	c.compress(h.agreed)
+	if h.detached != nil {
+		h.accepted = h.accepted.WithContext(h.detached)
+	}
 	c.request = keepRequest(h.accepted)
 	c.start(h.config.Trace)
 	return c
