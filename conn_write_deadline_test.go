@@ -241,9 +241,9 @@ func TestWriteDeadlineIsNotForTheQueue(t *testing.T) {
 	})
 }
 
-// A writer that leaves the queue to a goroutine takes the deadline off the
-// connection.
-func TestWriteDeadlineLeavesWithItsWriter(t *testing.T) {
+// What a writer leaves to a goroutine is still written for the program: the
+// deadline goes on to hold, and may be moved.
+func TestWriteDeadlineStaysWithWhatIsLeft(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 		c.SetWriteDeadline(time.Now().Add(time.Second))
@@ -272,14 +272,147 @@ func TestWriteDeadlineLeavesWithItsWriter(t *testing.T) {
 		default:
 			t.Fatalf("the writer has not returned after %d messages of others", websocket.MaxRounds)
 		}
+		c.SetWriteDeadline(time.Now().Add(time.Minute))
 		time.Sleep(2 * time.Second)
-		expect()
-		c.SetWriteDeadline(time.Time{})
-		last := later(writeText(c, "x"))
-		expect()
-		if err := <-last; err != nil {
+		if err := c.WriteMessage(websocket.Text, []byte("x")); err != nil {
 			t.Error(err)
+		}
+		expect()
+		time.Sleep(time.Minute)
+		c.SetWriteDeadline(time.Time{})
+		if err := c.WriteMessage(websocket.Text, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("after the deadline of what was left: %v, want the deadline", err)
 		}
 		c.Close()
 	})
+}
+
+// What the program queues behind a write that a read has begun makes its deadline
+// hold for that write. Otherwise its writes would succeed while nothing leaves.
+func TestWriteDeadlineHoldsForWhatIsAhead(t *testing.T) {
+	eachSide(t, allVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
+		synctest.Test(t, func(t *testing.T) {
+			c, peer := newPipe(t, v, side, websocket.Config{})
+			beginBackgroundWrite(t, c, peer, v, side)
+			c.SetWriteDeadline(time.Now().Add(time.Second))
+			time.Sleep(500 * time.Millisecond)
+			if err := c.WriteMessage(websocket.Text, []byte("behind")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(499 * time.Millisecond)
+			if err := c.WriteMessage(websocket.Text, []byte("behind")); err != nil {
+				t.Errorf("before the deadline: %v", err)
+			}
+			time.Sleep(time.Millisecond)
+			synctest.Wait()
+			c.SetWriteDeadline(time.Time{})
+			if err := c.WriteMessage(websocket.Text, nil); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("WriteMessage after the deadline of what is queued: %v, want the deadline", err)
+			}
+			c.Close()
+		})
+	})
+}
+
+// beginBackgroundWrite makes a read of c write something that the peer does not
+// take.
+func beginBackgroundWrite(t *testing.T, c *websocket.Conn, peer io.Writer, v websocket.Version, side websocket.Side) {
+	t.Helper()
+	if err := c.BufferMessage(websocket.Text, []byte("before a read waits")); err != nil {
+		t.Fatal(err)
+	}
+	c.Discard(t.Context())
+	if !isHixie(v) {
+		if _, err := peer.Write(peerFrames(t, v, side, message{websocket.Ping, nil})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	synctest.Wait()
+}
+
+// A deadline that has passed before a write of a read began never ends it, and
+// one that the program moves while it has nothing queued does not either.
+func TestWriteDeadlineSparesWhatBeginsLater(t *testing.T) {
+	eachSide(t, allVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
+		synctest.Test(t, func(t *testing.T) {
+			c, peer := newPipe(t, v, side, websocket.Config{})
+			if err := c.BufferMessage(websocket.Text, []byte("x")); err != nil {
+				t.Fatal(err)
+			}
+			c.SetWriteDeadline(time.Now().Add(-time.Second))
+			c.Discard(t.Context())
+			synctest.Wait()
+			if err := c.WriteMessage(websocket.Text, []byte("late")); err != websocket.ErrWriteTimeout {
+				t.Fatalf("WriteMessage after the deadline: %v", err)
+			}
+			for _, deadline := range []time.Duration{-time.Hour, time.Second, -1} {
+				c.SetWriteDeadline(time.Now().Add(deadline))
+				time.Sleep(time.Minute)
+			}
+			c.SetWriteDeadline(time.Time{})
+			if err := c.WriteMessage(websocket.Text, []byte("behind")); err != nil {
+				t.Fatal(err)
+			}
+			go io.Copy(io.Discard, peer)
+			if err := c.Flush(); err != nil {
+				t.Error(err)
+			}
+			c.Close()
+		})
+	})
+}
+
+// Once the program's frames have left, its deadline spares the Pongs behind them.
+func TestWriteDeadlineSparesPongsBehind(t *testing.T) {
+	for _, side := range sides {
+		t.Run(sideName(side), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := newPipe(t, websocket.RFC6455, side, websocket.Config{})
+				beginBackgroundWrite(t, c, peer, websocket.RFC6455, side)
+				c.SetWriteDeadline(time.Now().Add(time.Second))
+				if err := c.WriteMessage(websocket.Text, []byte("behind")); err != nil {
+					t.Fatal(err)
+				}
+				expect := func(op websocket.MessageType) {
+					t.Helper()
+					if f := readOneFrame(t, peer); f.Opcode != op {
+						t.Errorf("got %v %q, want %v", f.Opcode, f.Payload, op)
+					}
+				}
+				expect(websocket.Text)
+				expect(websocket.Text)
+				if _, err := peer.Write(peerFrames(t, websocket.RFC6455, side, message{websocket.Ping, nil})); err != nil {
+					t.Fatal(err)
+				}
+				expect(websocket.Pong)
+				synctest.Wait() // the second Pong is on its way, alone
+				time.Sleep(time.Minute)
+				expect(websocket.Pong)
+				c.SetWriteDeadline(time.Time{})
+				wrote := later(writeText(c, "after"))
+				expect(websocket.Text)
+				if err := <-wrote; err != nil {
+					t.Error(err)
+				}
+				c.Close()
+			})
+		})
+	}
+}
+
+// readOneFrame reads a frame of at most 125 bytes of payload, and nothing behind
+// it.
+func readOneFrame(t *testing.T, r io.Reader) websocket.Frame {
+	t.Helper()
+	var b []byte
+	for {
+		f, _, err := websocket.ParseFrame(b, websocket.RFC6455)
+		if err == nil {
+			return f
+		}
+		b = append(b, 0)
+		if _, err := io.ReadFull(r, b[len(b)-1:]); err != nil {
+			t.Fatalf("waiting for a frame: %v", err)
+		}
+	}
 }

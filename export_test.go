@@ -130,28 +130,33 @@ func HasSent(c *Conn) bool {
 func LineLength(c *Conn) int {
 	c.send.mu.Lock()
 	defer c.send.mu.Unlock()
-	return len(c.send.line)
+	if c.send.crowd == nil {
+		return 0
+	}
+	return len(c.send.crowd.line)
 }
 
 // StandInLine makes a writer that writes nothing stand in line. leave ends
-// that.
-func StandInLine(c *Conn) (leave func()) {
+// that. A value on woken has told it to check its turn.
+func StandInLine(c *Conn) (woken <-chan struct{}, leave func()) {
 	w := &waiter{wake: make(chan struct{}, 1), since: time.Now()}
 	c.send.lock()
-	c.send.line = append(c.send.line, w)
+	crowd := c.send.waiting()
+	crowd.line = append(crowd.line, w)
 	c.send.unlock()
-	return func() {
+	return w.wake, func() {
 		c.send.lock()
 		c.send.leaveLine(w)
 		c.send.unlock()
 	}
 }
 
-// ForgetWriteDeadline takes the deadline for writes away and tells nobody.
-func ForgetWriteDeadline(c *Conn) {
+// StandInFlush makes a Flush wait that never happened. A write that ends or the
+// deadline closes woken.
+func StandInFlush(c *Conn) (woken <-chan struct{}) {
 	c.send.lock()
-	c.send.deadline = time.Time{}
-	c.send.unlock()
+	defer c.send.unlock()
+	return c.send.waiting().forFlush()
 }
 
 // EndStreamAtDeadline ends the message that others wait for at the same moment

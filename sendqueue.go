@@ -42,19 +42,19 @@ type sendQueue struct {
 	owesPing   bool          // a Ping with payload ping must still be queued
 	stopped    bool          // nothing is written any more, not even what was queued
 	deadlineOn bool          // nc has the deadline; otherwise it has none
+	carries    bool          // queue holds frames of the program, not only Pongs and Pings
 
 	ping [pingPayload]byte
 	pong *controlPayload // nil until a Pong must wait
 
 	queue  *sendBuffer    // nil if empty
-	line   []*waiter      // writers that wait for their turn; the first is next
 	stream *messageWriter // the message of NextWriter in progress; other messages wait
+	crowd  *crowd         // the goroutines that wait; nil until one had to
 
 	// taken counts how often the queue was taken for a write, and written how
-	// many of these writes are done. flushed is closed to wake the goroutines
-	// that wait in flush; it is nil if there are none.
-	taken, written uint64
-	flushed        chan struct{}
+	// many of these writes are done. They may overflow: they are only compared
+	// with each other.
+	taken, written uint32
 
 	refused  error     // why the queue accepts no more frames; nil if it does
 	deadline time.Time // of calls of the program; zero if there is none
@@ -180,13 +180,24 @@ func (q *sendQueue) send(o *outgoing, flush bool) error {
 	}
 	q.traceFrame(o.header, o.length)
 	if q.busy || !flush && q.hasRoom(len(o.payload)) {
-		q.appendOutgoing(q.queued(), o)
+		q.leave(o)
 		return nil
 	}
 	return q.write(o)
 }
 
-// setDeadline sets the write deadline. It applies to calls of the program only.
+// leave leaves a frame of the program in the queue. A write that is in progress
+// becomes a write for the program, with its deadline, because the frame can leave
+// only after it.
+func (q *sendQueue) leave(o *outgoing) {
+	q.appendOutgoing(q.queued(), o)
+	q.carries = true
+	if q.busy {
+		q.beginWrite(true)
+	}
+}
+
+// setDeadline sets the write deadline. It applies to writes for the program only.
 func (q *sendQueue) setDeadline(t time.Time) error {
 	q.lock()
 	defer q.unlock()
@@ -194,7 +205,7 @@ func (q *sendQueue) setDeadline(t time.Time) error {
 		return nil
 	}
 	q.deadline = t
-	q.wakeAll()
+	q.setAlarm()
 	if q.deadlineOn || q.busy && q.forProgram {
 		q.deadlineOn = !t.IsZero()
 		return q.nc.SetWriteDeadline(t)
@@ -211,7 +222,7 @@ func (q *sendQueue) flush() error {
 	if q.pending() {
 		goal++
 	}
-	for !q.stopped && q.written < goal && (q.busy || q.pending()) {
+	for !q.stopped && int32(goal-q.written) > 0 && (q.busy || q.pending()) {
 		if err := q.flushSome(); err != nil {
 			return err
 		}
@@ -224,14 +235,12 @@ func (q *sendQueue) flush() error {
 
 // flushSome writes what is queued, or waits for the busy goroutine.
 func (q *sendQueue) flushSome() error {
-	if q.busy {
-		if q.flushed == nil {
-			q.flushed = make(chan struct{})
-		}
-		return q.wait(q.flushed)
-	}
 	if q.deadlinePassed() {
 		return errWriteTimeout
+	}
+	if q.busy {
+		q.wait(q.waiting().forFlush())
+		return nil
 	}
 	q.beginWrite(true)
 	err := q.writeQueue()

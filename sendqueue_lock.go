@@ -42,7 +42,7 @@ func (q *sendQueue) unlock() {
 // guards.
 func (q *sendQueue) allowsDirect() bool {
 	return !q.busy && !q.pending() && q.refused == nil && q.stream == nil &&
-		len(q.line) == 0 && q.deadline.IsZero() && !q.deadlineOn
+		q.first() == nil && q.deadline.IsZero() && !q.deadlineOn
 }
 
 // tryDirect begins a direct write, if that is possible, and reports whether it
@@ -70,6 +70,45 @@ type waiter struct {
 	since time.Time
 }
 
+// crowd holds the goroutines that wait in a sendQueue. They wait on channels
+// only. One timer wakes them all at the deadline: a program may move the deadline
+// before each write, and that must not cost more if many wait.
+type crowd struct {
+	line    []*waiter     // writers that wait for their turn; the first is next
+	flushed chan struct{} // closed to wake those who wait in flush; nil if none does
+
+	alarm   *time.Timer // calls ring; nil until somebody waits while there is a deadline
+	alarmAt time.Time   // the deadline that alarm is set to; zero if none
+}
+
+// waiting returns the crowd. The first call makes it, because on most
+// connections nobody ever waits.
+func (q *sendQueue) waiting() *crowd {
+	if q.crowd == nil {
+		q.crowd = new(crowd)
+	}
+	return q.crowd
+}
+
+// first returns the first in line, or nil if nobody waits.
+func (q *sendQueue) first() *waiter {
+	if q.crowd == nil || len(q.crowd.line) == 0 {
+		return nil
+	}
+	return q.crowd.line[0]
+}
+
+// forFlush returns the channel that is closed when a write has ended.
+func (w *crowd) forFlush() <-chan struct{} {
+	if w.flushed == nil {
+		w.flushed = make(chan struct{})
+	}
+	return w.flushed
+}
+
+// empty reports whether nobody waits.
+func (w *crowd) empty() bool { return len(w.line) == 0 && w.flushed == nil }
+
 // waitTurn waits until a data frame with n bytes of payload may be written or
 // queued. s is the message of NextWriter that the frame is part of, or nil. mu
 // must be locked. waitTurn unlocks it while it waits.
@@ -83,35 +122,36 @@ func (q *sendQueue) waitTurn(s *messageWriter, n int) error {
 		return nil
 	}
 	me := &waiter{wake: make(chan struct{}, 1), since: time.Now()}
+	w := q.waiting()
 	if s != nil { // every other writer waits for the end of this message
-		q.line = slices.Insert(q.line, 0, me)
+		w.line = slices.Insert(w.line, 0, me)
 	} else {
-		q.line = append(q.line, me)
+		w.line = append(w.line, me)
 	}
 	defer q.leaveLine(me)
 	for {
-		if err := q.wait(me.wake); err != nil {
-			return err
-		}
+		q.wait(me.wake)
 		switch {
 		case q.refused != nil:
 			return q.refused
-		case q.deadlinePassed(): // wake and the deadline came together
+		case q.deadlinePassed():
 			return errWriteTimeout
-		case q.line[0] == me && q.unblocked(s, n):
+		case q.first() == me && q.unblocked(s, n):
 			return nil
 		}
 	}
 }
 
 func (q *sendQueue) mayOvertake() bool {
-	return len(q.line) == 0 || time.Since(q.line[0].since) < maxOvertaken
+	first := q.first()
+	return first == nil || time.Since(first.since) < maxOvertaken
 }
 
 // leaveLine removes a waiter from the line and wakes the one that is first now.
 func (q *sendQueue) leaveLine(me *waiter) {
-	i := slices.Index(q.line, me)
-	q.line = slices.Delete(q.line, i, i+1)
+	w := q.crowd
+	i := slices.Index(w.line, me)
+	w.line = slices.Delete(w.line, i, i+1)
 	q.wakeNext()
 }
 
@@ -136,22 +176,42 @@ func (q *sendQueue) deadlinePassed() bool {
 	return !q.deadline.IsZero() && !time.Now().Before(q.deadline)
 }
 
-// wait waits for wake or for the deadline. It unlocks mu while it waits.
-func (q *sendQueue) wait(wake <-chan struct{}) error {
-	deadline := q.deadline
+// wait waits for wake, which is sent to or closed at the deadline too. It unlocks
+// mu while it waits.
+func (q *sendQueue) wait(wake <-chan struct{}) {
+	q.setAlarm()
 	q.unlock()
-	defer q.lock()
-	var expired <-chan time.Time
-	if !deadline.IsZero() {
-		t := time.NewTimer(time.Until(deadline))
-		defer t.Stop()
-		expired = t.C
+	<-wake
+	q.lock()
+}
+
+// setAlarm makes the alarm ring at the deadline, if somebody waits.
+func (q *sendQueue) setAlarm() {
+	w := q.crowd
+	if w == nil || w.empty() || w.alarmAt.Equal(q.deadline) {
+		return
 	}
-	select {
-	case <-wake:
-		return nil
-	case <-expired:
-		return errWriteTimeout
+	w.alarmAt = q.deadline
+	switch left := time.Until(q.deadline); {
+	case q.deadline.IsZero():
+		w.alarm.Stop()
+	case w.alarm == nil:
+		w.alarm = time.AfterFunc(left, q.ring)
+	default:
+		w.alarm.Reset(left)
+	}
+}
+
+// ring wakes every waiter if the deadline has passed. It may come too early, if
+// the deadline was moved as the alarm rang.
+func (q *sendQueue) ring() {
+	q.lock()
+	defer q.unlock()
+	q.crowd.alarmAt = time.Time{}
+	if q.deadlinePassed() {
+		q.wakeAll()
+	} else {
+		q.setAlarm()
 	}
 }
 
@@ -165,22 +225,25 @@ func (me *waiter) nudge() {
 
 // wakeNext makes the first in line check whether its turn has come.
 func (q *sendQueue) wakeNext() {
-	if len(q.line) > 0 {
-		q.line[0].nudge()
+	if first := q.first(); first != nil {
+		first.nudge()
 	}
 }
 
 func (q *sendQueue) wakeFlushers() {
-	if q.flushed != nil {
-		close(q.flushed)
-		q.flushed = nil
+	if w := q.crowd; w != nil && w.flushed != nil {
+		close(w.flushed)
+		w.flushed = nil
 	}
 }
 
 // wakeAll makes every waiter check its condition again.
 func (q *sendQueue) wakeAll() {
-	for _, waiting := range q.line {
-		waiting.nudge()
+	if q.crowd == nil {
+		return
+	}
+	for _, me := range q.crowd.line {
+		me.nudge()
 	}
 	q.wakeFlushers()
 }

@@ -67,19 +67,14 @@ func TestLineBeginsWithTheStream(t *testing.T) {
 // A writer that gives up wakes the next one, which may have waited only for it.
 func TestLineMovesWhenTheFirstGivesUp(t *testing.T) {
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
-		c.SetWriteDeadline(time.Now().Add(time.Second))
 		stuck := later(writeText(c, strings.Repeat("w", 60<<10)))
 		<-g.writes
-		large := later(writeText(c, strings.Repeat("L", 100<<10)))
-		synctest.Wait()
+		_, giveUp := websocket.StandInLine(c)
 		time.Sleep(websocket.MaxOvertaken)
-		websocket.ForgetWriteDeadline(c)      // as if it was moved when that of the large one had just passed
 		small := later(writeText(c, "small")) // for which there is room
 		synctest.Wait()
 		wantInLine(t, c, 2)
-		if err := <-large; err != websocket.ErrWriteTimeout {
-			t.Errorf("the large message: %v, want the deadline", err)
-		}
+		giveUp()
 		synctest.Wait()
 		select {
 		case err := <-small:
@@ -141,6 +136,55 @@ func TestLineTurnThatComesTooLate(t *testing.T) {
 		websocket.EndStreamAtDeadline(c)
 		if err := <-late; err != websocket.ErrWriteTimeout || script.out.Len() > 0 {
 			t.Errorf("%v, want the deadline; % x was sent", err, script.out.Bytes())
+		}
+	})
+}
+
+// Moving the deadline wakes nobody, however many wait: each that woke would only
+// find that it must go on waiting. The deadline that passes wakes all.
+func TestSetWriteDeadlineWakesNobodyTooEarly(t *testing.T) {
+	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
+		wrote := later(writeText(c, "waits for the peer"))
+		<-g.writes
+		var woken []<-chan struct{}
+		for range 4000 {
+			w, _ := websocket.StandInLine(c)
+			woken = append(woken, w)
+		}
+		woken = append(woken, websocket.StandInFlush(c))
+		wantWoken := func(what string, want int) {
+			t.Helper()
+			synctest.Wait()
+			n := 0
+			for _, w := range woken {
+				select {
+				case <-w:
+					n++
+				default:
+				}
+			}
+			if n != want {
+				t.Errorf("%s wakes %d of %d that wait, want %d", what, n, len(woken), want)
+			}
+		}
+		for _, deadline := range []time.Duration{time.Minute, time.Second, time.Hour} {
+			c.SetWriteDeadline(time.Now().Add(deadline))
+			wantWoken("a deadline in "+deadline.String(), 0)
+		}
+		time.Sleep(time.Hour - 1)
+		wantWoken("the time before the deadline", 0)
+		c.SetWriteDeadline(time.Time{})
+		time.Sleep(time.Hour)
+		wantWoken("a deadline that was taken away", 0)
+		c.SetWriteDeadline(time.Now().Add(time.Second))
+		time.Sleep(time.Second)
+		wantWoken("the deadline", len(woken))
+		woken[len(woken)-1] = websocket.StandInFlush(c)
+		c.SetWriteDeadline(time.Now().Add(-time.Second))
+		wantWoken("a deadline that has passed", len(woken))
+		g.results <- gateResult{n: -1}
+		if err := <-wrote; err != nil {
+			t.Error(err)
 		}
 	})
 }

@@ -197,7 +197,7 @@ func TestDirectIsOffWhileThereIsALine(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
 		go io.Copy(io.Discard, peer)
-		leave := websocket.StandInLine(c)
+		_, leave := websocket.StandInLine(c)
 		time.Sleep(websocket.MaxOvertaken)
 		second := later(writeText(c, "second"))
 		synctest.Wait()

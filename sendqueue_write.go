@@ -17,7 +17,7 @@ import (
 func (q *sendQueue) take() *sendBuffer {
 	q.queueOwed()
 	out := q.queued()
-	q.queue = nil
+	q.queue, q.carries = nil, false
 	q.taken++
 	q.wakeNext()
 	return out
@@ -37,9 +37,9 @@ func (q *sendQueue) write(o *outgoing) error {
 	return err
 }
 
-// beginWrite makes the calling goroutine the busy one. The write deadline
-// applies only if it writes for a call of the program: even after the deadline,
-// Pongs must leave.
+// beginWrite says that there is a busy goroutine, and whether it writes for the
+// program. Only then the write deadline applies: even after the deadline, Pongs
+// must leave.
 func (q *sendQueue) beginWrite(forProgram bool) {
 	q.busy, q.forProgram = true, forProgram
 	q.applyDeadline(forProgram)
@@ -147,14 +147,12 @@ func (q *sendQueue) endWrite() {
 }
 
 // drain writes until the queue is empty, and then lets another goroutine write.
-// After the given number of rounds, or once the write deadline of the program
-// has passed, a new goroutine does the rest; if rounds is negative, there is no
-// bound. The busy goroutine calls drain with mu locked. drain unlocks mu while
-// it writes.
+// After the given number of rounds, or once the write deadline has passed, a new
+// goroutine does the rest. The busy goroutine calls drain with mu locked. drain
+// unlocks mu while it writes.
 func (q *sendQueue) drain(rounds int) {
 	for ; !q.stopped && q.pending(); rounds-- {
-		if rounds == 0 || q.forProgram && q.deadlinePassed() {
-			q.beginWrite(false)
+		if rounds == 0 || q.deadlinePassed() {
 			go q.drainAll() // the new goroutine is the busy one now
 			return
 		}
@@ -173,18 +171,25 @@ func (q *sendQueue) writeQueue() error {
 	return q.afterWrite(out, err)
 }
 
+// drainAll does what drain does, in a goroutine of its own. No call of the program
+// waits for it, so the deadline applies only to what holds frames of the program,
+// and only if it has not passed before the write begins.
 func (q *sendQueue) drainAll() {
 	q.lock()
 	defer q.unlock()
-	q.drain(-1)
+	for !q.stopped && q.pending() {
+		q.beginWrite(q.carries && !q.deadlinePassed())
+		q.writeQueue()
+	}
+	q.endWrite()
 }
 
 func (q *sendQueue) writeRest(out *sendBuffer, n int) {
 	_, err := q.nc.Write(out.b[n:])
 	q.lock()
-	defer q.unlock()
 	q.afterWrite(out, err)
-	q.drain(-1)
+	q.unlock()
+	q.drainAll()
 }
 
 // stop refuses everything from now on with the error why, and drops what is
@@ -199,6 +204,9 @@ func (q *sendQueue) stop(why error) {
 	q.queue = nil
 	q.owesPong, q.owesPing = false, false
 	q.wakeAll()
+	if q.crowd != nil && q.crowd.alarm != nil {
+		q.crowd.alarm.Stop()
+	}
 }
 
 func (q *sendQueue) traceFrame(h header, n int) {
