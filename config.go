@@ -34,6 +34,16 @@ type Config struct {
 	// no effect on versions without Ping, [Hybi00] and [Hixie75].
 	PingInterval, PingTimeout time.Duration
 
+	// WriteTimeout is how long one frame may take, from the call that sends it
+	// until the system has taken all of it. A frame that is late ends the
+	// connection with [ErrWriteTimeout], which all calls then return. It is for
+	// what goroutines share: it counts for each frame by itself, also for those
+	// that wait behind others, for Pings, Pongs and Close, and for writers that
+	// wait for their turn, be it for the NextWriter of another goroutine. What
+	// BufferMessage has queued does not count until it is on its way. 0 or less
+	// means no limit.
+	WriteTimeout time.Duration
+
 	// Compression, if not nil, turns on compression of messages with peers that
 	// want it too. See [Compression].
 	Compression *Compression

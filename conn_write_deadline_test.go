@@ -342,7 +342,7 @@ func TestWriteDeadlineSparesWhatBeginsLater(t *testing.T) {
 			c.SetWriteDeadline(time.Now().Add(-time.Second))
 			c.Discard(t.Context())
 			synctest.Wait()
-			if err := c.WriteMessage(websocket.Text, []byte("late")); err != websocket.ErrWriteTimeout {
+			if err := c.WriteMessage(websocket.Text, []byte("late")); err != websocket.ErrWriteDeadline {
 				t.Fatalf("WriteMessage after the deadline: %v", err)
 			}
 			for _, deadline := range []time.Duration{-time.Hour, time.Second, -1} {

@@ -23,6 +23,11 @@ var ErrIncomplete = errors.New("websocket: message incomplete: append more bytes
 // [Config].PingTimeout after a keepalive Ping.
 var ErrPingTimeout = errors.New("websocket: peer did not answer the keepalive Ping in time")
 
+// ErrWriteTimeout is why a connection was given up on which a frame took longer
+// than [Config].WriteTimeout. All calls return it. It wraps
+// [os.ErrDeadlineExceeded].
+var ErrWriteTimeout = fmt.Errorf("websocket: a frame was not sent within WriteTimeout: %w", os.ErrDeadlineExceeded)
+
 // errClosed is the error of reads and writes after Close.
 var errClosed = fmt.Errorf("websocket: connection closed by this side: %w", net.ErrClosed)
 

@@ -49,11 +49,11 @@ const (
 )
 
 var (
-	ErrEOF          = errEOF
-	ErrStale        = errStale
-	ErrWriteTimeout = errWriteTimeout
-	ClosedNormally  = closedNormally
-	KeyNumber       = keyNumber
+	ErrEOF           = errEOF
+	ErrStale         = errStale
+	ErrWriteDeadline = errWriteTimeout
+	ClosedNormally   = closedNormally
+	KeyNumber        = keyNumber
 )
 
 // NewConn returns a connection after a handshake that did not happen. If cfg
@@ -104,6 +104,12 @@ func StopKeepalive(c *Conn) bool {
 	defer c.rcv.keep.mu.Unlock()
 	return c.rcv.keep.timer.Stop()
 }
+
+// WatchRests reports whether the timer of c for late frames does not run.
+func WatchRests(c *Conn) bool { return !c.send.watch.armed.Load() }
+
+// LooksLate looks for frames that are late, as the timer does.
+func LooksLate(c *Conn) bool { return c.send.isLate() }
 
 // Direct returns the state of the lock-free way to write: DirectIdle,
 // DirectBusy, or another if the lock must be taken.

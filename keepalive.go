@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"encoding/binary"
+	"math"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -205,4 +206,16 @@ func (k *keepalive) judge(now time.Time) (next time.Duration, ping, dead bool) {
 		return k.timeout, false, false
 	}
 	return left, false, false
+}
+
+// watchWrites returns a watch that ends the connection once a frame is late.
+func watchWrites(timeout time.Duration, life *lifetime) *writeWatch {
+	w := &writeWatch{timeout: timeout, start: time.Now()}
+	w.timer = time.AfterFunc(math.MaxInt64, func() {
+		if life.send.isLate() {
+			life.end(ErrWriteTimeout)
+		}
+	})
+	w.timer.Stop() // until something is written
+	return w
 }

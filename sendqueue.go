@@ -59,6 +59,8 @@ type sendQueue struct {
 	refused  error     // why the queue accepts no more frames; nil if it does
 	deadline time.Time // of calls of the program; zero if there is none
 
+	watch *writeWatch // nil if frames may take any time
+
 	poll writePoll
 }
 
@@ -76,6 +78,7 @@ type outgoing struct {
 	deflate bool           // payload must be compressed first
 	stream  *messageWriter // the message of NextWriter that the frame is part of, or nil
 	length  int            // of the payload, for trace
+	since   time.Time      // when its writer began to wait for its turn; zero if it did not
 }
 
 // message sends a message as one frame. If flush is not set, the frame may stay
@@ -130,6 +133,7 @@ func (q *sendQueue) prepared(h header, n int, frame []byte) error {
 		return q.send(&outgoing{header: h, payload: frame, framed: true, length: n}, true)
 	}
 	q.traceFrame(h, n)
+	q.beginDirect()
 	_, err := q.nc.Write(frame)
 	return q.afterDirect(nil, err)
 }
@@ -139,6 +143,7 @@ func (q *sendQueue) writeDirect(h header, p []byte) error {
 	if q.trace != nil { // copying h for the call takes 3 ns of every write
 		q.traceFrame(h, len(p))
 	}
+	q.beginDirect()
 	out := sendBuffers.Get().(*sendBuffer)
 	if len(p) > maxQueue {
 		return q.afterDirect(out, q.writeBatch(out, &outgoing{header: h, payload: p}))
@@ -148,8 +153,17 @@ func (q *sendQueue) writeDirect(h header, p []byte) error {
 	return q.afterDirect(out, err)
 }
 
+func (q *sendQueue) beginDirect() {
+	if q.watch != nil {
+		q.watch.began()
+	}
+}
+
 // afterDirect ends a direct write. out is the buffer that it used, or nil.
 func (q *sendQueue) afterDirect(out *sendBuffer, err error) error {
+	if q.watch != nil {
+		q.watch.ended()
+	}
 	if err == nil && q.endDirect() {
 		out.recycle()
 		return nil
@@ -167,7 +181,8 @@ func (q *sendQueue) afterDirect(out *sendBuffer, err error) error {
 func (q *sendQueue) send(o *outgoing, flush bool) error {
 	q.lock()
 	defer q.unlock()
-	if err := q.waitTurn(o.stream, len(o.payload)); err != nil {
+	var err error
+	if o.since, err = q.waitTurn(o.stream, len(o.payload)); err != nil {
 		return err
 	}
 	if o.deflate {
@@ -188,13 +203,62 @@ func (q *sendQueue) send(o *outgoing, flush bool) error {
 
 // leave leaves a frame of the program in the queue. A write that is in progress
 // becomes a write for the program, with its deadline, because the frame can leave
-// only after it.
+// only after it. If nobody writes, the frame stays until the program flushes it,
+// and is not late before that.
 func (q *sendQueue) leave(o *outgoing) {
 	q.appendOutgoing(q.queued(), o)
 	q.carries = true
 	if q.busy {
 		q.beginWrite(true)
+		q.noteLeft(o.since)
 	}
+}
+
+// noteLeft notes that a frame whose writer has waited since t, or not at all,
+// waits in the queue and is on its way.
+func (q *sendQueue) noteLeft(t time.Time) {
+	if q.watch != nil {
+		q.watch.left(t)
+	}
+}
+
+// isLate reports whether a frame has waited for too long, and if so refuses
+// everything from now on. If not, it sets the timer of the watch for the next
+// frame that may be late.
+func (q *sendQueue) isLate() bool {
+	q.watch.rest()
+	q.lock()
+	defer q.unlock()
+	age, waits := q.oldest()
+	switch {
+	case q.stopped || !waits:
+		return false
+	case age < q.watch.timeout:
+		q.watch.arm(q.watch.timeout - age)
+		return false
+	}
+	q.stop(ErrWriteTimeout)
+	return true
+}
+
+// oldest returns how long the oldest frame has waited to be sent. Writers in line
+// are not always in the order of their calls.
+func (q *sendQueue) oldest() (age time.Duration, waits bool) {
+	w := q.watch
+	at := w.now()
+	first := q.first()
+	if first == nil && !q.busy {
+		return 0, false
+	}
+	if q.busy {
+		at = w.oldest()
+	}
+	if first != nil {
+		for _, me := range q.crowd.line {
+			at = min(at, w.at(me.since))
+		}
+	}
+	return time.Duration(w.now() - at), true
 }
 
 // setDeadline sets the write deadline. It applies to writes for the program only.
@@ -261,7 +325,7 @@ func (q *sendQueue) flushSoon() {
 		return
 	}
 	q.beginWrite(false)
-	out := q.take()
+	out := q.take(time.Time{})
 	n := q.poll.write(out)
 	if n < len(out.b) {
 		go q.writeRest(out, n)
@@ -286,6 +350,7 @@ func (q *sendQueue) queuePong(p []byte) {
 		}
 		q.pong.n = copy(q.pong.b[:], p)
 		q.owesPong = true
+		q.noteLeft(time.Time{})
 		return
 	}
 	q.queueControl(Pong, p)
@@ -300,6 +365,7 @@ func (q *sendQueue) queuePing(p [pingPayload]byte) error {
 		return q.refused
 	}
 	q.ping, q.owesPing = p, true
+	q.noteLeft(time.Time{})
 	return nil
 }
 
@@ -325,6 +391,7 @@ func (q *sendQueue) last(say bool, p []byte, why error) (said bool) {
 	}
 	q.queueOwed()
 	q.queueControl(Close, p)
+	q.noteLeft(time.Time{})
 	return true
 }
 
@@ -355,7 +422,7 @@ func (q *sendQueue) whyRefused() error {
 func (q *sendQueue) beginStream(m *messageWriter) error {
 	q.lock()
 	defer q.unlock()
-	if err := q.waitTurn(nil, 0); err != nil {
+	if _, err := q.waitTurn(nil, 0); err != nil {
 		return err
 	}
 	q.stream = m

@@ -110,16 +110,17 @@ func (w *crowd) forFlush() <-chan struct{} {
 func (w *crowd) empty() bool { return len(w.line) == 0 && w.flushed == nil }
 
 // waitTurn waits until a data frame with n bytes of payload may be written or
-// queued. s is the message of NextWriter that the frame is part of, or nil. mu
-// must be locked. waitTurn unlocks it while it waits.
-func (q *sendQueue) waitTurn(s *messageWriter, n int) error {
+// queued. It returns when the wait began, or zero if there was none. s is the
+// message of NextWriter that the frame is part of, or nil. mu must be locked.
+// waitTurn unlocks it while it waits.
+func (q *sendQueue) waitTurn(s *messageWriter, n int) (since time.Time, err error) {
 	switch {
 	case q.refused != nil:
-		return q.refused
+		return since, q.refused
 	case q.deadlinePassed():
-		return errWriteTimeout
+		return since, errWriteTimeout
 	case q.unblocked(s, n) && (s != nil || q.mayOvertake()):
-		return nil
+		return since, nil
 	}
 	me := &waiter{wake: make(chan struct{}, 1), since: time.Now()}
 	w := q.waiting()
@@ -129,15 +130,18 @@ func (q *sendQueue) waitTurn(s *messageWriter, n int) error {
 		w.line = append(w.line, me)
 	}
 	defer q.leaveLine(me)
+	if q.watch != nil {
+		q.watch.arm(q.watch.timeout)
+	}
 	for {
 		q.wait(me.wake)
 		switch {
 		case q.refused != nil:
-			return q.refused
+			return since, q.refused
 		case q.deadlinePassed():
-			return errWriteTimeout
+			return since, errWriteTimeout
 		case q.first() == me && q.unblocked(s, n):
-			return nil
+			return me.since, nil
 		}
 	}
 }

@@ -134,7 +134,7 @@ func TestLineTurnThatComesTooLate(t *testing.T) {
 		late := later(writeText(c, "late"))
 		synctest.Wait()
 		websocket.EndStreamAtDeadline(c)
-		if err := <-late; err != websocket.ErrWriteTimeout || script.out.Len() > 0 {
+		if err := <-late; err != websocket.ErrWriteDeadline || script.out.Len() > 0 {
 			t.Errorf("%v, want the deadline; % x was sent", err, script.out.Bytes())
 		}
 	})
@@ -204,7 +204,7 @@ func TestSetWriteDeadlineWakesWaiters(t *testing.T) {
 			t.Errorf("waiting writer: %v after %v, want the deadline that was set while it waited", err, time.Since(start))
 		}
 		var netErr net.Error
-		if !errors.As(websocket.ErrWriteTimeout, &netErr) || !netErr.Timeout() {
+		if !errors.As(websocket.ErrWriteDeadline, &netErr) || !netErr.Timeout() {
 			t.Error("error of the deadline is not a net.Error with Timeout")
 		}
 		c.SetWriteDeadline(time.Time{})

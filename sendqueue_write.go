@@ -13,12 +13,16 @@ import (
 // queue.
 
 // take queues the control frames that are owed and empties the queue. The
-// caller must write the result.
-func (q *sendQueue) take() *sendBuffer {
+// caller must write the result, and then the frame of a writer that has waited
+// since then, if since is not zero.
+func (q *sendQueue) take(since time.Time) *sendBuffer {
 	q.queueOwed()
 	out := q.queued()
 	q.queue, q.carries = nil, false
 	q.taken++
+	if q.watch != nil {
+		q.watch.took(since)
+	}
 	q.wakeNext()
 	return out
 }
@@ -28,7 +32,7 @@ func (q *sendQueue) take() *sendBuffer {
 // unlocks mu while it writes.
 func (q *sendQueue) write(o *outgoing) error {
 	q.beginWrite(true)
-	out := q.take()
+	out := q.take(o.since)
 	q.unlock()
 	err := q.writeBatch(out, o)
 	q.lock()
@@ -143,6 +147,9 @@ func (q *sendQueue) afterWrite(out *sendBuffer, err error) error {
 // endWrite lets another goroutine write.
 func (q *sendQueue) endWrite() {
 	q.busy = false
+	if q.watch != nil {
+		q.watch.ended()
+	}
 	q.wakeNext()
 }
 
@@ -164,7 +171,7 @@ func (q *sendQueue) drain(rounds int) {
 // writeQueue writes what is queued. The busy goroutine calls it with mu locked.
 // It unlocks mu while it writes.
 func (q *sendQueue) writeQueue() error {
-	out := q.take()
+	out := q.take(time.Time{})
 	q.unlock()
 	_, err := q.nc.Write(out.b)
 	q.lock()
@@ -206,6 +213,9 @@ func (q *sendQueue) stop(why error) {
 	q.wakeAll()
 	if q.crowd != nil && q.crowd.alarm != nil {
 		q.crowd.alarm.Stop()
+	}
+	if q.watch != nil {
+		q.watch.timer.Stop()
 	}
 }
 

@@ -46,6 +46,9 @@ func newConn(nc net.Conn, v Version, side Side, cfg *Config, rest []byte) *Conn 
 		c.rcv.keep = newKeepalive(cfg, &c.life, sharedPings(&c.rcv.pings))
 		c.life.onClosing = c.rcv.keep.stop
 	}
+	if cfg.WriteTimeout > 0 {
+		c.send.watch = watchWrites(cfg.WriteTimeout, &c.life)
+	}
 	c.setTrace(cfg.Trace)
 	c.initPoll()
 	return c
