@@ -419,3 +419,101 @@ func TestCloseWithAfterAFailedWrite(t *testing.T) {
 		}
 	})
 }
+
+// Messages with a context over a net.Pipe whose peer has left says why the
+// connection ended: the SetReadDeadline of a net.Pipe fails then.
+func TestMessagesAfterThePeerOfAPipeLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
+		peer.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		for _, err := range c.Messages(ctx) {
+			if !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("Messages: %v, want io.ErrUnexpectedEOF", err)
+			}
+		}
+		<-websocket.Over(c)
+	})
+}
+
+// A read that waits behind another when a closing handshake begins has its
+// deadline.
+func TestWaitingReadsDuringShutdownHaveDeadlines(t *testing.T) {
+	for range stressRounds(20) {
+		synctest.Test(t, func(t *testing.T) {
+			c, peer := newPair(t, websocket.RFC6455, overMemory, pairOptions{})
+			const readers = 5
+			results := make(chan error)
+			for range readers {
+				go func() { _, _, err := c.ReadMessage(); results <- err }()
+				synctest.Wait()
+			}
+			c.CloseWith(websocket.StatusNormalClosure, "")
+			synctest.Wait()
+			for range readers - 1 {
+				peer.WriteMessage(websocket.Text, nil)
+				synctest.Wait()
+			}
+			start := time.Now()
+			c.SetReadDeadline(start.Add(time.Second))
+			for range readers {
+				if err := <-results; err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Error(err)
+				}
+			}
+			if took := time.Since(start); took > time.Second {
+				t.Errorf("a read was held for %v", took)
+			}
+		})
+	}
+}
+
+// emptyReads is a connection whose reads bring neither bytes nor an error, and
+// that has no deadlines.
+type emptyReads struct{ net.Conn }
+
+func (emptyReads) Read([]byte) (int, error)        { return 0, nil }
+func (emptyReads) SetReadDeadline(time.Time) error { return os.ErrNoDeadline }
+
+// A connection that brings nothing does not keep a read busy forever.
+func TestReadsWithoutProgress(t *testing.T) {
+	for _, v := range allVersions {
+		for _, side := range sides {
+			for name, read := range map[string]func(c *websocket.Conn) error{
+				"ReadMessage": func(c *websocket.Conn) error { _, _, err := c.ReadMessage(); return err },
+				"NextReader":  func(c *websocket.Conn) error { _, _, err := c.NextReader(); return err },
+				"Discard":     func(c *websocket.Conn) error { return context.Cause(waitFor(c.Discard(context.Background()))) },
+			} {
+				c := newConn(emptyReads{&script{}}, v, side, &websocket.Config{})
+				if err := read(c); !errors.Is(err, io.ErrNoProgress) {
+					t.Errorf("%v, %s, %s: %v, want io.ErrNoProgress", v, sideName(side), name, err)
+				}
+				<-websocket.Over(c)
+			}
+		}
+	}
+}
+
+// A context cannot interrupt reads of a connection without deadlines. Messages
+// and Discard say so, and leave the connection as it was.
+func TestContextsNeedDeadlines(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	in := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Text, []byte("hello")})
+	c := newConn(noDeadlines{&script{in: in}}, websocket.RFC6455, websocket.ServerSide, &websocket.Config{})
+	for m, err := range c.Messages(ctx) {
+		if !errors.Is(err, errors.ErrUnsupported) {
+			t.Errorf("Messages: %q, %v", m.Data, err)
+		}
+	}
+	if err := context.Cause(waitFor(c.Discard(ctx))); !errors.Is(err, errors.ErrUnsupported) {
+		t.Errorf("Discard: %v", err)
+	}
+	for m, err := range c.Messages(context.Background()) { // which cannot end
+		if err != nil || string(m.Data) != "hello" {
+			t.Errorf("Messages: %q, %v", m.Data, err)
+		}
+		break
+	}
+}

@@ -5,10 +5,9 @@ package websocket
 // itself, because it must find the peer's Close frame. The fields are guarded by
 // lifetime.mu.
 type drain struct {
-	active  bool          // the closing handshake is reading
-	readers int           // how many reads of the program wait until it stops
-	roused  bool          // rouse was called, and awaitRouse has not returned since
-	wake    chan struct{} // closed by rouse; nil if awaitRouse is not waiting
+	active bool          // the closing handshake is reading
+	roused bool          // rouse was called, and awaitRouse has not returned since
+	wake   chan struct{} // closed by rouse; nil if awaitRouse is not waiting
 }
 
 // rouse makes awaitRouse return. It does nothing if d is nil.

@@ -110,7 +110,10 @@ func newTCP(t *testing.T, v websocket.Version, side websocket.Side, cfg websocke
 // connection of side. The peer has no Conn. It wants compression if side does.
 func connect(t testing.TB, nc, peer net.Conn, v websocket.Version, side websocket.Side, cfg websocket.Config) *websocket.Conn {
 	t.Helper()
-	const url = "ws://127.0.0.1/chat"
+	url := "ws://127.0.0.1/chat"
+	if _, ok := nc.(*tls.Conn); ok {
+		url = "wss://127.0.0.1/chat"
+	}
 	done := make(chan error, 1)
 	var c *websocket.Conn
 	var err error

@@ -3,6 +3,7 @@ package websocket
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -42,6 +43,7 @@ type lifetime struct {
 	handshake   bool          // a closing handshake was begun
 	closeQueued bool          // a Close frame was queued
 	interrupts  int32         // how many reasons there are for reads to give up
+	readers     int32         // how many reads of the program wait for another read
 	cause       error         // why the connection is no longer open; nil if it is
 	timer       *time.Timer   // bounds the closing handshake
 	done        chan struct{} // closed in phaseOver; nil until over is called
@@ -77,7 +79,8 @@ func (l *lifetime) interruptReads(n int32) error {
 func (l *lifetime) canInterrupt() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.applyReadDeadline(); err != nil && l.phase == phaseOpen && !errors.Is(err, net.ErrClosed) {
+	err := l.applyReadDeadline()
+	if err != nil && l.phase == phaseOpen && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.ErrClosedPipe) {
 		return fmt.Errorf("websocket: a context cannot interrupt reads of a %T, whose SetReadDeadline fails: %w", l.send.nc, err)
 	}
 	return nil
@@ -89,7 +92,7 @@ func (l *lifetime) applyReadDeadline() error {
 	switch d := l.drain; {
 	case l.phase >= phaseLeaving:
 		return nil
-	case d != nil && d.active && d.readers == 0:
+	case d != nil && d.active && l.readers == 0:
 		return l.send.nc.SetReadDeadline(time.Time{})
 	case d != nil && d.active, l.interrupts > 0:
 		return l.send.nc.SetReadDeadline(longAgo)
@@ -106,7 +109,7 @@ var longAgo = time.Unix(1, 0)
 func (l *lifetime) beginDrain() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.drain.readers > 0 {
+	if l.readers > 0 {
 		return false
 	}
 	l.drain.active = true
@@ -121,28 +124,25 @@ func (l *lifetime) endDrain() (wanted bool) {
 	defer l.mu.Unlock()
 	l.drain.active = false
 	_ = l.applyReadDeadline()
-	return l.drain.readers > 0
+	return l.readers > 0
 }
 
-// interruptDrain makes the closing handshake stop reading, if it is, and stay
-// away until releaseDrain. It reports whether there is a closing handshake.
-func (l *lifetime) interruptDrain() bool {
+// beginReadWait is called by a read of the program that must wait for another read.
+// Those of a closing handshake give way at once.
+func (l *lifetime) beginReadWait() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.drain == nil {
-		return false
-	}
-	l.drain.readers++
-	if l.drain.active {
+	l.readers++
+	if l.drain != nil && l.drain.active {
 		_ = l.applyReadDeadline()
 	}
-	return true
 }
 
-func (l *lifetime) releaseDrain() {
+// endReadWait is called after beginReadWait, when the read's turn has come.
+func (l *lifetime) endReadWait() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.drain.readers--; l.drain.readers == 0 {
+	if l.readers--; l.readers == 0 {
 		l.drain.rouse()
 	}
 }

@@ -71,11 +71,9 @@ func (r *receiver) lock() {
 	if r.mu.TryLock() {
 		return
 	}
-	interrupted := r.life.interruptDrain()
+	r.life.beginReadWait()
 	r.mu.Lock()
-	if interrupted {
-		r.life.releaseDrain()
-	}
+	r.life.endReadWait()
 }
 
 // begin skips the rest of a message that the program no longer reads. It
