@@ -2,6 +2,7 @@ package websocket_test
 
 import (
 	"crypto/tls"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -11,9 +12,8 @@ import (
 	"github.com/protocol-websocket/websocket"
 )
 
-// After a closing handshake both sides end TLS as strict peers expect: the peer
-// reads io.EOF, and not the io.ErrUnexpectedEOF of a truncated stream. Neither
-// Shutdown nor CloseWith waits for that.
+// After a closing handshake both sides end TLS with a close_notify, without which
+// strict peers take the stream for truncated. CloseWith does not wait for that.
 func TestCloseEndsTLS(t *testing.T) {
 	for _, v := range allVersions {
 		for _, side := range sides {
@@ -27,7 +27,7 @@ func TestCloseEndsTLS(t *testing.T) {
 					if v == websocket.Hixie75 && name == "the peer's Close" {
 						t.Skip("hixie-75 has no Close frame")
 					}
-					c, peer := newTLS(t, v, side)
+					c, peer, records := newTLS(t, v, side)
 					if name == "the peer's Close" {
 						peer.Write(peerClose(t, v, side))
 					}
@@ -43,6 +43,9 @@ func TestCloseEndsTLS(t *testing.T) {
 					}
 					if _, err := io.ReadAll(peer); err != nil {
 						t.Errorf("peer at the end: %v, want io.EOF", err)
+					}
+					if last := records.last(); last != recordAlert {
+						t.Errorf("the last record has type %d, want an alert (%d)", last, recordAlert)
 					}
 				})
 			}
@@ -67,22 +70,49 @@ func ignoreClose(err error) error {
 	return err
 }
 
-// newTLS returns a connection over TLS and its peer's end, after the handshakes.
-func newTLS(t *testing.T, v websocket.Version, side websocket.Side) (*websocket.Conn, *tls.Conn) {
+// newTLS returns a connection over TLS 1.2 and its peer's end, after the
+// handshakes, and what the peer's end has received below TLS.
+func newTLS(t *testing.T, v websocket.Version, side websocket.Side) (*websocket.Conn, *tls.Conn, *tlsRecords) {
 	t.Helper()
 	nc, peer := newWire(t, overTCP)
-	nc, peer = startTLS(nc, peer, side)
-	c := connect(t, nc, peer, v, side, websocket.Config{})
-	t.Cleanup(func() { c.Close(); peer.Close() })
-	peer.SetDeadline(time.Now().Add(20 * time.Second))
-	return c, peer.(*tls.Conn)
+	records := &tlsRecords{Conn: peer}
+	serverTLS, clientTLS := loopbackTLS()
+	clientTLS = clientTLS.Clone()
+	clientTLS.MaxVersion = tls.VersionTLS12 // which shows the types of records
+	var tn, tp *tls.Conn
+	if side == websocket.ServerSide {
+		tn, tp = tls.Server(nc, serverTLS), tls.Client(records, clientTLS)
+	} else {
+		tn, tp = tls.Client(nc, clientTLS), tls.Server(records, serverTLS)
+	}
+	c := connect(t, tn, tp, v, side, websocket.Config{})
+	t.Cleanup(func() { c.Close(); tp.Close() })
+	tp.SetDeadline(time.Now().Add(20 * time.Second))
+	return c, tp, records
 }
 
-// startTLS returns both ends over TLS, of which the first is that of side.
-func startTLS(nc, peer net.Conn, side websocket.Side) (_, _ net.Conn) {
-	serverTLS, clientTLS := loopbackTLS()
-	if side == websocket.ServerSide {
-		return tls.Server(nc, serverTLS), tls.Client(peer, clientTLS)
+// recordAlert is the type of the record of a close_notify, RFC 5246 section
+// 6.2.1.
+const recordAlert = 21
+
+// tlsRecords keeps what was received.
+type tlsRecords struct {
+	net.Conn
+	received []byte
+}
+
+func (r *tlsRecords) Read(p []byte) (int, error) {
+	n, err := r.Conn.Read(p)
+	r.received = append(r.received, p[:n]...)
+	return n, err
+}
+
+// last returns the type of the last record.
+func (r *tlsRecords) last() (typ byte) {
+	const header = 5
+	for b := r.received; len(b) >= header; {
+		typ = b[0]
+		b = b[min(len(b), header+int(binary.BigEndian.Uint16(b[3:]))):]
 	}
-	return tls.Client(nc, clientTLS), tls.Server(peer, serverTLS)
+	return typ
 }
