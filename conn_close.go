@@ -109,7 +109,7 @@ func (c *Conn) shutdownResult() error {
 	switch {
 	case errors.As(read, &peer), errors.As(cause, &peer):
 		return nil
-	case cause == errCloseTimeout:
+	case isTimeout(cause):
 		return cause
 	case read != nil && answers:
 		return read

@@ -96,7 +96,7 @@ func TestWriteTimeout(t *testing.T) {
 					start := time.Now()
 					waits := way.begin(t, c, peer, v, side)
 					_, _, err := c.ReadMessage()
-					if err != websocket.ErrWriteTimeout || time.Since(start) != time.Second {
+					if !isLate(err) || time.Since(start) != time.Second {
 						t.Errorf("ReadMessage: %v after %v, want %v after 1s", err, time.Since(start), websocket.ErrWriteTimeout)
 					}
 					if waits != nil {
@@ -119,7 +119,9 @@ func wantAllLate(t *testing.T, c *websocket.Conn) {
 	t.Helper()
 	results := map[string]error{"WriteMessage": writeText(c, "")(), "Flush": c.Flush()}
 	_, results["NextWriter"] = c.NextWriter(websocket.Text)
-	_, _, results["ReadMessage"] = c.ReadMessage()
+	if _, _, err := c.ReadMessage(); !isLate(err) {
+		t.Errorf("ReadMessage after it: %v, want %v", err, websocket.ErrWriteTimeout)
+	}
 	if !isHixie(c.Version()) {
 		_, results["Ping"] = c.Ping(t.Context())
 	}
@@ -132,6 +134,14 @@ func wantAllLate(t *testing.T, c *websocket.Conn) {
 	if err := websocket.ErrWriteTimeout; !errors.Is(err, os.ErrDeadlineExceeded) || !errors.As(err, &timeout) || !timeout.Timeout() {
 		t.Errorf("%v is not a net.Error with Timeout", err)
 	}
+}
+
+// isLate reports whether err is what reads return after ErrWriteTimeout. It must
+// not look as if one could read again.
+func isLate(err error) bool {
+	var timeout net.Error
+	return errors.Is(err, websocket.ErrWriteTimeout) && errors.Is(err, net.ErrClosed) &&
+		!errors.Is(err, os.ErrDeadlineExceeded) && !(errors.As(err, &timeout) && timeout.Timeout())
 }
 
 // The time of each frame counts by itself: from its call, and not from the write

@@ -36,6 +36,35 @@ var errClosed = fmt.Errorf("websocket: connection closed by this side: %w", net.
 // return it too, and after it they cannot go on.
 var errCloseTimeout = &overError{fmt.Sprintf("peer did not finish the closing handshake within %v", closeTimeout), context.DeadlineExceeded}
 
+// endedError is the error of reads after the connection has ended for a reason
+// that is a timeout. It hides that: a program that reads again after a timeout
+// would never stop.
+type endedError struct{ cause error }
+
+func (e *endedError) Error() string { return e.cause.Error() }
+
+func (e *endedError) Is(target error) bool {
+	switch target {
+	case net.ErrClosed:
+		return true
+	case os.ErrDeadlineExceeded, context.DeadlineExceeded:
+		return false
+	}
+	return errors.Is(e.cause, target)
+}
+
+// readAfter returns the error of reads after cause has ended the connection.
+func readAfter(cause error) error {
+	if isTimeout(cause) {
+		return &endedError{cause}
+	}
+	return cause
+}
+
+func isTimeout(err error) bool {
+	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
+}
+
 // errWriteClosed is the error of writes once this side has begun to close the
 // connection.
 var errWriteClosed = fmt.Errorf("websocket: write after the Close frame: %w", net.ErrClosed)

@@ -423,7 +423,7 @@ func (l *lifetime) explain(err error) error {
 	case phaseClosing:
 		return &overError{"peer did not finish the closing handshake", err}
 	}
-	return l.cause
+	return readAfter(l.cause)
 }
 
 // answered returns the error of reads after the peer has ended the connection
