@@ -85,18 +85,39 @@
 //
 // # Closing
 //
-// [Conn.Shutdown] does the closing handshake with a status code and a reason,
-// within the time that its context leaves. [Conn.Close] ends the connection
-// without one, at once. The Close of the peer is answered by the read that
-// finds it, which returns a [CloseError]; so does every read after it. A peer
-// that breaks the protocol, or a limit, is told so by a Close too, and reads
-// return a [ProtocolError].
+// There are three ways to end a connection. [Conn.Shutdown] sends a Close frame
+// with a status code and a reason and waits for the peer's. [Conn.CloseWith]
+// sends it and does not wait; the rest is done in the background. [Conn.Close]
+// ends the connection now, or makes a closing handshake in progress wait no
+// longer. A connection that is no longer needed must be ended by one of them,
+// after errors too. A [Server] ends what it has made when the handler returns.
 //
-// A connection that is no longer needed must be ended by one of the two, after
-// errors too. What [Server] has made, it ends when the handler returns, with a
-// code that tells the peer how it went. [Server.Shutdown] ends all of them with
-// [StatusGoingAway] and waits; since [http.Server] does not know of them, a
-// program calls both.
+//	call              how long it waits          what the peer sees            error
+//	Shutdown          until the connection has   Close frame, answer,          nil after the peer's Close; that of
+//	                  ended, or its ctx has      end: 5 s at most              ctx; or why the handshake failed
+//	CloseWith         not at all                 the same                      nil; net.ErrClosed after the end
+//	Close, open       not at all                 the end at once, no Close     that of closing the net.Conn
+//	Close, closing    not at all                 what is queued, the Close     nil
+//	                                             frame, end within 1 s
+//	Server.Shutdown   for handlers and closing   CloseWith(1001) on each;      nil, or that of its ctx
+//	                  handshakes, or its ctx     the end at once after ctx
+//	Server.Close      not at all                 the end at once               nil
+//	Stream's Close    not at all                 CloseWith(1000)               nil; net.ErrClosed the second time
+//
+// A closing handshake takes at most 5 seconds from its first Close frame,
+// whatever the peer does. The frame and everything that was queued before it
+// leave before the end of the connection, as far as the peer reads them. When the
+// context of Shutdown ends, or if it has ended before, only the waiting ends. A
+// Close that overtakes `go c.Shutdown(...)` finds no handshake and sends nothing:
+// use CloseWith.
+//
+// The Close frame of the peer is answered by the read that finds it, which
+// returns a [CloseError]; so does every read after it. A goroutine that reads
+// during a closing handshake keeps reading, and misses nothing. Where none
+// reads, the handshake reads by itself. It keeps 64 KiB for later reads and drops
+// the rest, and reads that come to this point return an error that wraps
+// [net.ErrClosed]. A peer that breaks the protocol, or a limit, is told so by a
+// Close frame too, and reads return a [ProtocolError].
 //
 // # Concurrency
 //
@@ -113,15 +134,40 @@
 //
 // # Deadlines
 //
-// [Conn.SetReadDeadline] and [Conn.SetWriteDeadline] work as on any [net.Conn].
-// A read that gives up, at any byte, has lost nothing: the next read goes on
-// where it stopped. A write that gives up after half a frame has ended what can
-// be written on this connection. Contexts bound what waits for a decision of
-// the peer: Dial, Accept, Ping, Shutdown; and the loops of Messages and Discard,
-// which leave the connection usable when they end.
+// [Conn.SetReadDeadline] and [Conn.SetWriteDeadline] work as on any [net.Conn]:
+// they hold for calls that wait and for later ones, of all goroutines. A deadline
+// in the past interrupts. Contexts bound what waits for a decision of the peer.
+// What many goroutines share is bounded by [Config].WriteTimeout, which counts
+// for each frame.
+//
+//	call                         bounded by               then returns                  and the connection
+//	ReadMessage, ReadAppend,     read deadline            os.ErrDeadlineExceeded        is as before; the next read goes on
+//	NextReader, its Read
+//	Messages, Discard            ctx, read deadline       the error of ctx, or that     is as before
+//	WriteMessage, WritePrepared, write deadline           os.ErrDeadlineExceeded        is as before if no byte of the frame
+//	BufferMessage, Flush,                                                               had left; otherwise later writes fail
+//	NextWriter, its methods                                                             with the same error, and reads go on
+//	                             Config.WriteTimeout      ErrWriteTimeout               has ended
+//	Ping                         ctx                      the error of ctx              is as before
+//	Stream's Read                read deadline            os.ErrDeadlineExceeded        is as before
+//	Stream's Write               write deadline           os.ErrDeadlineExceeded, and   is as before: no frame is cut
+//	                                                      how much was or will be sent
+//	Shutdown                     ctx                      the error of ctx              ends in the background
+//	Dial, Accept, Upgrade        HandshakeTimeout, ctx    context.DeadlineExceeded      is closed
+//
+// Whatever ends the connection ends all of these calls at once: Close, a closing
+// handshake that is over, a network that fails. CloseWith and Shutdown refuse
+// writes from then on, and let reads go on. Errors of deadlines are [net.Error]s
+// whose Timeout method returns true. The errors of reads after the end are not,
+// even if the end was a timeout, so a loop that reads again after a timeout ends.
+//
+// BufferMessage and the other calls that write may return before the frame has
+// left, while another goroutine is writing. Then at most 64 KiB are queued, and an
+// error of the network is returned by later calls. Flush waits until everything
+// has left.
 //
 // The opening handshake is bounded by [Config].HandshakeTimeout, the closing
-// handshake by 5 seconds or its context. Neither bounds the connection.
+// handshake by 5 seconds. Neither bounds the connection.
 //
 // # Origin
 //
