@@ -1,8 +1,11 @@
 package websocket
 
 import (
+	"context"
+	"errors"
 	"math"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -22,7 +25,9 @@ type Config struct {
 	MaxFragments int
 
 	// HandshakeTimeout bounds the opening handshake from the first byte to the
-	// last. 0 means 10 seconds, less than 0 no limit but that of the context.
+	// last. 0 means 10 seconds, less than 0 no limit but that of the context. The
+	// error of a handshake that took longer names this option. It wraps
+	// [context.DeadlineExceeded] or [os.ErrDeadlineExceeded].
 	HandshakeTimeout time.Duration
 
 	// PingInterval is how long a connection may be silent before it is sent a
@@ -86,6 +91,29 @@ func (c *Config) handshakeTimeout() time.Duration {
 		return math.MaxInt64
 	}
 	return c.HandshakeTimeout
+}
+
+// withinTimeout runs do with a context that also ends when the HandshakeTimeout
+// of limit has passed. If that is why do fails, the error says so.
+func withinTimeout[T any](ctx context.Context, limit time.Duration, do func(context.Context) (T, error)) (T, error) {
+	deadline := time.Now().Add(limit)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	result, err := do(ctx)
+	if err != nil && !time.Now().Before(deadline) {
+		err = blameTimeout(err, limit)
+	}
+	return result, err
+}
+
+// blameTimeout names HandshakeTimeout in the error of something that was late.
+// A refusal is not late, whatever it wraps.
+func blameTimeout(err error, limit time.Duration) error {
+	late := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded)
+	if !late || isHandshakeError(err) {
+		return err
+	}
+	return &handshakeTimeoutError{limit, err}
 }
 
 func (c *Config) pingTimeout() time.Duration {

@@ -77,13 +77,13 @@ func (d *Dialer) Dial(ctx context.Context, url string) (*Conn, error) {
 }
 
 func (d *Dialer) dial(ctx context.Context, h *ClientHandshake) (*Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.handshakeTimeout())
-	defer cancel()
-	nc, err := d.connect(ctx, h.url)
-	if err != nil {
-		return nil, err
-	}
-	return clientOpen(ctx, h, nc)
+	return withinTimeout(ctx, d.handshakeTimeout(), func(ctx context.Context) (*Conn, error) {
+		nc, err := d.connect(ctx, h.url)
+		if err != nil {
+			return nil, err
+		}
+		return clientOpen(ctx, h, nc)
+	})
 }
 
 // Handshake does what Dial does on a connection that the caller has made and on
@@ -101,9 +101,7 @@ func (d *Dialer) Handshake(ctx context.Context, nc net.Conn, url string) (*Conn,
 }
 
 func (d *Dialer) handshake(ctx context.Context, h *ClientHandshake, nc net.Conn) (*Conn, error) {
-	ctx, cancel := context.WithTimeout(ctx, d.handshakeTimeout())
-	defer cancel()
-	return clientOpen(ctx, h, nc)
+	return withinTimeout(ctx, d.handshakeTimeout(), func(ctx context.Context) (*Conn, error) { return clientOpen(ctx, h, nc) })
 }
 
 // traceFailed calls Trace.HandshakeFailed if err is not nil. It builds the

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"strings"
+	"time"
 )
 
 // ErrMessageTooBig is wrapped by the [ProtocolError] of a message that exceeds
@@ -83,6 +84,27 @@ func (e timeoutError) Temporary() bool { return true }
 func (e timeoutError) Unwrap() error   { return os.ErrDeadlineExceeded }
 
 var _ net.Error = timeoutError("")
+
+// handshakeTimeoutError says that HandshakeTimeout has passed, where err says
+// only that some deadline has. A program that does not set the option would
+// look for a deadline of its own.
+type handshakeTimeoutError struct {
+	limit time.Duration
+	err   error
+}
+
+func (e *handshakeTimeoutError) Error() string {
+	stage, cut := strings.CutSuffix(e.err.Error(), context.DeadlineExceeded.Error())
+	if !cut {
+		stage, cut = strings.CutSuffix(stage, os.ErrDeadlineExceeded.Error())
+	}
+	if !cut {
+		stage += ": "
+	}
+	return fmt.Sprintf("%sHandshakeTimeout of %v has passed", stage, e.limit)
+}
+
+func (e *handshakeTimeoutError) Unwrap() error { return e.err }
 
 // errEOF is returned by reads after the peer has ended the connection where the
 // protocol does not allow it.

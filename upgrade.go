@@ -224,7 +224,7 @@ func addrString(a net.Addr) string {
 // This function and those below have h and nc as separate parameters. In a
 // struct with nc, h would be allocated on the heap for each upgrade.
 func serverOpen(ctx context.Context, h *ServerHandshake, nc net.Conn) (*Conn, error) {
-	rest, err := withinTimeout(ctx, h, nc, func(ctx context.Context) ([]byte, error) {
+	rest, err := interruptible(ctx, h, nc, func(ctx context.Context) ([]byte, error) {
 		if err := serverTLS(ctx, h, nc); err != nil {
 			return nil, err
 		}
@@ -242,17 +242,17 @@ func serverOpen(ctx context.Context, h *ServerHandshake, nc net.Conn) (*Conn, er
 	return serverConn(h, nc, rest), nil
 }
 
-// withinTimeout runs do, which does I/O on nc, and makes it fail when
-// HandshakeTimeout has passed or ctx ends. If do fails, withinTimeout closes
+// interruptible runs do, which does I/O on nc, and makes it fail when
+// HandshakeTimeout has passed or ctx ends. If do fails, interruptible closes
 // nc.
-func withinTimeout(ctx context.Context, h *ServerHandshake, nc net.Conn, do func(context.Context) ([]byte, error)) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, h.config.handshakeTimeout())
-	defer cancel()
-	rest, err := netx.Interruptible(ctx, nc, isHandshakeError, func() ([]byte, error) { return do(ctx) })
-	if err == context.Canceled && context.Cause(ctx) == http.ErrServerClosed {
-		err = http.ErrServerClosed
-	}
-	return rest, err
+func interruptible(ctx context.Context, h *ServerHandshake, nc net.Conn, do func(context.Context) ([]byte, error)) ([]byte, error) {
+	return withinTimeout(ctx, h.config.handshakeTimeout(), func(ctx context.Context) ([]byte, error) {
+		rest, err := netx.Interruptible(ctx, nc, isHandshakeError, func() ([]byte, error) { return do(ctx) })
+		if err == context.Canceled && context.Cause(ctx) == http.ErrServerClosed {
+			err = http.ErrServerClosed
+		}
+		return rest, err
+	})
 }
 
 // awaitClient runs wait, which waits for the client, and makes it fail when the
@@ -328,10 +328,10 @@ func serverRespond(h *ServerHandshake, nc net.Conn, in *bufio.Reader) (rest []by
 	out.b = h.AppendResponse(out.b)
 	_, err = nc.Write(out.b)
 	out.recycle()
-	if err == nil {
-		err = answerKey3(context.Background(), h, nc, in)
-	}
 	if err != nil {
+		return nil, blameTimeout(err, h.config.handshakeTimeout())
+	}
+	if err := answerKey3(context.Background(), h, nc, in); err != nil {
 		return nil, err
 	}
 	nc.SetDeadline(time.Time{})
@@ -346,7 +346,7 @@ func answerKey3(ctx context.Context, h *ServerHandshake, nc net.Conn, in io.Read
 	if h.Done() {
 		return nil
 	}
-	_, err := withinTimeout(ctx, h, nc, func(context.Context) ([]byte, error) {
+	_, err := interruptible(ctx, h, nc, func(context.Context) ([]byte, error) {
 		key3 := make([]byte, h.challenge.missing())
 		var n int
 		err := awaitClient(h, nc, func() (err error) { n, err = io.ReadFull(in, key3); return err })
