@@ -161,13 +161,16 @@ func (d *Dialer) secure(ctx context.Context, nc net.Conn, u *URL) (net.Conn, err
 	if config.ServerName == "" {
 		config.ServerName = u.Hostname()
 	}
-	return netx.OrClose(nc, func() (net.Conn, error) {
-		tc := tls.Client(nc, config)
-		if err := tc.HandshakeContext(ctx); err != nil {
-			return nil, fmt.Errorf("websocket: TLS handshake with %s: %w", u.Host, err)
-		}
-		return tc, nil
+	// HandshakeContext ends with ctx too, but by Close, which takes 5 seconds if
+	// nc is TLS with a proxy that does not read.
+	tc := tls.Client(nc, config)
+	_, err := netx.Interruptible(ctx, nc, func(error) bool { return false }, func() (struct{}, error) {
+		return struct{}{}, tc.HandshakeContext(ctx)
 	})
+	if err != nil {
+		return nil, fmt.Errorf("websocket: TLS handshake with %s: %w", u.Host, err)
+	}
+	return tc, nil
 }
 
 // clientOpen does the I/O of a client's handshake and returns the connection.

@@ -184,14 +184,22 @@ func TestDialTLSInterrupted(t *testing.T) {
 // The same through a proxy that speaks TLS: TLS in TLS.
 func TestDialTLSInTLSInterrupted(t *testing.T) {
 	serverConfig, clientConfig := newTLSConfigs("lab.example", "p.test")
+	for name, step := range map[string]func(net.Conn){
+		"no response":           func(outer net.Conn) { readHead(tls.Server(outer, serverConfig)) },
+		"hello is not answered": func(outer net.Conn) { outer.Read(make([]byte, 1<<14)) },
+	} {
+		t.Run(name, func(t *testing.T) { testDialTLSInTLSInterrupted(t, serverConfig, clientConfig, step) })
+	}
+}
+
+func testDialTLSInTLSInterrupted(t *testing.T, serverConfig, clientConfig *tls.Config, step func(net.Conn)) {
 	synctest.Test(t, func(t *testing.T) {
 		over := make(chan struct{})
 		link := &pipeLink{serve: func(c net.Conn) {
 			outer := tls.Server(c, serverConfig)
 			readHead(outer)
 			io.WriteString(outer, "HTTP/1.1 200 OK\r\n\r\n")
-			inner := tls.Server(outer, serverConfig)
-			readHead(inner)
+			step(outer)
 			<-over
 		}}
 		d := dialerOver(websocket.Dialer{TLSConfig: clientConfig}, link)
