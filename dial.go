@@ -165,7 +165,7 @@ func (d *Dialer) secure(ctx context.Context, nc net.Conn, u *URL) (net.Conn, err
 	// nc is TLS with a proxy that does not read.
 	tc := tls.Client(nc, config)
 	_, err := netx.Interruptible(ctx, nc, func(error) bool { return false }, func() (struct{}, error) {
-		return struct{}{}, tc.HandshakeContext(ctx)
+		return struct{}{}, netx.HandshakeTLS(ctx, tc)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("websocket: TLS handshake with %s: %w", u.Host, err)
@@ -176,7 +176,13 @@ func (d *Dialer) secure(ctx context.Context, nc net.Conn, u *URL) (net.Conn, err
 // clientOpen does the I/O of a client's handshake and returns the connection.
 // If it fails, it closes nc.
 func clientOpen(ctx context.Context, h *ClientHandshake, nc net.Conn) (*Conn, error) {
-	c, err := netx.Interruptible(ctx, nc, isHandshakeError, func() (*Conn, error) { return clientExchange(h, nc) })
+	c, err := netx.Interruptible(ctx, nc, isHandshakeError, func() (*Conn, error) {
+		c, err := clientExchange(h, nc)
+		if isHandshakeError(err) {
+			netx.LingerTLS(nc, netx.LingerTime)
+		}
+		return c, err
+	})
 	switch {
 	case isHandshakeError(err):
 		return nil, err

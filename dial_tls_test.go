@@ -162,8 +162,8 @@ func TestDialTLSInterrupted(t *testing.T) {
 				start := time.Now()
 				_, err := d.Dial(ctx, "wss://lab.example/")
 				want := httphead.BodyWait / 2
-				if name == "wrong answer" {
-					want = 0
+				if name == "wrong answer" { // close_notify is not read either
+					want = websocket.RefusalLinger
 				} else if statusOf(err) != 403 && !errors.Is(err, context.Canceled) {
 					t.Errorf("%v, want context.Canceled, or the refusal", err)
 				}

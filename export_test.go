@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
+	"github.com/protocol-websocket/websocket/internal/netx"
 	"github.com/protocol-websocket/websocket/internal/permessage"
 )
 
@@ -18,7 +19,7 @@ const (
 	CloseLinger   = closeLinger
 	MaxAhead      = maxAhead
 	CloseTimeout  = closeTimeout
-	RefusalLinger = refusalLinger
+	RefusalLinger = netx.LingerTime
 
 	DefaultHandshakeTimeout = defaultHandshakeTimeout
 	DefaultMaxFragments     = defaultMaxFragments

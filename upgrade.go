@@ -277,7 +277,7 @@ func serverTLS(ctx context.Context, h *ServerHandshake, nc net.Conn) error {
 	if !ok {
 		return nil
 	}
-	if err := awaitClient(h, nc, func() error { return tc.HandshakeContext(ctx) }); err != nil {
+	if err := awaitClient(h, nc, func() error { return netx.HandshakeTLS(ctx, tc) }); err != nil {
 		return fmt.Errorf("TLS: %w", err)
 	}
 	state := tc.ConnectionState()
@@ -303,9 +303,10 @@ func serverExchange(h *ServerHandshake, nc net.Conn) ([]byte, error) {
 		}
 		switch {
 		case refused != nil:
-			netx.Linger(nc, refusalLinger)
+			netx.Linger(nc, netx.LingerTime)
 			return nil, refused
 		case err == io.EOF:
+			netx.LingerTLS(nc, netx.LingerTime)
 			return nil, fmt.Errorf("client hung up after %d bytes of header: %w", len(h.head.Bytes()), io.ErrUnexpectedEOF)
 		case err != nil:
 			return nil, err
@@ -314,10 +315,6 @@ func serverExchange(h *ServerHandshake, nc net.Conn) ([]byte, error) {
 		}
 	}
 }
-
-// refusalLinger is the time that a refused client has to read the answer. It is
-// the same as in net/http.
-const refusalLinger = 500 * time.Millisecond
 
 // serverRespond sends the response to an accepted request. It returns the bytes
 // that were read beyond the handshake. in holds what net/http has read beyond
@@ -353,6 +350,7 @@ func answerKey3(ctx context.Context, h *ServerHandshake, nc net.Conn, in io.Read
 		h.Feed(key3[:n])
 		switch {
 		case err == io.EOF || err == io.ErrUnexpectedEOF:
+			netx.LingerTLS(nc, netx.LingerTime)
 			return nil, fmt.Errorf("client hung up after %d of the %d bytes that follow the header: %w", h.challenge.count, key3Len, io.ErrUnexpectedEOF)
 		case err != nil:
 			return nil, err

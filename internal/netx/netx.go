@@ -5,6 +5,7 @@
 package netx
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
@@ -84,6 +85,28 @@ func (p *progressReader) Read(b []byte) (int, error) {
 		err = io.ErrNoProgress
 	}
 	return n, err
+}
+
+// LingerTime is how long a peer has to read why a handshake has failed. It is the
+// same as in net/http.
+const LingerTime = 500 * time.Millisecond
+
+// LingerTLS is Linger if nc speaks TLS, whose peer takes an end without
+// close_notify for an attack, RFC 8446 section 6.1. Otherwise it does nothing.
+func LingerTLS(nc net.Conn, d time.Duration) {
+	if _, ok := unprefixed(nc).(*tls.Conn); ok {
+		Linger(nc, d)
+	}
+}
+
+// HandshakeTLS does the handshake of TLS on tc. If it fails, the peer has time to
+// read the alert that says why. A reset would destroy it.
+func HandshakeTLS(ctx context.Context, tc *tls.Conn) error {
+	err := tc.HandshakeContext(ctx)
+	if err != nil && ctx.Err() == nil {
+		Linger(tc.NetConn(), LingerTime)
+	}
+	return err
 }
 
 // Linger closes the sending side of nc. Then it waits until the peer closes its

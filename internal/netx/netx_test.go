@@ -1,6 +1,7 @@
 package netx_test
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -201,4 +202,74 @@ func TestLingerGivesUpWithoutProgress(t *testing.T) {
 		netx.Linger(emptyConn{server}, time.Hour)
 		netx.LingerForEnd(emptyConn{server}, time.Hour)
 	})
+}
+
+// Only TLS has an end of its own to send. Bytes read ahead do not hide it.
+func TestLingerTLS(t *testing.T) {
+	const d = time.Second
+	for name, tt := range map[string]struct {
+		wrap func(t *testing.T, client, server net.Conn) net.Conn
+		want time.Duration
+	}{
+		"plain":    {func(_ *testing.T, _, server net.Conn) net.Conn { return server }, 0},
+		"prefixed": {func(_ *testing.T, _, server net.Conn) net.Conn { return netx.NewPrefixedConn(server, nil) }, 0},
+		"TLS":      {func(t *testing.T, client, server net.Conn) net.Conn { return openTLS(t, client, server) }, d},
+		"TLS on prefixed": {func(t *testing.T, client, server net.Conn) net.Conn {
+			return openTLS(t, client, netx.NewPrefixedConn(server, nil))
+		}, d},
+		"prefixed on TLS": {func(t *testing.T, client, server net.Conn) net.Conn {
+			return netx.NewPrefixedConn(openTLS(t, client, server), nil)
+		}, d},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server := net.Pipe()
+				nc := tt.wrap(t, client, server)
+				go io.Copy(io.Discard, client)
+				start := time.Now()
+				netx.LingerTLS(nc, d)
+				if took := time.Since(start); took != tt.want {
+					t.Errorf("took %v, want %v", took, tt.want)
+				}
+				client.Close()
+			})
+		})
+	}
+}
+
+// A peer has time to read the alert that ends the handshake, but not for ever,
+// and none once the context has ended.
+func TestHandshakeTLS(t *testing.T) {
+	const later = netx.LingerTime / 5
+	for _, tt := range []struct {
+		name  string
+		hello string
+		ctx   time.Duration // when it ends
+		after time.Duration // when the peer hangs up
+		want  time.Duration
+	}{
+		{"peer hangs up", "no TLS\n", time.Hour, 0, 0},
+		{"peer hangs up later", "no TLS\n", time.Hour, later, later},
+		{"peer stays", "no TLS\n", time.Hour, time.Hour, netx.LingerTime},
+		{"context ends", "", later, time.Hour, later},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server := net.Pipe()
+				go func() {
+					io.WriteString(client, tt.hello)
+					time.AfterFunc(tt.after, func() { client.Close() })
+					io.Copy(io.Discard, client)
+				}()
+				ctx, cancel := context.WithTimeout(t.Context(), tt.ctx)
+				defer cancel()
+				start := time.Now()
+				err := netx.HandshakeTLS(ctx, tls.Server(server, &tls.Config{}))
+				if took := time.Since(start); err == nil || took != tt.want {
+					t.Errorf("%v after %v; want an error after %v", err, took, tt.want)
+				}
+				time.Sleep(time.Hour) // of the bubble
+			})
+		})
+	}
 }

@@ -158,10 +158,14 @@ func (p *server) tunnel(ctx context.Context, raw net.Conn, addr string, tlsConfi
 		return p.connect(raw, addr)
 	}
 	secure := tls.Client(raw, p.tlsConfig(tlsConfig))
-	if err := secure.HandshakeContext(ctx); err != nil {
+	if err := netx.HandshakeTLS(ctx, secure); err != nil {
 		return nil, fmt.Errorf("TLS handshake: %w", err)
 	}
-	return p.connect(secure, addr)
+	conn, err := p.connect(secure, addr)
+	if err != nil {
+		netx.LingerTLS(secure, netx.LingerTime)
+	}
+	return conn, err
 }
 
 // tlsConfig returns the configuration for TLS with the proxy, derived from that
