@@ -501,7 +501,7 @@ func TestContextsNeedDeadlines(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	in := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Text, []byte("hello")})
-	c := newConn(noDeadlines{&script{in: in}}, websocket.RFC6455, websocket.ServerSide, &websocket.Config{})
+	c := newConn(noDeadlines{Conn: &script{in: in}}, websocket.RFC6455, websocket.ServerSide, &websocket.Config{})
 	for m, err := range c.Messages(ctx) {
 		if !errors.Is(err, errors.ErrUnsupported) {
 			t.Errorf("Messages: %q, %v", m.Data, err)

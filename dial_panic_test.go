@@ -19,7 +19,7 @@ import (
 // panicJar is a jar one of whose methods panics.
 type panicJar struct {
 	http.CookieJar
-	cookies, setCookies bool
+	cookies bool
 }
 
 func (j panicJar) Cookies(u *url.URL) []*http.Cookie {
@@ -83,14 +83,14 @@ func TestDialClosesAfterPanic(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				link := &pipeLink{serve: tt.serve}
+				link := &pipeLink{Serve: tt.serve}
 				d := dialerOver(websocket.Dialer{TLSConfig: clientTLS.Clone()}, link)
 				d.TLSConfig.ServerName = ""
 				tt.set(d)
 				if v := panicOf(func() { d.Dial(t.Context(), tt.url) }); v != errHook {
 					t.Errorf("panic %v, want %v", v, errHook)
 				}
-				link.checkClosed(t)
+				link.CheckClosed(t)
 			})
 		})
 	}

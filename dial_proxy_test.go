@@ -16,13 +16,13 @@ import (
 
 // dialVia returns a Dialer that connects through a proxy, which link plays.
 func dialVia(link *pipeLink, proxyURL string) *websocket.Dialer {
-	return &websocket.Dialer{DialContext: link.dial, Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(proxyURL) }}
+	return &websocket.Dialer{DialContext: link.Dial, Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(proxyURL) }}
 }
 
 // The refusal of a proxy is a HandshakeError, as that of a server is.
 func TestDialProxyRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		link := &pipeLink{serve: func(c net.Conn) {
+		link := &pipeLink{Serve: func(c net.Conn) {
 			readHead(c)
 			io.WriteString(c, "HTTP/1.1 407 Nope\r\nX: y\r\nContent-Length: 3\r\n\r\nwho")
 		}}
@@ -38,7 +38,7 @@ func TestDialProxyRefused(t *testing.T) {
 		if body, err := io.ReadAll(refused.Response.Body); string(body) != "who" || err != nil {
 			t.Errorf("body %q, %v; want who", body, err)
 		}
-		link.checkClosed(t)
+		link.CheckClosed(t)
 	})
 }
 
@@ -70,7 +70,7 @@ func TestDialProxyFails(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		link := &pipeLink{serve: func(c net.Conn) { readHead(c) }}
+		link := &pipeLink{Serve: func(c net.Conn) { readHead(c) }}
 		_, err := dialVia(link, "http://p.test").Dial(t.Context(), "ws://lab.example/")
 		const want = "websocket: proxy p.test:80: incomplete answer to CONNECT after 0 bytes: unexpected EOF"
 		if err == nil || err.Error() != want || !errors.Is(err, io.ErrUnexpectedEOF) {

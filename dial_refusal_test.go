@@ -45,7 +45,7 @@ func TestDialRefusal(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				link := &pipeLink{serve: func(c net.Conn) {
+				link := &pipeLink{Serve: func(c net.Conn) {
 					readHead(c)
 					for _, piece := range tt.pieces {
 						io.WriteString(c, piece)
@@ -61,7 +61,7 @@ func TestDialRefusal(t *testing.T) {
 				if !errors.As(err, &refused) || refused.Status != 403 || refused.Response == nil || refused.Response.Header.Get("X-Reason") != "why" {
 					t.Fatalf("%v, want a *HandshakeError with status 403 and its headers", err)
 				}
-				link.checkClosed(t)
+				link.CheckClosed(t)
 				if body, err := io.ReadAll(refused.Response.Body); err != nil || string(body) != tt.body {
 					t.Errorf("body of %d bytes %.20q, %v; want %d bytes", len(body), body, err, len(tt.body))
 				}
@@ -77,7 +77,7 @@ func TestDialRefusal(t *testing.T) {
 // come.
 func TestDialHangUpBeforeAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		link := &pipeLink{serve: func(c net.Conn) {
+		link := &pipeLink{Serve: func(c net.Conn) {
 			_, response, _, _ := serve(nil, readRequest(c, websocket.Hybi00))
 			io.WriteString(c, response[:len(response)-9])
 		}}
@@ -85,14 +85,14 @@ func TestDialHangUpBeforeAnswer(t *testing.T) {
 		if !errors.Is(err, io.ErrUnexpectedEOF) || statusOf(err) != 101 || !strings.Contains(err.Error(), "bytes of the response") {
 			t.Errorf("%v, want io.ErrUnexpectedEOF with the status of the head", err)
 		}
-		link.checkClosed(t)
+		link.CheckClosed(t)
 	})
 }
 
 func TestDialHangUp(t *testing.T) {
 	for sent, words := range map[string]string{"": "after 0 bytes", "HTTP/1.1 101": "after 12 bytes"} {
 		synctest.Test(t, func(t *testing.T) {
-			link := &pipeLink{serve: func(c net.Conn) {
+			link := &pipeLink{Serve: func(c net.Conn) {
 				readHead(c)
 				io.WriteString(c, sent)
 			}}
@@ -100,7 +100,7 @@ func TestDialHangUp(t *testing.T) {
 			if !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), words) || !strings.HasPrefix(err.Error(), "websocket: ") {
 				t.Errorf("%v, want io.ErrUnexpectedEOF %s", err, words)
 			}
-			link.checkClosed(t)
+			link.CheckClosed(t)
 		})
 	}
 }

@@ -28,7 +28,7 @@ func TestDialFrameInSameSegment(t *testing.T) {
 		for _, size := range []int{1, 3, 100, 1 << 20} {
 			synctest.Test(t, func(t *testing.T) {
 				more := strings.Repeat(helloOf(v, websocket.ServerSide), 500) // more than one read takes
-				link := &pipeLink{serve: answerWith(v, more, size)}
+				link := &pipeLink{Serve: answerWith(v, more, size)}
 				c, err := dialerOver(websocket.Dialer{Version: v}, link).Dial(t.Context(), "ws://lab.example/")
 				if err != nil {
 					t.Fatal(err)
@@ -39,8 +39,8 @@ func TestDialFrameInSameSegment(t *testing.T) {
 						t.Fatalf("message %d in pieces of %d bytes: %q, %v; want Hello", i, size, got, err)
 					}
 				}
-				if c.Response().StatusCode != 101 || c.Version() != v || link.addr != "tcp lab.example:80" {
-					t.Errorf("response %d, version %v, dialed %q", c.Response().StatusCode, c.Version(), link.addr)
+				if c.Response().StatusCode != 101 || c.Version() != v || link.Addr != "tcp lab.example:80" {
+					t.Errorf("response %d, version %v, dialed %q", c.Response().StatusCode, c.Version(), link.Addr)
 				}
 			})
 		}
@@ -50,8 +50,8 @@ func TestDialFrameInSameSegment(t *testing.T) {
 func TestDialLeavesNoDeadline(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		synctest.Test(t, func(t *testing.T) {
-			link := &pipeLink{serve: answerWith(v, "", 1<<20)}
-			nc, _ := link.dial(t.Context(), "", "")
+			link := &pipeLink{Serve: answerWith(v, "", 1<<20)}
+			nc, _ := link.Dial(t.Context(), "", "")
 			watched := &deadlineLog{Conn: nc}
 			c, err := (&websocket.Dialer{Version: v}).Handshake(t.Context(), watched, "ws://lab.example/")
 			if err != nil {
@@ -119,12 +119,12 @@ func TestDialInterrupted(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/%s/crude %t", stage.name, endName, crude), func(t *testing.T) {
 					synctest.Test(t, func(t *testing.T) {
 						over := make(chan struct{})
-						link := &pipeLink{serve: func(c net.Conn) { stage.server(c); <-over }}
+						link := &pipeLink{Serve: func(c net.Conn) { stage.server(c); <-over }}
 						d := dialerOver(websocket.Dialer{Version: stage.v}, link)
 						if crude {
 							d.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-								nc, err := link.dial(ctx, network, addr)
-								return noDeadlines{nc}, err
+								nc, err := link.Dial(ctx, network, addr)
+								return noDeadlines{Conn: nc}, err
 							}
 						}
 						ctx, cancel := end.begin(t.Context(), d)
@@ -137,7 +137,7 @@ func TestDialInterrupted(t *testing.T) {
 						if status := statusOf(err); status != stage.status || status == 0 && !errors.Is(err, end.want) {
 							t.Errorf("%v, want the refusal if one came (%d), and else %v", err, stage.status, end.want)
 						}
-						link.checkClosed(t)
+						link.CheckClosed(t)
 						close(over)
 					})
 				})
@@ -167,7 +167,7 @@ func TestDialTimeoutCoversDialing(t *testing.T) {
 // Bytes that arrive do not extend HandshakeTimeout.
 func TestDialTimeoutIsNotExtended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		link := &pipeLink{serve: func(c net.Conn) {
+		link := &pipeLink{Serve: func(c net.Conn) {
 			readHead(c)
 			io.WriteString(c, "HTTP/1.1 101 x\r\nX: ")
 			for {
@@ -190,7 +190,7 @@ func TestDialTimeoutIsNotExtended(t *testing.T) {
 func TestDialEndlessHeader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		sent := 0
-		link := &pipeLink{serve: func(c net.Conn) {
+		link := &pipeLink{Serve: func(c net.Conn) {
 			readHead(c)
 			io.WriteString(c, "HTTP/1.1 101 x\r\n")
 			for {
@@ -204,7 +204,7 @@ func TestDialEndlessHeader(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "65536 bytes") {
 			t.Errorf("%v, want an error that names the limit", err)
 		}
-		link.checkClosed(t)
+		link.CheckClosed(t)
 		synctest.Wait()
 		if sent > httphead.MaxBytes+4096 {
 			t.Errorf("the server could send %d bytes, want about %d", sent, httphead.MaxBytes)
@@ -258,12 +258,12 @@ func TestDialTrace(t *testing.T) {
 			HandshakeFailed: func(_ *http.Request, err error) { told = append(told, fmt.Sprint(statusOf(err))) },
 			Opened:          func(c *websocket.Conn) { told = append(told, c.Version().String()) },
 		}}}
-		c, err := dialerOver(d, &pipeLink{serve: answerWith(websocket.RFC6455, "", 1<<20)}).Dial(t.Context(), "ws://lab.example/")
+		c, err := dialerOver(d, &pipeLink{Serve: answerWith(websocket.RFC6455, "", 1<<20)}).Dial(t.Context(), "ws://lab.example/")
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.Close()
-		dialerOver(d, &pipeLink{serve: func(c net.Conn) {
+		dialerOver(d, &pipeLink{Serve: func(c net.Conn) {
 			readHead(c)
 			io.WriteString(c, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
 		}}).Dial(t.Context(), "ws://lab.example/")

@@ -155,7 +155,7 @@ func TestDialTLSInterrupted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				over := make(chan struct{})
-				link := &pipeLink{serve: func(c net.Conn) { server(c); <-over }}
+				link := &pipeLink{Serve: func(c net.Conn) { server(c); <-over }}
 				d := dialerOver(websocket.Dialer{TLSConfig: clientConfig}, link)
 				ctx, cancel := context.WithCancel(t.Context())
 				time.AfterFunc(httphead.BodyWait/2, cancel)
@@ -170,7 +170,7 @@ func TestDialTLSInterrupted(t *testing.T) {
 				if took := time.Since(start); err == nil || took != want {
 					t.Errorf("%v after %v, want an error after %v", err, took, want)
 				}
-				link.checkClosed(t)
+				link.CheckClosed(t)
 				if late := time.Since(start) - want; late != 0 {
 					t.Errorf("connection closed %v after that", late)
 				}
@@ -195,7 +195,7 @@ func TestDialTLSInTLSInterrupted(t *testing.T) {
 func testDialTLSInTLSInterrupted(t *testing.T, serverConfig, clientConfig *tls.Config, step func(net.Conn)) {
 	synctest.Test(t, func(t *testing.T) {
 		over := make(chan struct{})
-		link := &pipeLink{serve: func(c net.Conn) {
+		link := &pipeLink{Serve: func(c net.Conn) {
 			outer := tls.Server(c, serverConfig)
 			readHead(outer)
 			io.WriteString(outer, "HTTP/1.1 200 OK\r\n\r\n")
@@ -211,7 +211,7 @@ func testDialTLSInTLSInterrupted(t *testing.T, serverConfig, clientConfig *tls.C
 		if took := time.Since(start); !errors.Is(err, context.Canceled) || took != time.Second {
 			t.Errorf("%v after %v, want context.Canceled after 1s", err, took)
 		}
-		link.checkClosed(t)
+		link.CheckClosed(t)
 		if took := time.Since(start); took != time.Second {
 			t.Errorf("closed after %v, want 1s", took)
 		}

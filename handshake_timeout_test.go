@@ -86,7 +86,7 @@ var lateHandshakes = []struct {
 
 // dialLate dials a peer that is silent.
 func dialLate(ctx context.Context, cfg websocket.Config, target, proxy string) error {
-	link := &pipeLink{serve: func(nc net.Conn) { io.Copy(io.Discard, nc) }}
+	link := &pipeLink{Serve: func(nc net.Conn) { io.Copy(io.Discard, nc) }}
 	d := dialerOver(websocket.Dialer{Config: cfg}, link)
 	if proxy != "" {
 		d.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(proxy) }

@@ -88,7 +88,7 @@ func TestDialEndsTLS(t *testing.T) {
 		for _, end := range handshakeEnds {
 			t.Run(tt.name+"/"+end.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					link := &pipeLink{serve: func(nc net.Conn) {
+					link := &pipeLink{Serve: func(nc net.Conn) {
 						tc := tls.Server(nc, serverTLS)
 						tt.serve(tc)
 						end.peer(tc)
@@ -96,7 +96,7 @@ func TestDialEndsTLS(t *testing.T) {
 					d := dialerOver(websocket.Dialer{TLSConfig: clientTLS}, link)
 					var log *recordLog
 					d.DialContext = func(ctx context.Context, network, addr string) (net.Conn, error) {
-						nc, err := link.dial(ctx, network, addr)
+						nc, err := link.Dial(ctx, network, addr)
 						log = &recordLog{Conn: nc}
 						return log, err
 					}
@@ -108,7 +108,7 @@ func TestDialEndsTLS(t *testing.T) {
 					if took := time.Since(start); err == nil || took != end.want && !(tt.name == "half an answer" && took < end.want) {
 						t.Errorf("%v after %v; want an error after %v", err, took, end.want)
 					}
-					link.checkClosed(t)
+					link.CheckClosed(t)
 					log.checkAlert(t)
 					time.Sleep(2 * time.Hour) // until the peer ends
 				})
@@ -125,7 +125,7 @@ func TestDialLetsServerReadAlert(t *testing.T) {
 	for _, end := range handshakeEnds[:3] {
 		t.Run(end.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				link := &pipeLink{serve: func(nc net.Conn) {
+				link := &pipeLink{Serve: func(nc net.Conn) {
 					var alert *net.OpError
 					if err := tls.Server(nc, serverTLS).Handshake(); !errors.As(err, &alert) || alert.Op != "remote error" {
 						t.Errorf("the server's handshake: %v; want the client's alert", err)
@@ -137,7 +137,7 @@ func TestDialLetsServerReadAlert(t *testing.T) {
 				if took := time.Since(start); err == nil || took != end.want {
 					t.Errorf("%v after %v; want an error after %v", err, took, end.want)
 				}
-				link.checkClosed(t)
+				link.CheckClosed(t)
 				time.Sleep(2 * time.Hour)
 			})
 		})

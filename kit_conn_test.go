@@ -2,14 +2,9 @@ package websocket_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"sync"
 	"testing"
@@ -206,39 +201,6 @@ func newWire(t testing.TB, transport string) (server, client net.Conn) {
 // loopbackTLS returns what newTLSConfigs returns for 127.0.0.1. The certificate
 // is the same during a run of the tests.
 var loopbackTLS = sync.OnceValues(func() (server, client *tls.Config) { return newTLSConfigs("127.0.0.1") })
-
-// newTLSConfigs returns the options of both ends for a server with a new
-// certificate for these names and addresses. It is valid in the year 2000 too,
-// when bubbles of synctest begin.
-func newTLSConfigs(names ...string) (server, client *tls.Config) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true,
-		NotBefore: time.Unix(0, 0), NotAfter: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC),
-	}
-	for _, name := range names {
-		if ip := net.ParseIP(name); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
-			template.DNSNames = append(template.DNSNames, name)
-		}
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		panic(err)
-	}
-	certificate, err := x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(certificate)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}},
-		&tls.Config{RootCAs: roots, ServerName: names[0]}
-}
 
 // echoAll answers every message with itself until it fails, and returns the
 // error. It takes turns at all ways to read and write.

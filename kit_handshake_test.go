@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/protocol-websocket/websocket"
 )
@@ -286,30 +285,6 @@ func checkGives(header http.Header, err error) func(*http.Request, http.Header) 
 		maps.Copy(h, header)
 		return nil, err
 	}
-}
-
-// checkLinear fails if run takes much more than 16 times as long for an input
-// that is 16 times as long. The best of several tries counts, since other work
-// on the machine can only make a try slower.
-func checkLinear(t *testing.T, run func(n int)) {
-	t.Helper()
-	const large, small, most = 60 << 10, 60 << 6, 80 // quadratic would be 256
-	best := func(n int) time.Duration {
-		shortest := time.Hour
-		for range 5 {
-			start := time.Now()
-			run(n)
-			shortest = min(shortest, time.Since(start))
-		}
-		return max(shortest, time.Microsecond)
-	}
-	var ratio float64
-	for range 5 {
-		if ratio = float64(best(large)) / float64(best(small)); ratio < most {
-			return
-		}
-	}
-	t.Errorf("16 times the input took %.0f times as long, want about 16", ratio)
 }
 
 // bufReader returns a reader of s as net/http takes it.

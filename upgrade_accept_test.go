@@ -86,7 +86,7 @@ func TestAcceptInterrupted(t *testing.T) {
 	}
 	wraps := map[string]func(net.Conn) net.Conn{
 		"pipe":         func(nc net.Conn) net.Conn { return nc },
-		"no deadlines": func(nc net.Conn) net.Conn { return noDeadlines{nc} },
+		"no deadlines": func(nc net.Conn) net.Conn { return noDeadlines{Conn: nc} },
 	}
 	for _, stage := range acceptStages {
 		for endName, end := range ends {

@@ -87,9 +87,10 @@ tools() {
 	in_modules quietly go mod download
 }
 
-# library_packages prints the packages of the root module except examples.
+# library_packages prints the packages of the root module except examples and
+# what only tests use.
 library_packages() {
-	go list ./... | grep -v /examples/
+	go list ./... | grep -v -e /examples/ -e '/internal/testkit$'
 }
 
 # fuzz_targets prints "package target" for each target of the module in the

@@ -7,9 +7,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
+	"github.com/protocol-websocket/websocket/internal/testkit"
 )
 
 // gather feeds input in pieces of this size until the head is complete or
@@ -147,7 +147,7 @@ func TestHeadFedBytewiseIsLinear(t *testing.T) {
 				h.Feed(head[i : i+1])
 			}
 		}
-		checkLinear(t, feed)
+		testkit.CheckLinear(t, feed)
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		feed(httphead.MaxBytes)
@@ -156,30 +156,6 @@ func TestHeadFedBytewiseIsLinear(t *testing.T) {
 			t.Errorf("a %s head of %d bytes fed byte by byte allocated %d, want a small multiple; look at how Head grows", name, httphead.MaxBytes, used)
 		}
 	}
-}
-
-// checkLinear fails the test if run takes much more than 16 times the time for
-// 16 times the input. The best of several tries counts, since other work on the
-// machine only ever adds.
-func checkLinear(t *testing.T, run func(n int)) {
-	t.Helper()
-	const large, small, most = 60 << 10, 60 << 6, 80 // quadratic would be 256
-	best := func(n int) time.Duration {
-		shortest := time.Hour
-		for range 5 {
-			start := time.Now()
-			run(n)
-			shortest = min(shortest, time.Since(start))
-		}
-		return max(shortest, time.Microsecond)
-	}
-	var ratio float64
-	for range 5 {
-		if ratio = float64(best(large)) / float64(best(small)); ratio < most {
-			return
-		}
-	}
-	t.Errorf("16 times the input took %.0f times as long, want about 16", ratio)
 }
 
 // However a head is cut, the same bytes are taken, and a strict head that is

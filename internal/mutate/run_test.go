@@ -86,8 +86,9 @@ func TestOwn(t *testing.T) {
 	}
 }
 `,
-	"internal/bare/bare.go": "package bare\n\nfunc f() int { return 3 }\n",
-	"other/other.go":        "package other\n\nfunc f() int { return 3 }\n",
+	"internal/bare/bare.go":   "package bare\n\nfunc f() int { return 3 }\n",
+	"internal/testkit/kit.go": "package testkit\n\nfunc f() int { return 3 }\n",
+	"other/other.go":          "package other\n\nfunc f() int { return 3 }\n",
 }
 
 func mutate(t *testing.T, dir string, args ...string) (string, error) {
@@ -121,6 +122,9 @@ func TestRun(t *testing.T) {
 		{"internal/bare/bare.go:3: bound: survived"},
 	} {
 		contains(t, out, block...)
+	}
+	if strings.Contains(out, "kit.go") {
+		t.Error("the kit of the tests was changed")
 	}
 	if strings.Contains(out, "other.go") {
 		t.Error("a package outside of internal was changed")

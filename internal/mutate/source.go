@@ -35,8 +35,8 @@ type sourceFile struct {
 }
 
 // loadPackages returns the package in the directory root and the packages of
-// its module below internal/. The one in root comes first. Each has the files
-// that are compiled on this machine.
+// its module below internal/, except testkit, which only tests use. The one in
+// root comes first. Each has the files that are compiled on this machine.
 func loadPackages(ctx context.Context, root string) ([]*pkg, error) {
 	cmd := exec.CommandContext(ctx, "go", "list", "-json=ImportPath,Dir,GoFiles", "./...")
 	cmd.Dir = root
@@ -55,8 +55,11 @@ func loadPackages(ctx context.Context, root string) ([]*pkg, error) {
 		if err := decoder.Decode(&listed); err != nil {
 			return nil, err
 		}
-		if len(pkgs) > 0 && !strings.HasPrefix(listed.ImportPath, pkgs[0].path+"/internal/") {
-			continue
+		if len(pkgs) > 0 {
+			inner, ok := strings.CutPrefix(listed.ImportPath, pkgs[0].path+"/internal/")
+			if !ok || inner == "testkit" {
+				continue
+			}
 		}
 		p := &pkg{path: listed.ImportPath, dir: listed.Dir}
 		pkgs = append(pkgs, p)

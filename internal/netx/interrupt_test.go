@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/protocol-websocket/websocket/internal/netx"
+	"github.com/protocol-websocket/websocket/internal/testkit"
 )
 
 func noAnswer(error) bool { return false }
@@ -27,20 +28,6 @@ type deadlineLog struct {
 func (l *deadlineLog) SetDeadline(at time.Time) error {
 	l.set = append(l.set, at)
 	return l.Conn.SetDeadline(at)
-}
-
-// noDeadlines is a connection that only Close can interrupt.
-type noDeadlines struct{ net.Conn }
-
-func (noDeadlines) SetDeadline(time.Time) error { return errors.ErrUnsupported }
-
-// checkClosed fails the test unless this end of a pipe was closed.
-func checkClosed(t *testing.T, nc net.Conn) {
-	t.Helper()
-	if _, err := nc.Write([]byte("x")); !errors.Is(err, io.ErrClosedPipe) {
-		t.Errorf("write afterwards: %v; the connection was left open", err)
-		nc.Close()
-	}
 }
 
 // The deadline of the context is also that of the connection, so that I/O ends
@@ -77,7 +64,7 @@ func TestInterruptibleTooLate(t *testing.T) {
 		if conn != nil || err != context.Canceled {
 			t.Errorf("got %v, %v; want no connection and context.Canceled", conn, err)
 		}
-		checkClosed(t, raw)
+		testkit.CheckClosed(t, raw)
 	})
 }
 
@@ -85,7 +72,7 @@ func TestInterruptibleTooLate(t *testing.T) {
 // deadlines, and the error is that of the context.
 func TestInterruptibleEndsReads(t *testing.T) {
 	pipe := func(nc net.Conn) net.Conn { return nc }
-	crude := func(nc net.Conn) net.Conn { return noDeadlines{nc} }
+	crude := func(nc net.Conn) net.Conn { return testkit.NoDeadlines{Conn: nc} }
 	for _, tt := range []struct {
 		name string
 		wrap func(net.Conn) net.Conn
@@ -112,7 +99,7 @@ func TestInterruptibleEndsReads(t *testing.T) {
 				if took := time.Since(start); took != time.Minute {
 					t.Errorf("took %v, want 1m", took)
 				}
-				checkClosed(t, client)
+				testkit.CheckClosed(t, client)
 			})
 		})
 	}
@@ -159,7 +146,7 @@ func TestInterruptibleErrors(t *testing.T) {
 			if got != 0 || err != tt.want {
 				t.Errorf("got %v, %v; want 0, %v", got, err, tt.want)
 			}
-			checkClosed(t, raw)
+			testkit.CheckClosed(t, raw)
 		})
 	}
 }
@@ -181,7 +168,7 @@ func TestInterruptibleBeforeTheTimer(t *testing.T) {
 	if err != context.DeadlineExceeded {
 		t.Errorf("error %v, want context.DeadlineExceeded", err)
 	}
-	checkClosed(t, raw)
+	testkit.CheckClosed(t, raw)
 }
 
 // A negotiation that panics, or ends its goroutine, does not leave its
@@ -202,7 +189,7 @@ func TestInterruptiblePanics(t *testing.T) {
 				if v := <-done; v == nil && name == "panic" {
 					t.Error("the panic was swallowed")
 				}
-				checkClosed(t, raw)
+				testkit.CheckClosed(t, raw)
 				cancel()
 				synctest.Wait()
 				if n := counted.closed.Load(); n != 1 {
@@ -242,7 +229,7 @@ func TestOrClose(t *testing.T) {
 			if got != 0 || gotErr != failure {
 				t.Errorf("got %d, %v; want 0, %v", got, gotErr, failure)
 			}
-			checkClosed(t, raw)
+			testkit.CheckClosed(t, raw)
 		}
 		server.Close()
 	}

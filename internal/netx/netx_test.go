@@ -2,38 +2,26 @@ package netx_test
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
-	"math/big"
 	"net"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/protocol-websocket/websocket/internal/netx"
+	"github.com/protocol-websocket/websocket/internal/testkit"
 )
 
 // openTLS does the handshake of TLS on both ends of a pipe and returns the
 // server's.
 func openTLS(t *testing.T, client, server net.Conn) *tls.Conn {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	certificate := tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
-	tc := tls.Server(server, &tls.Config{Certificates: []tls.Certificate{certificate}, SessionTicketsDisabled: true})
-	go tls.Client(client, &tls.Config{InsecureSkipVerify: true}).Handshake()
+	serverTLS, clientTLS := testkit.NewTLSConfigs("server.test")
+	serverTLS.SessionTicketsDisabled = true
+	tc := tls.Server(server, serverTLS)
+	go tls.Client(client, clientTLS).Handshake()
 	if err := tc.Handshake(); err != nil {
 		t.Fatal(err)
 	}

@@ -5,9 +5,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/protocol-websocket/websocket/internal/permessage"
+	"github.com/protocol-websocket/websocket/internal/testkit"
 )
 
 // Abbreviations for the tables.
@@ -430,36 +430,12 @@ func TestElements(t *testing.T) {
 	}
 }
 
-// checkLinear fails the test if run needs much more than 16 times the time for
-// 16 times the input. Of several tries the fastest counts, since other work on
-// the machine only makes a try slower.
-func checkLinear(t *testing.T, run func(n int)) {
-	t.Helper()
-	const large, small, most = 60 << 10, 60 << 6, 80 // quadratic would be 256
-	best := func(n int) time.Duration {
-		shortest := time.Hour
-		for range 5 {
-			start := time.Now()
-			run(n)
-			shortest = min(shortest, time.Since(start))
-		}
-		return max(shortest, time.Microsecond)
-	}
-	var ratio float64
-	for range 5 {
-		if ratio = float64(best(large)) / float64(best(small)); ratio < most {
-			return
-		}
-	}
-	t.Errorf("16 times the input took %.0f times as long, want about 16", ratio)
-}
-
 // Headers of 64 KiB of spaces, quotes and the like take linear time.
 func TestTimeIsLinear(t *testing.T) {
 	for _, start := range []string{"", "permessage-deflate", "permessage-deflate; server_max_window_bits=", `x; y="`} {
 		for _, filler := range []string{" ", `"`, `\`, ",", ", ", ";", "=", "a", "a,", ";a", `="`, `\"`, `"",`, ";a=\"\\b\"", ", permessage-deflate", ",permessage-deflate;x", snt} {
 			t.Run(fmt.Sprintf("%q %q", start, filler), func(t *testing.T) {
-				checkLinear(t, func(n int) {
+				testkit.CheckLinear(t, func(n int) {
 					lines := []string{start + strings.Repeat(filler, n/len(filler))}
 					zero.Accept(lines)
 					zero.Check(lines)

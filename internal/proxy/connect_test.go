@@ -13,6 +13,7 @@ import (
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
 	"github.com/protocol-websocket/websocket/internal/proxy"
+	"github.com/protocol-websocket/websocket/internal/testkit"
 )
 
 func TestDialConnect(t *testing.T) {
@@ -56,16 +57,16 @@ func TestDialConnect(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var request string
-				link := &proxyLink{serve: connectProxy(&request, tt.answer...)}
-				conn, err := proxy.Dial(t.Context(), link.dial, mustURL(t, tt.proxy), tt.addr, nil)
+				link := &testkit.PipeLink{Serve: connectProxy(&request, tt.answer...)}
+				conn, err := proxy.Dial(t.Context(), link.Dial, mustURL(t, tt.proxy), tt.addr, nil)
 				if err != nil {
 					t.Fatalf("Dial: %v", err)
 				}
 				defer conn.Close()
-				if link.addr != tt.wantDial {
-					t.Errorf("dialed %q, want %q", link.addr, tt.wantDial)
+				if link.Addr != tt.wantDial {
+					t.Errorf("dialed %q, want %q", link.Addr, tt.wantDial)
 				}
-				if plain := conn == link.client; plain != (tt.wantRest == "") {
+				if plain := conn == link.Client; plain != (tt.wantRest == "") {
 					t.Errorf("the dialed connection itself was returned: %v; want that only if no bytes are left over", plain)
 				}
 				rest := make([]byte, len(tt.wantRest))
@@ -108,9 +109,9 @@ func TestDialRefused(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var request string
-				link := &proxyLink{serve: connectProxy(&request, tt.answer...)}
+				link := &testkit.PipeLink{Serve: connectProxy(&request, tt.answer...)}
 				start := time.Now()
-				_, err := proxy.Dial(t.Context(), link.dial, mustURL(t, "http://user:secret@p.test:3128"), "a.test:80", nil)
+				_, err := proxy.Dial(t.Context(), link.Dial, mustURL(t, "http://user:secret@p.test:3128"), "a.test:80", nil)
 				var refusal *proxy.Refusal
 				if !errors.As(err, &refusal) {
 					t.Fatalf("error is %T (%v), want *proxy.Refusal", err, err)
@@ -118,7 +119,7 @@ func TestDialRefused(t *testing.T) {
 				if err != error(refusal) {
 					t.Errorf("error %q is wrapped once more, want the *proxy.Refusal itself", err)
 				}
-				link.checkClosed(t)
+				link.CheckClosed(t)
 				if wait := time.Since(start); wait != tt.wantWait {
 					t.Errorf("took %v, want %v; look at how the body is awaited", wait, tt.wantWait)
 				}
@@ -153,7 +154,7 @@ func checkRefusalText(t *testing.T, refusal *proxy.Refusal) {
 
 func TestDialBadAnswer(t *testing.T) {
 	endless := func(c net.Conn) {
-		readTestHead(c)
+		testkit.ReadHead(c)
 		io.WriteString(c, "HTTP/1.1 200 OK\r\n")
 		for {
 			if _, err := io.WriteString(c, "X-Filler: 0123456789\r\n"); err != nil {
@@ -163,7 +164,7 @@ func TestDialBadAnswer(t *testing.T) {
 	}
 	answering := func(answer string) func(net.Conn) {
 		return func(c net.Conn) {
-			readTestHead(c)
+			testkit.ReadHead(c)
 			io.WriteString(c, answer)
 		}
 	}
@@ -188,12 +189,12 @@ func TestDialBadAnswer(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				link := &proxyLink{serve: tt.serve}
-				_, err := proxy.Dial(t.Context(), link.dial, mustURL(t, "http://user:secret@p.test:3128"), "a.test:80", nil)
+				link := &testkit.PipeLink{Serve: tt.serve}
+				_, err := proxy.Dial(t.Context(), link.Dial, mustURL(t, "http://user:secret@p.test:3128"), "a.test:80", nil)
 				if err == nil {
 					t.Fatal("Dial took the answer for success")
 				}
-				link.checkClosed(t)
+				link.CheckClosed(t)
 				if tt.wantErr != nil && !errors.Is(err, tt.wantErr) {
 					t.Errorf("error %v does not wrap %v", err, tt.wantErr)
 				}

@@ -11,14 +11,8 @@ import (
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
 	"github.com/protocol-websocket/websocket/internal/proxy"
+	"github.com/protocol-websocket/websocket/internal/testkit"
 )
-
-// noDeadlines is a connection that only Close can interrupt.
-type noDeadlines struct{ net.Conn }
-
-func (noDeadlines) SetDeadline(time.Time) error      { return errors.ErrUnsupported }
-func (noDeadlines) SetReadDeadline(time.Time) error  { return errors.ErrUnsupported }
-func (noDeadlines) SetWriteDeadline(time.Time) error { return errors.ErrUnsupported }
 
 // stalled plays a proxy that takes these steps and then says nothing more.
 func stalled(steps ...func(net.Conn)) func(net.Conn, <-chan struct{}) {
@@ -30,12 +24,10 @@ func stalled(steps ...func(net.Conn)) func(net.Conn, <-chan struct{}) {
 	}
 }
 
-func sendStep(s string) func(net.Conn) { return func(c net.Conn) { io.WriteString(c, s) } }
-
 func recvStep(n int) func(net.Conn) { return func(c net.Conn) { io.ReadFull(c, make([]byte, n)) } }
 
 func TestDialInterrupted(t *testing.T) {
-	head := func(c net.Conn) { readTestHead(c) }
+	head := func(c net.Conn) { testkit.ReadHead(c) }
 	stages := []struct {
 		name  string
 		proxy string
@@ -43,14 +35,14 @@ func TestDialInterrupted(t *testing.T) {
 	}{
 		{"request is not read", "http://p.test", stalled()},
 		{"no answer", "http://p.test", stalled(head)},
-		{"half an answer", "http://p.test", stalled(head, sendStep("HTTP/1.1 200 OK\r\n"))},
+		{"half an answer", "http://p.test", stalled(head, testkit.SendStep("HTTP/1.1 200 OK\r\n"))},
 		{"TLS hello is not read", "https://p.test", stalled()},
 		{"no TLS answer", "https://p.test", stalled(recvStep(5))},
 		{"SOCKS greeting is not read", "socks5://p.test", stalled()},
 		{"no SOCKS method", "socks5://p.test", stalled(recvStep(3))},
-		{"no SOCKS login answer", "socks5://u:p@p.test", stalled(recvStep(4), sendStep("\x05\x02"), recvStep(5))},
-		{"no SOCKS reply", "socks5://p.test", stalled(recvStep(3), sendStep("\x05\x00"), recvStep(13))},
-		{"half a SOCKS reply", "socks5://p.test", stalled(recvStep(3), sendStep("\x05\x00"), recvStep(13), sendStep("\x05\x00\x00\x01"))},
+		{"no SOCKS login answer", "socks5://u:p@p.test", stalled(recvStep(4), testkit.SendStep("\x05\x02"), recvStep(5))},
+		{"no SOCKS reply", "socks5://p.test", stalled(recvStep(3), testkit.SendStep("\x05\x00"), recvStep(13))},
+		{"half a SOCKS reply", "socks5://p.test", stalled(recvStep(3), testkit.SendStep("\x05\x00"), recvStep(13), testkit.SendStep("\x05\x00\x00\x01"))},
 	}
 	withCancel := func(ctx context.Context) (context.Context, context.CancelFunc) {
 		ctx, cancel := context.WithCancel(ctx)
@@ -61,7 +53,7 @@ func TestDialInterrupted(t *testing.T) {
 		return context.WithTimeout(ctx, time.Minute)
 	}
 	pipe := func(c net.Conn) net.Conn { return c }
-	crude := func(c net.Conn) net.Conn { return noDeadlines{c} }
+	crude := func(c net.Conn) net.Conn { return testkit.NoDeadlines{Conn: c} }
 	for _, stage := range stages {
 		run := func(name string, newCtx func(context.Context) (context.Context, context.CancelFunc), wrap func(net.Conn) net.Conn, want error) {
 			t.Run(stage.name+"/"+name, func(t *testing.T) {
@@ -83,9 +75,9 @@ func TestDialInterrupted(t *testing.T) {
 func checkInterrupted(t *testing.T, ctx context.Context, proxyURL string, serve func(net.Conn, <-chan struct{}), wrap func(net.Conn) net.Conn, want error) {
 	over := make(chan struct{})
 	defer close(over)
-	link := &proxyLink{serve: func(c net.Conn) { serve(c, over) }}
+	link := &testkit.PipeLink{Serve: func(c net.Conn) { serve(c, over) }}
 	dial := func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := link.dial(ctx, network, addr)
+		c, err := link.Dial(ctx, network, addr)
 		return wrap(c), err
 	}
 	start := time.Now()
@@ -96,7 +88,7 @@ func checkInterrupted(t *testing.T, ctx context.Context, proxyURL string, serve 
 	if took := time.Since(start); took != time.Minute {
 		t.Errorf("returned after %v, want 1m, when the context ended", took)
 	}
-	link.checkClosed(t)
+	link.CheckClosed(t)
 }
 
 // A refusal that has arrived tells more than the end of the context, which
@@ -104,10 +96,10 @@ func checkInterrupted(t *testing.T, ctx context.Context, proxyURL string, serve 
 func TestDialRefusalOutlivesContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var request string
-		link := &proxyLink{serve: connectProxy(&request, "HTTP/1.1 407 Nope\r\nContent-Length: 3\r\n\r\nw")}
+		link := &testkit.PipeLink{Serve: connectProxy(&request, "HTTP/1.1 407 Nope\r\nContent-Length: 3\r\n\r\nw")}
 		ctx, cancel := context.WithTimeout(t.Context(), httphead.BodyWait/2)
 		defer cancel()
-		_, err := proxy.Dial(ctx, link.dial, mustURL(t, "http://p.test"), "a.test:80", nil)
+		_, err := proxy.Dial(ctx, link.Dial, mustURL(t, "http://p.test"), "a.test:80", nil)
 		var refusal *proxy.Refusal
 		if !errors.As(err, &refusal) || refusal.Response.StatusCode != 407 {
 			t.Errorf("error %v, want a *proxy.Refusal of status 407", err)
@@ -124,13 +116,13 @@ func TestDialOutlivesContext(t *testing.T) {
 		t.Run(scheme, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var request string
-				link := &proxyLink{serve: connectProxy(&request, "HTTP/1.1 200 OK\r\n\r\n")}
+				link := &testkit.PipeLink{Serve: connectProxy(&request, "HTTP/1.1 200 OK\r\n\r\n")}
 				if scheme == "socks5" {
-					link.serve = (&socksServer{}).serve
+					link.Serve = (&socksServer{}).serve
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
-				conn, err := proxy.Dial(ctx, link.dial, mustURL(t, scheme+"://p.test"), "a.test:80", nil)
+				conn, err := proxy.Dial(ctx, link.Dial, mustURL(t, scheme+"://p.test"), "a.test:80", nil)
 				if err != nil {
 					t.Fatal(err)
 				}

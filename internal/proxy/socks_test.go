@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 
 	"github.com/protocol-websocket/websocket/internal/proxy"
+	"github.com/protocol-websocket/websocket/internal/testkit"
 )
 
 // socksServer is a SOCKS5 server that connects to an echo, RFC 1928 and 1929.
@@ -99,21 +100,21 @@ func TestDialSOCKS(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				link := &proxyLink{serve: tt.server.serve}
-				conn, err := proxy.Dial(t.Context(), link.dial, mustURL(t, tt.proxy), tt.addr, nil)
+				link := &testkit.PipeLink{Serve: tt.server.serve}
+				conn, err := proxy.Dial(t.Context(), link.Dial, mustURL(t, tt.proxy), tt.addr, nil)
 				if err == nil {
 					defer conn.Close()
-					if conn != link.client {
+					if conn != link.Client {
 						t.Error("the connection is wrapped, want the one dialed")
 					}
 					checkEcho(t, conn)
 				} else {
-					link.checkClosed(t)
+					link.CheckClosed(t)
 				}
 				checkProxyError(t, err, tt.wantErr, "proxy p.test:1080: ")
 				synctest.Wait() // the server is done writing to its fields
-				if link.addr != tt.wantDial || tt.server.target != tt.wantTarget {
-					t.Errorf("dialed %q, target %q; want %q, %q", link.addr, tt.server.target, tt.wantDial, tt.wantTarget)
+				if link.Addr != tt.wantDial || tt.server.target != tt.wantTarget {
+					t.Errorf("dialed %q, target %q; want %q, %q", link.Addr, tt.server.target, tt.wantDial, tt.wantTarget)
 				}
 			})
 		})
@@ -122,12 +123,12 @@ func TestDialSOCKS(t *testing.T) {
 
 func TestDialNotSOCKS(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		link := &proxyLink{serve: func(c net.Conn) {
+		link := &testkit.PipeLink{Serve: func(c net.Conn) {
 			readN(c, 3)
 			io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
 		}}
-		_, err := proxy.Dial(t.Context(), link.dial, mustURL(t, "socks5://p.test"), "a.test:80", nil)
+		_, err := proxy.Dial(t.Context(), link.Dial, mustURL(t, "socks5://p.test"), "a.test:80", nil)
 		checkProxyError(t, err, "unexpected protocol version", "proxy p.test:1080: ")
-		link.checkClosed(t)
+		link.CheckClosed(t)
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/protocol-websocket/websocket/internal/proxy"
+	"github.com/protocol-websocket/websocket/internal/testkit"
 )
 
 // tlsProxy is an HTTPS proxy on loopback whose certificate is for example.com
@@ -110,7 +111,7 @@ func TestDialLoopback(t *testing.T) {
 			c.Close()
 		}
 	}()
-	relay := httptest.NewServer(http.HandlerFunc(relayConnect))
+	relay := httptest.NewServer(http.HandlerFunc(testkit.RelayConnect))
 	defer relay.Close()
 	conn, err := proxy.Dial(t.Context(), new(net.Dialer).DialContext, mustURL(t, relay.URL), target.Addr().String(), nil)
 	if err != nil {
@@ -124,24 +125,4 @@ func TestDialLoopback(t *testing.T) {
 	if rest, err := io.ReadAll(conn); err != nil || len(rest) > 0 {
 		t.Errorf("after CloseWrite: %q, %v; want a clean end", rest, err)
 	}
-}
-
-func relayConnect(w http.ResponseWriter, r *http.Request) {
-	up, err := net.Dial("tcp", r.Host)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusBadGateway)
-		return
-	}
-	defer up.Close()
-	down, rw, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return
-	}
-	defer down.Close()
-	io.WriteString(down, "HTTP/1.1 200 OK\r\n\r\n")
-	go func() {
-		io.Copy(up, rw)
-		up.(*net.TCPConn).CloseWrite()
-	}()
-	io.Copy(down, up)
 }
