@@ -90,6 +90,9 @@ func TestCloseWrite(t *testing.T) {
 		"prefixed":       func(nc net.Conn) net.Conn { return netx.NewPrefixedConn(nc, []byte("x")) },
 		"prefixed twice": func(nc net.Conn) net.Conn { return netx.NewPrefixedConn(netx.NewPrefixedConn(nc, nil), nil) },
 	} {
+		if half := wrap(&halfConn{Conn: client}); !netx.CanCloseWrite(half) || netx.CanCloseWrite(wrap(client)) {
+			t.Errorf("%s: CanCloseWrite does not report which connection can be closed halfway", name)
+		}
 		half := &halfConn{Conn: client}
 		if !netx.CloseWrite(wrap(half)) || !half.ended {
 			t.Errorf("%s: the connection's CloseWrite was called: %v; want that, and true", name, half.ended)
@@ -220,6 +223,35 @@ func TestLingerTLS(t *testing.T) {
 					t.Errorf("took %v, want %v", took, tt.want)
 				}
 				client.Close()
+			})
+		})
+	}
+}
+
+// Over TLS some of the time is kept for the end of this side, which the peer
+// may not read.
+func TestLingerForEndOverTLS(t *testing.T) {
+	const d = time.Second
+	for name, tt := range map[string]struct {
+		peer func(net.Conn)
+		want time.Duration
+	}{
+		"peer ends":                    {func(c net.Conn) { c.Close() }, 0},
+		"peer stays and reads":         {func(c net.Conn) { io.Copy(io.Discard, c) }, d - d/4},
+		"peer stays and reads nothing": {func(net.Conn) {}, d},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				client, server := net.Pipe()
+				defer client.Close()
+				nc := openTLS(t, client, server)
+				defer server.Close()
+				go tt.peer(client)
+				start := time.Now()
+				netx.LingerForEnd(nc, d)
+				if took := time.Since(start); took != tt.want {
+					t.Errorf("took %v, want %v", took, tt.want)
+				}
 			})
 		})
 	}
