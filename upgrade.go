@@ -263,6 +263,7 @@ func awaitClient(h *ServerHandshake, nc net.Conn, wait func() error) error {
 		return wait()
 	}
 	stop := context.AfterFunc(h.opening, func() { netx.CloseNow(nc) })
+	defer stop() // a function of the program may panic in wait
 	err := wait()
 	if !stop() {
 		return http.ErrServerClosed

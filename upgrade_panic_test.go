@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -91,6 +92,41 @@ func TestAcceptClosesAfterPanicInTLS(t *testing.T) {
 		config := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { panic(errHook) }}
 		if v := panicOf(func() { new(websocket.Upgrader).Accept(t.Context(), tls.Server(server, config)) }); v != errHook {
 			t.Errorf("panic %v, want %v", v, errHook)
+		}
+		checkPeerClosed(t, client)
+	})
+}
+
+// closeCounter is a connection that counts calls of Close.
+type closeCounter struct {
+	net.Conn
+	closed atomic.Int32
+}
+
+func (c *closeCounter) Close() error {
+	c.closed.Add(1)
+	return c.Conn.Close()
+}
+
+// A Server forgets a connection whose handshake panicked.
+func TestServeConnForgetsAfterPanic(t *testing.T) {
+	_, clientConfig := loopbackTLS()
+	synctest.Test(t, func(t *testing.T) {
+		client, server := net.Pipe()
+		go tls.Client(client, clientConfig).Handshake()
+		nc := &closeCounter{Conn: server}
+		config := &tls.Config{GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { panic(errHook) }}
+		s := &websocket.Server{Handler: echoHandler}
+		if v := panicOf(func() { s.ServeConn(t.Context(), tls.Server(nc, config)) }); v != errHook {
+			t.Errorf("panic %v, want %v", v, errHook)
+		}
+		if err := s.Shutdown(t.Context()); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+		s.Close()
+		synctest.Wait()
+		if n := nc.closed.Load(); n != 1 {
+			t.Errorf("closed %d times, want once", n)
 		}
 		checkPeerClosed(t, client)
 	})
