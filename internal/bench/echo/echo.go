@@ -46,6 +46,7 @@ var Servers = []Server{
 	{"raw-small", "TCP echo with 512 bytes of buffer a connection: the roofline of connections and memory", Connections | Idle | CompressedIdle, serveRaw(512)},
 	{"ours", "Server through net/http; ReadAppend into one slice, BufferMessage: answers leave together, before the next read waits", all | AnyCompressed, serveHTTP(serveOurs(oursUpgrader, echoOurs))},
 	{"ours-write", "the same with WriteMessage: each answer leaves at once", Messages, serveHTTP(serveOurs(oursUpgrader, echoOursAtOnce))},
+	{"ours-detach", "as ours, with Server.Detach: ServeHTTP returns after the handshake, so that net/http's memory is freed", Connections | Idle, serveHTTP(serveOursDetached)},
 	{"ours-accept", "as ours, by Upgrader.Accept on the listener, without net/http", all, serveOursAccept},
 	{"gorilla", "Upgrader through net/http with its default buffers, which are those of net/http; NextReader into one bytes.Buffer, WriteMessage", all | CompressedMessages, serveHTTP(serveGorilla(websocket.Upgrader{}))},
 	{"gorilla-lean", "the same with buffers of 1,024 bytes as in its documentation, which advises against larger ones than messages are, with a WriteBufferPool, which it recommends for many connections that write little, and in a goroutine as in its chat example, so that net/http's memory is freed", Idle, serveHTTP(serveGorillaLean)},

@@ -14,6 +14,15 @@ func serveOurs(u ours.Upgrader, handler func(context.Context, *ours.Conn) error)
 	return (&ours.Server{Upgrader: u, Handler: handler}).ServeHTTP
 }
 
+// oursDetached is as the Server of serveOurs, but its handler outlives the request.
+var oursDetached = ours.Server{
+	Upgrader: oursUpgrader,
+	Handler:  echoOurs,
+	Detach:   func(*http.Request) context.Context { return nil },
+}
+
+func serveOursDetached(w http.ResponseWriter, r *http.Request) { oursDetached.ServeHTTP(w, r) }
+
 func echoOurs(_ context.Context, c *ours.Conn) error {
 	var b []byte
 	for {

@@ -24,7 +24,7 @@ func TestRun(t *testing.T) {
 		results int
 		heap    float64 // at least
 	}{
-		{"plain TCP and TLS", "ours,ours-accept", plain, 4, 100},
+		{"plain TCP and TLS", "ours,ours-detach,ours-accept", plain, 6, 100},
 		{"a window for each direction", "ours,gws,gorilla", compressed, 2, 2 << 12}, // gorilla has none
 	} {
 		t.Run(tt.name, func(t *testing.T) {
