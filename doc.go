@@ -25,8 +25,9 @@
 //
 //	c, err := websocket.Dial(ctx, "wss://example.com/echo")
 //
-// Programs that have a handler of their own call [Upgrader.Upgrade] in it, and
-// those without net/http [Upgrader.Accept] on a [net.Conn]. Options are fields
+// Programs that have a handler of their own call [Upgrader.Upgrade] in it.
+// Without net/http, [Server.ServeConn] and [Upgrader.Accept] serve a [net.Conn];
+// with [NetPipe] a test needs no network. Options are fields
 // of structs; their zero values are chosen so that a program that sets none of
 // them is correct and withstands a hostile peer.
 //
@@ -45,6 +46,27 @@
 //
 // What a version lacks returns an error that wraps [errors.ErrUnsupported],
 // and leaves the connection as it was.
+//
+// # Routers and middlewares
+//
+// To routers and middlewares a [Server] is a handler like any other: ServeHTTP
+// returns when the Server's Handler has. Route parameters and other values of
+// the request's context are there while Handler runs. A limit on requests in
+// progress limits connections. What recovers from panics sees those of Handler.
+// The duration in an access log or a span is that of the connection; the status
+// is whatever the middleware assumes of a connection that was taken over.
+//
+// When the request's context ends, at the timeout of a middleware for example,
+// the connection is closed with [StatusGoingAway] and a warning is logged: routes
+// of WebSockets should have no such timeout. [http.TimeoutHandler] cannot stand
+// before a Server, because its ResponseWriter cannot be hijacked.
+//
+// While Handler runs, net/http keeps its goroutine and its buffers, about 10 KB
+// for each connection: an idle one costs about 15 KB, and about 6 KB without
+// them. A server with very many idle connections can save that with
+// [Server].Detach: ServeHTTP then returns after the handshake. Limits and access logs no longer see the
+// connection, panics are logged by the Server, and nothing of the request's
+// context is left but what Detach hands on.
 //
 // # Data messages
 //
@@ -118,6 +140,9 @@
 // the rest, and reads that come to this point return an error that wraps
 // [net.ErrClosed]. A peer that breaks the protocol, or a limit, is told so by a
 // Close frame too, and reads return a [ProtocolError].
+//
+// Shutdown of [http.Server] does not know the connections of a Server and does
+// not wait for their handlers, so a program calls both at once.
 //
 // # Concurrency
 //

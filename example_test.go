@@ -64,68 +64,6 @@ func ExampleHandler() {
 	// Output: hello <nil>
 }
 
-// A server that ends its connections before the program does.
-func ExampleServer_Shutdown() {
-	ws := &websocket.Server{Handler: echo}
-	s := httptest.NewServer(ws) // in a program, an http.Server
-
-	c, err := websocket.Dial(context.Background(), wsURL(s))
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer c.Close()
-	c.WriteMessage(websocket.Text, []byte("hello"))
-	_, p, _ := c.ReadMessage()
-	fmt.Printf("%s\n", p)
-
-	done := make(chan error)
-	go func() {
-		s.Close() // in a program, Shutdown of the http.Server: nobody new comes
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		done <- ws.Shutdown(ctx)
-	}()
-	_, _, err = c.ReadMessage()
-	fmt.Println(err)
-	fmt.Println(<-done)
-	// Output:
-	// hello
-	// websocket: peer closed the connection: 1001 (going away)
-	// <nil>
-}
-
-// A server with options. What its handler returns tells the peer how it went.
-func ExampleServer() {
-	serve := func(ctx context.Context, c *websocket.Conn) error {
-		if c.Request().URL.Query().Get("token") != "secret" {
-			return &websocket.CloseError{Code: 4401, Reason: "who are you?"}
-		}
-		return echo(ctx, c)
-	}
-	s := &websocket.Server{
-		Upgrader: websocket.Upgrader{
-			Config:   websocket.Config{PingInterval: time.Minute},
-			Versions: []websocket.Version{websocket.RFC6455},
-			Origins:  []string{"https://app.example.com"},
-		},
-		Handler: serve,
-	}
-	hs := httptest.NewServer(s)
-	defer hs.Close()
-
-	c, err := websocket.Dial(context.Background(), wsURL(hs)+"/?token=guess")
-	if err != nil {
-		log.Fatal(err)
-	}
-	defer c.Close()
-	_, _, err = c.ReadMessage()
-	var closed *websocket.CloseError
-	if errors.As(err, &closed) {
-		fmt.Println(closed.Code, closed.Reason)
-	}
-	// Output: 4401 who are you?
-}
-
 // A handler of one's own, which may return while the connection lives on.
 func ExampleUpgrader_Upgrade() {
 	var upgrader websocket.Upgrader

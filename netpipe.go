@@ -7,8 +7,8 @@ import (
 )
 
 // NetPipe returns the two ends of a connection in memory, for tests of programs
-// that use this package: one end is for [Upgrader.Accept], the other for
-// [Dialer.Handshake].
+// that use this package: one end is for [Server.ServeConn] or [Upgrader.Accept],
+// the other for [Dialer.Handshake].
 //
 // Unlike [net.Pipe] it has a buffer of 64 KiB for each direction, as the sockets
 // of a system have: a Write returns without waiting for a Read at the other end,

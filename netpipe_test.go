@@ -13,19 +13,7 @@ import (
 func ExampleNetPipe() {
 	ctx := context.Background()
 	server, client := websocket.NetPipe()
-	go func() {
-		c, err := new(websocket.Upgrader).Accept(ctx, server)
-		if err != nil {
-			log.Print(err)
-			return
-		}
-		defer c.Close()
-		for m, err := range c.Messages(ctx) {
-			if err != nil || c.WriteMessage(m.Type, m.Data) != nil {
-				return
-			}
-		}
-	}()
+	go (&websocket.Server{Handler: echo}).ServeConn(ctx, server)
 
 	c, err := new(websocket.Dialer).Handshake(ctx, client, "ws://example.com/echo")
 	if err != nil {
