@@ -94,3 +94,69 @@ func TestWriteAfterDeadlineDoesNoHarm(t *testing.T) {
 		})
 	}
 }
+
+// miscounter is a connection whose Write says that it wrote more or less than it
+// was given, without an error. It is wrong from the second Write on if later is
+// set.
+type miscounter struct {
+	script
+	by, writes int
+	later      bool
+}
+
+func (m *miscounter) Write(p []byte) (int, error) {
+	if m.writes++; m.later && m.writes == 1 {
+		return m.script.Write(p)
+	}
+	n := len(p) + m.by
+	m.script.Write(p[:max(0, min(n, len(p)))])
+	return n, nil
+}
+
+// A Write that writes less than it was given and returns no error is a failed
+// one, and what it claims is not believed.
+func TestShortWriteIsAnError(t *testing.T) {
+	for _, by := range []int{-1, -5, -200 << 10, 1, 200 << 10} {
+		for _, later := range []bool{false, true} {
+			for name, write := range writeErrorWays {
+				for _, side := range sides {
+					m := &miscounter{by: by, later: later}
+					c := newConn(m, websocket.RFC6455, side, &websocket.Config{})
+					err := errors.Join(write(c), c.BufferMessage(websocket.Text, []byte("queued")), c.Flush(), writeText(c, "more")())
+					if want := by < 0; errors.Is(err, io.ErrShortWrite) != want || !want && err != nil {
+						t.Errorf("%s of %v with %d bytes too many: %v, want io.ErrShortWrite: %v", name, side, by, err, want)
+					}
+					if by > 0 {
+						continue
+					}
+					if !later && m.writes > 1 {
+						t.Errorf("%s: %d writes, the first of which was short", name, m.writes)
+					}
+					sent := m.out.Len()
+					if err := c.WriteMessage(websocket.Text, []byte("after")); !errors.Is(err, io.ErrShortWrite) || m.out.Len() != sent {
+						t.Errorf("%s: WriteMessage after it: %v, want io.ErrShortWrite, and nothing sent", name, err)
+					}
+				}
+			}
+		}
+	}
+}
+
+// The same for what a read sends.
+func TestShortWriteOfWhatAReadSends(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &miscounter{by: -1}
+		c := newConn(m, websocket.RFC6455, websocket.ServerSide, &websocket.Config{})
+		if err := c.BufferMessage(websocket.Text, []byte("queued")); err != nil {
+			t.Fatal(err)
+		}
+		m.in = peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Text, nil})
+		if _, _, err := c.ReadMessage(); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if err := c.WriteMessage(websocket.Text, nil); !errors.Is(err, io.ErrShortWrite) {
+			t.Errorf("WriteMessage after it: %v, want io.ErrShortWrite", err)
+		}
+	})
+}

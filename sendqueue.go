@@ -134,8 +134,8 @@ func (q *sendQueue) prepared(h header, n int, frame []byte) error {
 	}
 	q.traceFrame(h, n)
 	q.beginDirect()
-	_, err := q.nc.Write(frame)
-	return q.afterDirect(nil, err)
+	n, err := q.nc.Write(frame)
+	return q.afterDirect(nil, wrote(n, frame, err))
 }
 
 // writeDirect writes a frame after tryDirect has returned true.
@@ -149,8 +149,8 @@ func (q *sendQueue) writeDirect(h header, p []byte) error {
 		return q.afterDirect(out, q.writeBatch(out, &outgoing{header: h, payload: p}))
 	}
 	q.enc.appendFrame(out, h, p)
-	_, err := q.nc.Write(out.b)
-	return q.afterDirect(out, err)
+	n, err := q.nc.Write(out.b)
+	return q.afterDirect(out, wrote(n, out.b, err))
 }
 
 func (q *sendQueue) beginDirect() {

@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
@@ -64,18 +65,32 @@ func (q *sendQueue) applyDeadline(on bool) {
 }
 
 // writeBatch writes what is in out, and then o.
-func (q *sendQueue) writeBatch(out *sendBuffer, o *outgoing) (err error) {
+func (q *sendQueue) writeBatch(out *sendBuffer, o *outgoing) error {
 	switch {
 	case o.framed && len(out.b) == 0:
-		_, err = q.nc.Write(o.payload)
-		return err
+		return q.put(o.payload)
 	case len(o.payload) > maxQueue && q.enc.masks():
 		return q.writeMasked(out, o)
 	case len(o.payload) > maxQueue:
 		return q.writeParts(out, o)
 	}
 	q.appendOutgoing(out, o)
-	_, err = q.nc.Write(out.b)
+	return q.put(out.b)
+}
+
+// put writes p to nc.
+func (q *sendQueue) put(p []byte) error {
+	n, err := q.nc.Write(p)
+	return wrote(n, p, err)
+}
+
+// wrote returns the error of a Write of p that returned n and err. A part of a
+// frame must not be taken for the whole if nc does not return an error with it,
+// as [io.Writer] requires.
+func wrote(n int, p []byte, err error) error {
+	if n < len(p) && err == nil {
+		return io.ErrShortWrite
+	}
 	return err
 }
 
@@ -106,8 +121,24 @@ func (q *sendQueue) writeParts(out *sendBuffer, o *outgoing) error {
 			w.bufs = append(w.bufs, part)
 		}
 	}
-	_, err := w.bufs.WriteTo(q.nc)
+	err := q.putAll(&w.bufs)
 	w.parts, w.bufs = [3][]byte{}, nil
+	return err
+}
+
+// putAll writes all of bufs with one writev(2) if nc has that. If not,
+// [net.Buffers] would not notice a short write.
+func (q *sendQueue) putAll(bufs *net.Buffers) (err error) {
+	switch q.nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		_, err = bufs.WriteTo(q.nc)
+		return err
+	}
+	for _, b := range *bufs {
+		if err == nil {
+			err = q.put(b)
+		}
+	}
 	return err
 }
 
@@ -123,7 +154,7 @@ func (q *sendQueue) writeMasked(out *sendBuffer, o *outgoing) error {
 		at := len(out.b)
 		out.b = append(out.b, chunk...)
 		key = mask.Copy(out.b[at:], out.b[at:], key)
-		if _, err := q.nc.Write(out.b); err != nil {
+		if err := q.put(out.b); err != nil {
 			return err
 		}
 		out.b = out.b[:0]
@@ -173,7 +204,7 @@ func (q *sendQueue) drain(rounds int) {
 func (q *sendQueue) writeQueue() error {
 	out := q.take(time.Time{})
 	q.unlock()
-	_, err := q.nc.Write(out.b)
+	err := q.put(out.b)
 	q.lock()
 	return q.afterWrite(out, err)
 }
@@ -192,7 +223,7 @@ func (q *sendQueue) drainAll() {
 }
 
 func (q *sendQueue) writeRest(out *sendBuffer, n int) {
-	_, err := q.nc.Write(out.b[n:])
+	err := q.put(out.b[n:])
 	q.lock()
 	q.afterWrite(out, err)
 	q.unlock()
