@@ -10,7 +10,8 @@ import (
 // Pongs are noticed by reads: another goroutine must be in one. On [Hybi00] and
 // [Hixie75] it returns an error that wraps [errors.ErrUnsupported] and sends
 // nothing. If ctx ends first, its error is returned and the connection is as it
-// was.
+// was. Ping never waits to send: write deadlines do not concern it, but if a write
+// fails, it returns that error.
 func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	if !c.send.enc.version.traits().ping {
 		return 0, errHixie("Ping")
@@ -28,6 +29,10 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	case <-ctx.Done():
 		return 0, fmt.Errorf("websocket: no Pong received (another goroutine must be reading): %w", ctx.Err())
 	case <-c.life.over():
-		return 0, c.life.why()
+	case <-c.send.failed():
 	}
+	if why := c.life.why(); why != nil {
+		return 0, why
+	}
+	return 0, c.send.failure()
 }

@@ -206,6 +206,28 @@ func TestPingAndTheEnd(t *testing.T) {
 	}
 }
 
+// A write that fails ends a Ping that waits for its Pong, and each later one, with
+// its error: no Pong can answer what was not sent.
+func TestPingAndFailedWrite(t *testing.T) {
+	for _, side := range sides {
+		t.Run(sideName(side), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := newPipe(t, websocket.RFC6455, side, websocket.Config{})
+				c.Discard(t.Context())
+				ping := func() error { _, err := c.Ping(context.Background()); return err }
+				sent := later(ping)
+				readOneFrame(t, peer)
+				failed := failWrite(t, c)
+				for name, result := range map[string]<-chan error{"that waits": sent, "after it": later(ping)} {
+					if err := <-result; err != failed {
+						t.Errorf("a Ping %s: %v, want %v", name, err, failed)
+					}
+				}
+			})
+		})
+	}
+}
+
 // A peer that sends nothing is given up after a Ping.
 func TestKeepaliveOfSilentPeer(t *testing.T) {
 	for _, tt := range []struct {

@@ -161,15 +161,22 @@ func (k *keepalive) endWait(heard bool) {
 	k.waiting = time.Time{}
 }
 
-// tick sends a Ping, or ends the connection, if it is time for that.
+// tick sends a Ping, or ends the connection, if it is time for that. If a write has
+// failed, the peer cannot answer what it did not get, and is not to blame.
 func (k *keepalive) tick() {
 	next, ping, dead := k.judge(time.Now())
+	if ping {
+		_, _ = k.pings.send(k.life.send, false) // an error means that a write has failed or the connection is closing
+	}
+	if ping || dead {
+		if err := k.life.send.failure(); err != nil {
+			k.life.end(err)
+			return
+		}
+	}
 	if dead {
 		k.life.end(ErrPingTimeout)
 		return
-	}
-	if ping {
-		_, _ = k.pings.send(k.life.send, false) // an error means that the connection is ending
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

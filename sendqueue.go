@@ -417,6 +417,31 @@ func (q *sendQueue) whyRefused() error {
 	return q.refused
 }
 
+// failure returns why the queue has stopped, or nil if it has not. It has not if
+// only the Close frame may still be sent.
+func (q *sendQueue) failure() error {
+	q.lock()
+	defer q.unlock()
+	if q.stopped {
+		return q.refused
+	}
+	return nil
+}
+
+// failed returns a channel that is closed once the queue has stopped.
+func (q *sendQueue) failed() <-chan struct{} {
+	q.lock()
+	defer q.unlock()
+	w := q.waiting()
+	if w.failed == nil {
+		w.failed = make(chan struct{})
+		if q.stopped {
+			close(w.failed)
+		}
+	}
+	return w.failed
+}
+
 // beginStream waits until m may begin, and then keeps other messages out until
 // endStream.
 func (q *sendQueue) beginStream(m *messageWriter) error {

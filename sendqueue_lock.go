@@ -76,6 +76,7 @@ type waiter struct {
 type crowd struct {
 	line    []*waiter     // writers that wait for their turn; the first is next
 	flushed chan struct{} // closed to wake those who wait in flush; nil if none does
+	failed  chan struct{} // closed when the queue has stopped; nil if nobody has asked
 
 	alarm   *time.Timer // calls ring; nil until somebody waits while there is a deadline
 	alarmAt time.Time   // the deadline that alarm is set to; zero if none
@@ -104,6 +105,16 @@ func (w *crowd) forFlush() <-chan struct{} {
 		w.flushed = make(chan struct{})
 	}
 	return w.flushed
+}
+
+// dismiss tells everybody that the queue has stopped.
+func (w *crowd) dismiss() {
+	if w.alarm != nil {
+		w.alarm.Stop()
+	}
+	if w.failed != nil {
+		close(w.failed)
+	}
 }
 
 // empty reports whether nobody waits.

@@ -242,8 +242,8 @@ func (q *sendQueue) stop(why error) {
 	q.queue = nil
 	q.owesPong, q.owesPing = false, false
 	q.wakeAll()
-	if q.crowd != nil && q.crowd.alarm != nil {
-		q.crowd.alarm.Stop()
+	if q.crowd != nil {
+		q.crowd.dismiss()
 	}
 	if q.watch != nil {
 		q.watch.timer.Stop()
