@@ -2,6 +2,7 @@ package websocket
 
 import (
 	"net"
+	"os"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -26,4 +27,16 @@ func TestKeepaliveTickAfterStop(t *testing.T) {
 			t.Errorf("a keepalive that was stopped has ended the connection: %v", c.life.why())
 		}
 	})
+}
+
+// A read whose deadline passes at the moment at which the connection ends says why
+// it has ended.
+func TestReadDeadlineTogetherWithTheEnd(t *testing.T) {
+	nc, peer := net.Pipe()
+	defer peer.Close()
+	c := newConn(nc, RFC6455, ServerSide, &Config{}, nil)
+	c.life.end(ErrPingTimeout)
+	if err := c.rcv.received(0, os.ErrDeadlineExceeded); err != ErrPingTimeout {
+		t.Errorf("error is %v, want %v", err, ErrPingTimeout)
+	}
 }

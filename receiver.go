@@ -343,9 +343,9 @@ func (r *receiver) received(n int, err error) error {
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		if r.life.isLeaving() { // Close has interrupted the read
-			r.fail(errClosed)
-			return errClosed
+		if r.life.isLeaving() { // Close has interrupted the read, or the deadline came with the end
+			r.fail(r.life.why())
+			return r.err
 		}
 		return errReadTimeout
 	case err == io.EOF && r.endsWithoutClose():
