@@ -140,7 +140,9 @@ type Trace struct {
 	HandshakeFailed func(r *http.Request, err error)
 
 	// FrameRead and FrameWritten are told of the header of each frame that was
-	// received, and that was built to be sent.
+	// received, and that was built to be sent, in the order in which frames
+	// arrive and leave. A frame that was built is not sent if the connection ends
+	// first.
 	FrameRead, FrameWritten func(c *Conn, f FrameInfo)
 
 	// Closed is told once that the connection is over, and why: a [CloseError]

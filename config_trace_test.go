@@ -324,3 +324,69 @@ func TestTraceWithoutHooks(t *testing.T) {
 		time.Sleep(websocket.CloseTimeout) // of the bubble
 	})
 }
+
+// FrameWritten is told of frames in the order in which they leave, whoever sends
+// them and in whatever way. What Close cuts off it is told of too.
+func TestFrameWrittenKeepsTheOrder(t *testing.T) {
+	for range stressRounds(3) {
+		var mu sync.Mutex
+		var told []string
+		c, peer := newTCP(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{
+			Trace: &websocket.Trace{FrameWritten: func(_ *websocket.Conn, f websocket.FrameInfo) {
+				mu.Lock()
+				defer mu.Unlock()
+				told = append(told, fmt.Sprint(f.Opcode, f.Length))
+			}},
+		})
+		c.Discard(t.Context())
+		const pings = 200
+		go func() {
+			for i := range pings {
+				peer.Write(peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Ping, make([]byte, i%100)}))
+			}
+		}()
+		var writers sync.WaitGroup
+		for i := range 4 {
+			m, err := websocket.Prepare(websocket.Text, make([]byte, 100+i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for name, write := range writeErrorWays {
+				writers.Go(func() {
+					for range 20 {
+						if err := errors.Join(write(c), c.WritePrepared(m), c.WriteMessage(websocket.Binary, make([]byte, 200+i))); err != nil {
+							t.Errorf("%s: %v", name, err)
+						}
+						c.Ping(cancelled(t))
+					}
+				})
+			}
+		}
+		go func() {
+			writers.Wait()
+			if err := c.Flush(); err != nil {
+				t.Error(err)
+			}
+			c.Close()
+		}()
+		wire, _ := io.ReadAll(peer)
+		var left []string
+		for len(wire) > 0 {
+			f, n, err := websocket.ParseFrame(wire, websocket.RFC6455)
+			if err != nil {
+				break // Close has cut off a Pong
+			}
+			left, wire = append(left, fmt.Sprint(f.Opcode, len(f.Payload))), wire[n:]
+		}
+		mu.Lock()
+		if len(left) < 100 || !slices.Equal(told[:min(len(told), len(left))], left) {
+			at := 0
+			for at < min(len(told), len(left)) && told[at] == left[at] {
+				at++
+			}
+			t.Errorf("told of %d frames, and %d left; from number %d on told of %q, but %q left",
+				len(told), len(left), at, told[at:min(at+3, len(told))], left[at:min(at+3, len(left))])
+		}
+		mu.Unlock()
+	}
+}

@@ -132,7 +132,6 @@ func (q *sendQueue) prepared(h header, n int, frame []byte) error {
 	if !q.tryDirect() {
 		return q.send(&outgoing{header: h, payload: frame, framed: true, length: n}, true)
 	}
-	q.traceFrame(h, n)
 	q.beginDirect()
 	n, err := q.nc.Write(frame)
 	return q.afterDirect(nil, wrote(n, frame, err))
@@ -140,9 +139,6 @@ func (q *sendQueue) prepared(h header, n int, frame []byte) error {
 
 // writeDirect writes a frame after tryDirect has returned true.
 func (q *sendQueue) writeDirect(h header, p []byte) error {
-	if q.trace != nil { // copying h for the call takes 3 ns of every write
-		q.traceFrame(h, len(p))
-	}
 	q.beginDirect()
 	out := sendBuffers.Get().(*sendBuffer)
 	if len(p) > maxQueue {
@@ -193,7 +189,6 @@ func (q *sendQueue) send(o *outgoing, flush bool) error {
 		defer compressed.recycle()
 		o.payload, o.length = compressed.b, len(compressed.b)
 	}
-	q.traceFrame(o.header, o.length)
 	if q.busy || !flush && q.hasRoom(len(o.payload)) {
 		q.leave(o)
 		return nil
@@ -206,6 +201,7 @@ func (q *sendQueue) send(o *outgoing, flush bool) error {
 // only after it. If nobody writes, the frame stays until the program flushes it,
 // and is not late before that.
 func (q *sendQueue) leave(o *outgoing) {
+	q.traceFrame(o.header, o.length)
 	q.appendOutgoing(q.queued(), o)
 	q.carries = true
 	if q.busy {

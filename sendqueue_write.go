@@ -34,6 +34,7 @@ func (q *sendQueue) take(since time.Time) *sendBuffer {
 func (q *sendQueue) write(o *outgoing) error {
 	q.beginWrite(true)
 	out := q.take(o.since)
+	q.traceFrame(o.header, o.length)
 	q.unlock()
 	err := q.writeBatch(out, o)
 	q.lock()
@@ -250,6 +251,7 @@ func (q *sendQueue) stop(why error) {
 	}
 }
 
+// traceFrame is called in the order in which frames leave, because mu is locked.
 func (q *sendQueue) traceFrame(h header, n int) {
 	if q.trace != nil {
 		q.trace(FrameInfo{Opcode: h.op, Fin: h.fin, RSV: h.rsv, Length: int64(n)})

@@ -38,7 +38,6 @@ func newConn(nc net.Conn, v Version, side Side, cfg *Config, rest []byte) *Conn 
 	c := new(Conn)
 	c.send.nc = nc
 	c.life.send, c.rcv.life = &c.send, &c.life
-	c.send.direct.Store(directIdle)
 	c.send.enc = encoder{version: v, side: side}
 	c.rcv.dec = newDecoder(v, side, cfg)
 	c.rcv.store(rest)
@@ -50,6 +49,9 @@ func newConn(nc net.Conn, v Version, side Side, cfg *Config, rest []byte) *Conn 
 		c.send.watch = watchWrites(cfg.WriteTimeout, &c.life)
 	}
 	c.setTrace(cfg.Trace)
+	if c.send.allowsDirect() {
+		c.send.direct.Store(directIdle)
+	}
 	c.initPoll()
 	return c
 }
