@@ -35,7 +35,8 @@ func sharedPings(p *atomic.Pointer[pings]) *pings {
 }
 
 // send sends a Ping with a number of its own. It does not wait for the peer. If
-// wait is set, the result tells when the Pong arrives.
+// wait is set, the result tells when the Pong arrives. If not, it is the Ping of
+// the keepalive.
 func (ps *pings) send(q *sendQueue, wait bool) (*pendingPing, error) {
 	p, err := ps.queue(q, wait)
 	if err == nil {
@@ -52,7 +53,7 @@ func (ps *pings) queue(q *sendQueue, wait bool) (*pendingPing, error) {
 	defer ps.mu.Unlock()
 	var payload [pingPayload]byte
 	binary.BigEndian.PutUint64(payload[:], ps.last+1)
-	if err := q.queuePing(payload); err != nil {
+	if err := q.queuePing(payload, !wait); err != nil {
 		return nil, err
 	}
 	ps.last++
@@ -108,13 +109,19 @@ type keepalive struct {
 
 	// The peer's time to answer a Ping runs only while a read waits. waiting is
 	// when the present wait began, or zero if no read waits. waited is how long
-	// earlier reads have waited since the Ping.
+	// earlier reads have waited since the Ping. Both begin again with each sign of
+	// life that writes tell of, the last of which is that the Ping has left.
 	waiting time.Time
 	waited  time.Duration
+	signs   lifeSigns
+	counted time.Time // the last sign that has made them begin again
 }
 
 func newKeepalive(cfg *Config, life *lifetime, ps *pings) *keepalive {
-	return &keepalive{interval: cfg.PingInterval, timeout: cfg.pingTimeout(), life: life, pings: ps}
+	k := &keepalive{interval: cfg.PingInterval, timeout: cfg.pingTimeout(), life: life, pings: ps}
+	k.signs.start = time.Now()
+	life.send.signs = &k.signs
+	return k
 }
 
 func (k *keepalive) start() {
@@ -144,7 +151,22 @@ func (k *keepalive) beginWait() {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.countSigns()
 	k.waiting = time.Now()
+}
+
+// countSigns makes the peer's time to answer begin again if there was a sign of
+// life since it was called last. It must be called before waiting and waited are
+// used. mu must be locked.
+func (k *keepalive) countSigns() {
+	at := k.signs.at()
+	if !at.After(k.counted) {
+		return
+	}
+	k.counted, k.waited = at, 0
+	if k.waiting.Before(at) && !k.waiting.IsZero() {
+		k.waiting = at
+	}
 }
 
 func (k *keepalive) endWait(heard bool) {
@@ -153,6 +175,7 @@ func (k *keepalive) endWait(heard bool) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.countSigns()
 	now := time.Now()
 	if heard {
 		k.heard, k.pinged = now, false
@@ -202,6 +225,7 @@ func (k *keepalive) judge(now time.Time) (next time.Duration, ping, dead bool) {
 		}
 		return k.timeout, true, false
 	}
+	k.countSigns()
 	left := k.timeout - k.waited
 	if !k.waiting.IsZero() {
 		left -= now.Sub(k.waiting)

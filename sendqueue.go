@@ -13,6 +13,10 @@ const (
 	// queuePing and last bound how many there are.
 	maxQueue = 64 << 10
 
+	// maxPiece is how many bytes of a large payload are written at once. Each
+	// piece that the system takes is a sign of life.
+	maxPiece = 256 << 10
+
 	// maxRounds is how many times a writer, after its own write, writes what
 	// other goroutines have queued. Then a new goroutine writes the rest, so
 	// that a call returns even if others never stop writing.
@@ -60,6 +64,7 @@ type sendQueue struct {
 	deadline time.Time // of calls of the program; zero if there is none
 
 	watch *writeWatch // nil if frames may take any time
+	signs *lifeSigns  // nil without keepalive
 
 	poll writePoll
 }
@@ -133,6 +138,10 @@ func (q *sendQueue) prepared(h header, n int, frame []byte) error {
 		return q.send(&outgoing{header: h, payload: frame, framed: true, length: n}, true)
 	}
 	q.beginDirect()
+	if len(frame) > maxPiece {
+		out := sendBuffers.Get().(*sendBuffer)
+		return q.afterDirect(out, q.writeBatch(out, &outgoing{payload: frame, framed: true}))
+	}
 	n, err := q.nc.Write(frame)
 	return q.afterDirect(nil, wrote(n, frame, err))
 }
@@ -353,14 +362,18 @@ func (q *sendQueue) queuePong(p []byte) {
 }
 
 // queuePing queues a Ping. It replaces an earlier Ping that has not left yet,
-// so that Pings to a peer that does not read cost no memory.
-func (q *sendQueue) queuePing(p [pingPayload]byte) error {
+// so that Pings to a peer that does not read cost no memory. If watched is set,
+// signs tell when it leaves.
+func (q *sendQueue) queuePing(p [pingPayload]byte, watched bool) error {
 	q.lock()
 	defer q.unlock()
 	if q.refused != nil {
 		return q.refused
 	}
 	q.ping, q.owesPing = p, true
+	if watched {
+		q.signs.ping.Store(pingOwed)
+	}
 	q.noteLeft(time.Time{})
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"time"
 )
 
+// This file holds what others ask about the time that writes take.
+
 // writeWatch records since when frames wait to be sent, and looks from time to
 // time whether one of them is late. It exists only if [Config].WriteTimeout is
 // set. Times are in nanoseconds since start, and never 0.
@@ -79,4 +81,41 @@ func (w *writeWatch) oldest() int64 {
 		at = min(at, w.queued)
 	}
 	return at
+}
+
+// lifeSigns tells the keepalive from when on the peer can answer its Ping. While
+// the Ping waits behind other frames, what the system takes of them is a sign of
+// life: the peer, or what is between, still takes bytes. Once the Ping has left,
+// the peer can answer, and no longer shows life by taking bytes. A nil *lifeSigns
+// does nothing.
+type lifeSigns struct {
+	start time.Time
+	last  atomic.Int64 // the last sign, in nanoseconds since start
+	ping  atomic.Int32 // pingLeft, pingOwed or pingTaken
+}
+
+// Where the last Ping of the keepalive is.
+const (
+	pingLeft  = iota // the system has taken it, or there was none
+	pingOwed         // it waits behind what is being written
+	pingTaken        // it is at the beginning of what is being written
+)
+
+// at returns the time of the last sign.
+func (s *lifeSigns) at() time.Time { return s.start.Add(time.Duration(s.last.Load())) }
+
+// pingTaken says that a Ping that was owed is now being written.
+func (s *lifeSigns) pingTaken() {
+	if s != nil {
+		s.ping.CompareAndSwap(pingOwed, pingTaken)
+	}
+}
+
+// sent says that the system has taken some of what is being written.
+func (s *lifeSigns) sent() {
+	if s == nil || s.ping.Load() == pingLeft {
+		return
+	}
+	s.last.Store(int64(time.Since(s.start)))
+	s.ping.CompareAndSwap(pingTaken, pingLeft)
 }

@@ -17,6 +17,9 @@ import (
 // caller must write the result, and then the frame of a writer that has waited
 // since then, if since is not zero.
 func (q *sendQueue) take(since time.Time) *sendBuffer {
+	if q.owesPing {
+		q.signs.pingTaken()
+	}
 	q.queueOwed()
 	out := q.queued()
 	q.queue, q.carries = nil, false
@@ -68,7 +71,7 @@ func (q *sendQueue) applyDeadline(on bool) {
 // writeBatch writes what is in out, and then o.
 func (q *sendQueue) writeBatch(out *sendBuffer, o *outgoing) error {
 	switch {
-	case o.framed && len(out.b) == 0:
+	case o.framed && len(out.b) == 0 && len(o.payload) <= maxPiece:
 		return q.put(o.payload)
 	case len(o.payload) > maxQueue && q.enc.masks():
 		return q.writeMasked(out, o)
@@ -96,7 +99,7 @@ func wrote(n int, p []byte, err error) error {
 }
 
 // largeWrite holds the parts of a large write: what is queued, with the header
-// after it, then the payload and the trailer.
+// after it, then a piece of the payload, and the trailer.
 type largeWrite struct {
 	parts   [3][]byte
 	bufs    net.Buffers // the parts that are not empty, as writev takes them
@@ -105,9 +108,9 @@ type largeWrite struct {
 
 var largeWrites = sync.Pool{New: func() any { return new(largeWrite) }}
 
-// writeParts writes a frame without copying its payload, because the payload is
-// large. It leaves out empty parts, because some connections do not accept an
-// empty write.
+// writeParts writes a frame piece by piece, without copying its payload, because
+// the payload is large. The header leaves with the first piece, and the trailer
+// with the last.
 func (q *sendQueue) writeParts(out *sendBuffer, o *outgoing) error {
 	w := largeWrites.Get().(*largeWrite)
 	defer largeWrites.Put(w)
@@ -116,29 +119,39 @@ func (q *sendQueue) writeParts(out *sendBuffer, o *outgoing) error {
 		out.b = q.enc.appendHeader(out.b, o.header, len(o.payload))
 		trailer = q.enc.appendTrailer(trailer, o.header)
 	}
+	head, p := out.b, o.payload
+	for len(p) > maxPiece {
+		if err := q.putAll(w, head, p[:maxPiece], nil); err != nil {
+			return err
+		}
+		head, p = nil, p[maxPiece:]
+	}
+	return q.putAll(w, head, p, trailer)
+}
+
+// putAll writes three parts with one writev(2) if nc has that. If not,
+// [net.Buffers] would not notice a short write. It leaves out empty parts,
+// because some connections do not accept an empty write.
+func (q *sendQueue) putAll(w *largeWrite, parts ...[]byte) (err error) {
 	w.bufs = w.parts[:0]
-	for _, part := range [...][]byte{out.b, o.payload, trailer} {
+	for _, part := range parts {
 		if len(part) > 0 {
 			w.bufs = append(w.bufs, part)
 		}
 	}
-	err := q.putAll(&w.bufs)
-	w.parts, w.bufs = [3][]byte{}, nil
-	return err
-}
-
-// putAll writes all of bufs with one writev(2) if nc has that. If not,
-// [net.Buffers] would not notice a short write.
-func (q *sendQueue) putAll(bufs *net.Buffers) (err error) {
 	switch q.nc.(type) {
 	case *net.TCPConn, *net.UnixConn:
-		_, err = bufs.WriteTo(q.nc)
-		return err
-	}
-	for _, b := range *bufs {
-		if err == nil {
-			err = q.put(b)
+		_, err = w.bufs.WriteTo(q.nc)
+	default:
+		for _, b := range w.bufs {
+			if err == nil {
+				err = q.put(b)
+			}
 		}
+	}
+	w.parts, w.bufs = [3][]byte{}, nil
+	if err == nil {
+		q.signs.sent()
 	}
 	return err
 }
@@ -158,6 +171,7 @@ func (q *sendQueue) writeMasked(out *sendBuffer, o *outgoing) error {
 		if err := q.put(out.b); err != nil {
 			return err
 		}
+		q.signs.sent()
 		out.b = out.b[:0]
 	}
 	return nil
@@ -172,6 +186,7 @@ func (q *sendQueue) afterWrite(out *sendBuffer, err error) error {
 		return q.refused
 	}
 	q.written++
+	q.signs.sent()
 	q.wakeFlushers()
 	return nil
 }
