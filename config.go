@@ -32,11 +32,15 @@ type Config struct {
 
 	// PingInterval is how long a connection may be silent before it is sent a
 	// Ping, and PingTimeout how long it may stay silent after that before it is
-	// given up with [ErrPingTimeout]. Time in which the program does not read
-	// does not count against the peer, nor does time in which it writes to one
-	// that does not read: that is what write deadlines are for. PingInterval 0
-	// or less means no keepalive, PingTimeout 0 or less as long as PingInterval. Both have
-	// no effect on versions without Ping, [Hybi00] and [Hixie75].
+	// given up with [ErrPingTimeout]. The second time runs from when the system
+	// has taken the Ping. While the Ping waits behind other frames, the time
+	// begins again with each 256 KiB that the system takes, so a large message
+	// over a slow line ends nothing, and a peer that takes nothing is found. Time
+	// in which the program does not read does not count against the peer. If a
+	// write has failed, the connection ends with its error instead of a Ping.
+	// PingInterval 0 or less means no keepalive, PingTimeout 0 or less as long as
+	// PingInterval. Both have no effect on versions without Ping, [Hybi00] and
+	// [Hixie75].
 	PingInterval, PingTimeout time.Duration
 
 	// WriteTimeout is how long one frame may take, from the call that sends it

@@ -138,12 +138,18 @@ func (c *Conn) SetDeadline(t time.Time) error {
 // need be.
 func (c *Conn) SetReadDeadline(t time.Time) error { return c.life.setReadDeadline(t) }
 
-// SetWriteDeadline sets when writes, waiting ones too, give up with an error
-// that wraps [os.ErrDeadlineExceeded]. The zero time means never. A write that
+// SetWriteDeadline sets when writes give up with an error that wraps
+// [os.ErrDeadlineExceeded]. The zero time means never. As on any [net.Conn] the
+// deadline holds for the writes of all goroutines, those that wait and those to
+// come: to bound what goroutines share, use [Config].WriteTimeout. A write that
 // gave up while it was sending may have left half a frame behind, so no write
-// after it succeeds; one that came too late, or was still waiting for others,
-// has sent nothing, and one may go on. The deadline is for what the program
-// writes: Pongs, Pings and what a read sends before it waits have none.
+// after it succeeds, but reads go on; one that came too late, or was still
+// waiting for others, has sent nothing, and one may go on.
+//
+// The deadline is for what the program writes: Pongs, Pings and what a read sends
+// before it waits have none, unless a message of the program waits behind them
+// while the deadline has not passed. A message that WriteMessage has left
+// to another goroutine still has one. From the beginning of the closing handshake on there is none.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.send.setDeadline(t) }
 
 // keptRequest is the request that a connection came from. The connection keeps
