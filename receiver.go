@@ -344,7 +344,7 @@ func (r *receiver) received(n int, err error) error {
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		if r.life.isLeaving() { // Close has interrupted the read, or the deadline came with the end
-			r.fail(r.life.why())
+			r.fail(r.life.explain(err))
 			return r.err
 		}
 		return errReadTimeout
