@@ -89,25 +89,22 @@ type pipeEnd struct {
 	closed  chan struct{}
 	once    sync.Once // of Close
 
-	readDeadline, writeDeadline pipeDeadline
+	readDeadline, writeDeadline Deadline
 }
 
 func newPipeEnd(in, out *pipeHalf) *pipeEnd {
-	e := &pipeEnd{in: in, out: out, writing: make(chan struct{}, 1), closed: make(chan struct{})}
-	e.readDeadline.init()
-	e.writeDeadline.init()
-	return e
+	return &pipeEnd{in: in, out: out, writing: make(chan struct{}, 1), closed: make(chan struct{})}
 }
 
 // check returns why this end may not be used now, or nil.
-func (e *pipeEnd) check(d *pipeDeadline) error {
+func (e *pipeEnd) check(d *Deadline) error {
 	select {
 	case <-e.closed:
 		return net.ErrClosed
 	default:
 	}
 	select {
-	case <-d.passed():
+	case <-d.Passed():
 		return os.ErrDeadlineExceeded
 	default:
 		return nil
@@ -116,11 +113,11 @@ func (e *pipeEnd) check(d *pipeDeadline) error {
 
 // wait waits for a change of a half. It returns an error if this end was closed
 // or the deadline has passed.
-func (e *pipeEnd) wait(change <-chan struct{}, d *pipeDeadline) error {
+func (e *pipeEnd) wait(change <-chan struct{}, d *Deadline) error {
 	select {
 	case <-change:
 	case <-e.closed:
-	case <-d.passed():
+	case <-d.Passed():
 	}
 	return e.check(d)
 }
@@ -144,7 +141,7 @@ func (e *pipeEnd) Write(p []byte) (n int, err error) {
 	case e.writing <- struct{}{}:
 		defer func() { <-e.writing }()
 	case <-e.closed:
-	case <-e.writeDeadline.passed():
+	case <-e.writeDeadline.Passed():
 	}
 	err = e.check(&e.writeDeadline)
 	for err == nil {
@@ -190,12 +187,12 @@ func (e *pipeEnd) SetReadDeadline(t time.Time) error { return e.setDeadline(&e.r
 
 func (e *pipeEnd) SetWriteDeadline(t time.Time) error { return e.setDeadline(&e.writeDeadline, t) }
 
-func (e *pipeEnd) setDeadline(d *pipeDeadline, t time.Time) error {
+func (e *pipeEnd) setDeadline(d *Deadline, t time.Time) error {
 	select {
 	case <-e.closed:
 		return net.ErrClosed
 	default:
-		d.set(t)
+		d.Set(t)
 		return nil
 	}
 }
@@ -207,43 +204,3 @@ type pipeAddr struct{}
 
 func (pipeAddr) Network() string { return "pipe" }
 func (pipeAddr) String() string  { return "pipe" }
-
-// pipeDeadline is a deadline that can be waited for on a channel.
-type pipeDeadline struct {
-	mu    sync.Mutex
-	timer *time.Timer   // nil if the deadline is not in the future
-	done  chan struct{} // closed once the deadline has passed
-}
-
-func (d *pipeDeadline) init() { d.done = make(chan struct{}) }
-
-// passed returns a channel that is closed once the deadline has passed.
-func (d *pipeDeadline) passed() <-chan struct{} {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.done
-}
-
-// set sets the deadline. Who waits for the old one waits for the new one too, if
-// the old one has not passed.
-func (d *pipeDeadline) set(t time.Time) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.timer != nil && !d.timer.Stop() {
-		<-d.done // it is about to be closed, or was
-	}
-	d.timer = nil
-	select {
-	case <-d.done:
-		d.done = make(chan struct{})
-	default:
-	}
-	switch left := time.Until(t); {
-	case t.IsZero():
-	case left <= 0:
-		close(d.done)
-	default:
-		done := d.done
-		d.timer = time.AfterFunc(left, func() { close(done) })
-	}
-}
