@@ -105,29 +105,43 @@ func (m *messageReader) decode(p []byte) (int, error) {
 	if len(p) < r.dec.minRoom() {
 		a.b = m.small[:0] // a character may take UTFMax bytes
 	}
-	for len(a.b) == 0 {
+	for {
 		ev, err := r.decode(&a.b)
-		switch {
-		case err != nil:
-		case ev == gotMessage:
-			m.ended, r.stream = true, nil
-			if len(a.b) == 0 {
-				return 0, io.EOF
-			}
-		case len(a.b) > 0:
-		case r.wantsPayload() && len(p) >= payloadMin:
-			err = r.readPayload(&a)
-		default:
-			err = r.fill()
-		}
 		if err != nil {
 			return 0, err
 		}
+		if ev == gotMessage {
+			m.ended, r.stream = true, nil
+			break
+		}
+		if full := len(a.b) == cap(a.b); len(a.b) > 0 && (full || !r.isCut()) {
+			break
+		}
+		if err := m.receive(&a); err != nil && len(a.b) == 0 {
+			return 0, err
+		} else if err != nil {
+			break // it comes again
+		}
 	}
 	r.flushPong()
-	n := copy(p, a.b)
-	if n < len(a.b) { // the rest is in small
-		m.rest = a.b[n:]
+	return m.deliver(p, a.b)
+}
+
+// deliver returns what was decoded, which is in p or in small.
+func (m *messageReader) deliver(p, decoded []byte) (int, error) {
+	if len(decoded) == 0 {
+		return 0, io.EOF
 	}
+	n := copy(p, decoded)
+	m.rest = decoded[n:] // in small
 	return n, nil
+}
+
+// receive waits for more of the message. It reads straight into a if there is
+// room for much.
+func (m *messageReader) receive(a *assembly) error {
+	if m.r.wantsPayload() && cap(a.b)-len(a.b) >= payloadMin {
+		return m.r.readPayload(a)
+	}
+	return m.r.fill()
 }

@@ -1,13 +1,17 @@
 package websocket_test
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"testing/synctest"
+	"time"
+	"unicode/utf8"
 
 	"github.com/protocol-websocket/websocket"
 )
@@ -111,4 +115,68 @@ func TestNextReaderAfterAnotherRead(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Over a connection whose readiness cannot be polled, the read of an idle
+// connection has little room. Where it has cut a frame, Read waits for more of
+// the frame, because a peer without buffers is still writing it.
+func TestNextReaderReadsOnInCutFrame(t *testing.T) {
+	for _, n := range []int{websocket.IdleRead, 100, 1000, 10_000} {
+		eachSide(t, allVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := newPipe(t, v, side, websocket.Config{})
+				want := payloadOf(websocket.Text, n)
+				for _, room := range []int{1 << 10, 64 << 10} {
+					go peer.Write(peerFrames(t, v, side, message{websocket.Text, want}))
+					_, r, err := c.NextReader()
+					if err != nil {
+						t.Fatal(err)
+					}
+					p := make([]byte, room)
+					got, err := r.Read(p)
+					if least := min(n, room-utf8.UTFMax); got < least || err != nil || !bytes.Equal(p[:got], want[:got]) {
+						t.Errorf("first Read of a message of %d bytes: %d, %v; want as much as there is room for in %d", n, got, err, room)
+					}
+				}
+			})
+		})
+	}
+}
+
+// Read does not wait where the first read had room to spare, and at the deadline
+// it returns what it has.
+func TestNextReaderInHalfOfFrame(t *testing.T) {
+	eachSide(t, allVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
+		text := strings.Repeat("x", 100)
+		wire := peerText(t, v, side, text)
+		header := len(peerText(t, v, side, ""))
+		if isHixie(v) {
+			header = 1
+		}
+		for _, n := range []int{websocket.IdleRead - 1, websocket.IdleRead} {
+			synctest.Test(t, func(t *testing.T) {
+				c, peer := newPipe(t, v, side, websocket.Config{})
+				const patience = time.Minute
+				c.SetReadDeadline(time.Now().Add(patience))
+				start := time.Now()
+				go peer.Write(wire[:n])
+				_, r, err := c.NextReader()
+				if err != nil {
+					t.Fatal(err)
+				}
+				p := make([]byte, len(text))
+				if got, err := r.Read(p); string(p[:got]) != text[:n-header] || err != nil {
+					t.Errorf("Read: %q, %v; want the %d bytes that have come", p[:got], err, n-header)
+				}
+				if took := time.Since(start); took != 0 && n < websocket.IdleRead || took > patience {
+					t.Errorf("Read took %v, after %d bytes", took, n)
+				}
+				c.SetReadDeadline(time.Time{})
+				go peer.Write(wire[n:])
+				if rest, err := io.ReadAll(r); string(rest) != text[n-header:] || err != nil {
+					t.Errorf("then %q, %v; want the rest", rest, err)
+				}
+			})
+		}
+	})
 }

@@ -298,6 +298,10 @@ func (d *decoder) betweenHixieFrames() bool {
 	return d.version.hixie() && d.frame.hixie == hixieBetween
 }
 
+// inHixieText reports whether a text of the hixie versions, whose length is
+// unknown, has begun and not ended.
+func (d *decoder) inHixieText() bool { return d.version.hixie() && d.open }
+
 // minRoom returns how much room dst must have for decode to take a byte. In the
 // hixie versions a character that is completed may need all of it.
 func (d *decoder) minRoom() int {

@@ -286,6 +286,7 @@ func (r *receiver) fill() error {
 	}
 	if r.buf == nil {
 		n, err = r.waitRead()
+		r.full = n == idleRead && !r.poll.canPoll()
 	} else {
 		r.makeRoom()
 		n, err = r.life.send.nc.Read(r.buf[r.w:])
@@ -295,6 +296,14 @@ func (r *receiver) fill() error {
 		r.chooseSize()
 	}
 	return r.received(n, err)
+}
+
+// isCut reports whether the rest of a frame is about to come, because the last
+// read had too little room for it. A program that gets only what that read has
+// brought may answer it, and over a connection without buffers a peer that is
+// still writing the frame does not read the answer.
+func (r *receiver) isCut() bool {
+	return r.full && (r.dec.payloadLeft() > 0 || r.dec.inHixieText())
 }
 
 // wantsPayload reports whether the next read should go straight into the
@@ -325,7 +334,7 @@ func (r *receiver) readPayload(m *assembly) error {
 // beforeWait is called before a read waits for the peer. It sends what is
 // queued, because the peer may be waiting for that.
 func (r *receiver) beforeWait() {
-	r.pongQueued = false
+	r.pongQueued, r.full = false, false
 	r.life.send.flushSoon()
 	r.keep.beginWait()
 }

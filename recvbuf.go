@@ -14,6 +14,7 @@ type recvBuffer struct {
 	buf   []byte
 	r, w  int
 	large int8 // while positive, tryRead borrows large buffers
+	full  bool // the last read was one of idleRead bytes, and brought as many
 }
 
 // store borrows a buffer for bytes that were received without one, as many as a
