@@ -191,18 +191,24 @@ func (q *sendQueue) send(o *outgoing, flush bool) error {
 		return err
 	}
 	if o.deflate {
-		z := q.enc.compressor
-		z.mu.Lock()
-		compressed := z.compress(o.fin, o.payload)
-		z.mu.Unlock()
-		defer compressed.recycle()
-		o.payload, o.length = compressed.b, len(compressed.b)
+		defer q.deflate(o).recycle()
 	}
 	if q.busy || !flush && q.hasRoom(len(o.payload)) {
 		q.leave(o)
 		return nil
 	}
 	return q.write(o)
+}
+
+// deflate compresses the payload of a frame, in the order in which frames are
+// queued. mu must be locked. The result is the memory of the payload.
+func (q *sendQueue) deflate(o *outgoing) *scratch {
+	z := q.enc.compressor
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	compressed := z.compress(o.fin, o.payload)
+	o.payload, o.length = compressed.b, len(compressed.b)
+	return compressed
 }
 
 // leave leaves a frame of the program in the queue. A write that is in progress
@@ -326,9 +332,14 @@ func (q *sendQueue) flushSoon() {
 	}
 	q.lock()
 	defer q.unlock()
-	if q.busy || q.stopped || !q.pending() {
-		return
+	if !q.busy && !q.stopped && q.pending() {
+		q.startWrite()
 	}
+}
+
+// startWrite starts to write what is queued, as flushSoon does. mu must be
+// locked, and busy not set.
+func (q *sendQueue) startWrite() {
 	q.beginWrite(false)
 	out := q.take(time.Time{})
 	n := q.poll.write(out)

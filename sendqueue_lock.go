@@ -134,17 +134,8 @@ func (q *sendQueue) waitTurn(s *messageWriter, n int) (since time.Time, err erro
 	case q.unblocked(s, n) && (s != nil || q.mayOvertake()):
 		return since, nil
 	}
-	me := &waiter{wake: make(chan struct{}, 1), since: time.Now()}
-	w := q.waiting()
-	if s != nil { // every other writer waits for the end of this message
-		w.line = slices.Insert(w.line, 0, me)
-	} else {
-		w.line = append(w.line, me)
-	}
+	me := q.enterLine(s)
 	defer q.leaveLine(me)
-	if q.watch != nil {
-		q.watch.arm(q.watch.timeout)
-	}
 	for {
 		q.wait(me.wake)
 		switch {
@@ -161,6 +152,21 @@ func (q *sendQueue) waitTurn(s *messageWriter, n int) (since time.Time, err erro
 func (q *sendQueue) mayOvertake() bool {
 	first := q.first()
 	return first == nil || time.Since(first.since) < maxOvertaken
+}
+
+// enterLine makes a writer of the message s stand in line.
+func (q *sendQueue) enterLine(s *messageWriter) *waiter {
+	me := &waiter{wake: make(chan struct{}, 1), since: time.Now()}
+	w := q.waiting()
+	if s != nil { // every other writer waits for the end of this message
+		w.line = slices.Insert(w.line, 0, me)
+	} else {
+		w.line = append(w.line, me)
+	}
+	if q.watch != nil {
+		q.watch.arm(q.watch.timeout)
+	}
+	return me
 }
 
 // leaveLine removes a waiter from the line and wakes the one that is first now.

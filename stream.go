@@ -1,14 +1,14 @@
 package websocket
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"sync/atomic"
+	"time"
 	"unicode/utf8"
+
+	"github.com/protocol-websocket/websocket/internal/netx"
 )
 
 // maxStreamMessage is the size of the largest message that a stream sends. The
@@ -26,26 +26,42 @@ type streamConn struct {
 	readMu  parkMutex // held during a Read
 	message io.Reader // what Read reads next; nil if no message has begun
 
-	writeMu parkMutex // held during a Write, so that two do not mix
+	writing       chan struct{} // holds a value during a Write, so that two do not mix
+	writeDeadline netx.Deadline // passes at Close too
 }
 
 // Stream returns a [net.Conn] that carries a stream of bytes in messages of
-// type t, for protocols that know nothing of messages. Type [Binary] needs a
-// version that has it; what is written to a stream of [Text] must be UTF-8, and
-// each Write must end at the end of a character. The Conn must not be read from
-// or written to beside it.
+// type t, for protocols that know nothing of messages, as MQTT, SSH, or a tunnel
+// of TCP. Type [Binary] needs a version that has it; what is written to a stream
+// of [Text] must be UTF-8, and each Write must end at the end of a character.
+// The Conn must not be read from or written to beside it. Its methods may be
+// called from many goroutines at once.
 //
-// A Write is a message, or several if it is longer than 32 KiB. Read goes
-// through the payloads of messages one after the other; a message of another
-// type fails the connection with [StatusUnsupportedData]. The end of the
-// stream, [io.EOF], is a Close by the peer with [StatusNormalClosure],
-// [StatusGoingAway] or no status. Close does the closing handshake, which may
-// take 5 seconds, and drops what arrives meanwhile.
+// Read goes through the payloads of messages one after the other, whatever their
+// lengths. A message of another type fails the connection with
+// [StatusUnsupportedData]. The end of the stream, [io.EOF], is a Close by the
+// peer with [StatusNormalClosure], [StatusGoingAway] or no status.
 //
-// Deadlines work as on every net.Conn but for one thing: a Write that has sent
-// half a frame when its deadline passes leaves a connection on which no other
-// Write can succeed, as in [crypto/tls.Conn].
-func Stream(c *Conn, t MessageType) net.Conn { return &streamConn{Conn: c, typ: t} }
+// Write sends p as one message, or as several if p is longer than 32 KiB. It
+// sends them at once and returns when the system has taken them. An empty Write
+// sends nothing. Writes of several goroutines do not mix.
+//
+// Deadlines work as on every net.Conn, over TLS too: errors are of type
+// [net.Error], and after one the stream can be used as before. A write deadline
+// never cuts a frame. A Write that returns at its deadline has taken n bytes of
+// p, which are sent nevertheless, and the program can go on with p[n:]. At most
+// 64 KiB are taken so while the peer does not read. The deadlines of the stream
+// are not those of the Conn. What ends a connection whose peer does not read is
+// [Config].WriteTimeout.
+//
+// Close returns at once and wakes Read and Write, which return an error that
+// wraps [net.ErrClosed], as do all later calls. What Write has taken is sent, and
+// then a Close frame with StatusNormalClosure, in the background and within 5
+// seconds. What arrives after Close is dropped. There is no CloseWrite, because
+// WebSocket does not have half-closed connections.
+func Stream(c *Conn, t MessageType) net.Conn {
+	return &streamConn{Conn: c, typ: t, writing: make(chan struct{}, 1)}
+}
 
 // Read reads from the message in progress, or waits for the next one.
 func (s *streamConn) Read(p []byte) (int, error) {
@@ -54,15 +70,13 @@ func (s *streamConn) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	for {
+	for !s.closed.Load() {
 		n, err := s.readSome(p)
-		if s.closed.Load() {
-			return 0, errClosed
-		}
-		if n > 0 || err != nil {
+		if (n > 0 || err != nil) && !s.closed.Load() {
 			return n, err
 		}
 	}
+	return 0, errClosed
 }
 
 // readSome reads once from a message. It may return no bytes and no error.
@@ -95,29 +109,59 @@ func (s *streamConn) refuse(t MessageType) error {
 
 // Write writes p as one or more messages.
 func (s *streamConn) Write(p []byte) (n int, err error) {
-	s.writeMu.Lock()
-	defer s.writeMu.Unlock()
-	for len(p)-n > maxStreamMessage {
-		piece := p[n : n+maxStreamMessage]
-		if s.typ == Text {
+	giveUp := s.writeDeadline.Passed()
+	if err := s.beginWrite(giveUp); err != nil {
+		return 0, err
+	}
+	defer func() { <-s.writing }()
+	if err := s.checkWrite(p); err != nil {
+		return 0, err
+	}
+	for n < len(p) && err == nil {
+		piece := p[n:min(len(p), n+maxStreamMessage)]
+		if s.typ == Text && n+len(piece) < len(p) {
 			piece = wholeRunes(piece)
 		}
-		if err := s.BufferMessage(s.typ, piece); err != nil {
-			return n, writeError(err)
+		var queued bool
+		if queued, err = s.send.sendUntil(s.typ, piece, giveUp); queued {
+			n += len(piece)
 		}
-		n += len(piece)
 	}
-	if err := s.WriteMessage(s.typ, p[n:]); err != nil {
-		return n, writeError(err)
-	}
-	return len(p), nil
+	return n, s.writeError(err)
 }
 
-// writeError replaces the error of a deadline that has cut off a frame by a
-// [net.Error], because users of a net.Conn look for one.
-func writeError(err error) error {
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return errWriteTimeout
+// beginWrite waits until no other Write is in progress, or giveUp is closed.
+func (s *streamConn) beginWrite(giveUp <-chan struct{}) error {
+	select {
+	case <-giveUp: // although nothing may be in progress
+		return s.writeError(errWriteTimeout)
+	default:
+	}
+	select {
+	case s.writing <- struct{}{}:
+		return nil
+	case <-giveUp:
+		return s.writeError(errWriteTimeout)
+	}
+}
+
+// checkWrite returns an error if p cannot be written. The error for nothing is
+// that of the connection, because sendUntil is not called for it.
+func (s *streamConn) checkWrite(p []byte) error {
+	switch {
+	case s.closed.Load():
+		return errClosed
+	case len(p) == 0:
+		return s.send.whyRefused()
+	}
+	return s.send.enc.check(s.typ, p)
+}
+
+// writeError returns the error of a Write that gave up. Close lets the deadline
+// pass.
+func (s *streamConn) writeError(err error) error {
+	if err == errWriteTimeout && s.closed.Load() {
+		return errClosed
 	}
 	return err
 }
@@ -133,8 +177,39 @@ func wholeRunes(p []byte) []byte {
 	return p
 }
 
-// Close does the closing handshake.
+// SetDeadline sets the deadlines of Read and Write.
+func (s *streamConn) SetDeadline(t time.Time) error {
+	if err := s.SetReadDeadline(t); err != nil {
+		return err
+	}
+	return s.SetWriteDeadline(t)
+}
+
+// SetReadDeadline sets the deadline of Read.
+func (s *streamConn) SetReadDeadline(t time.Time) error {
+	if s.closed.Load() {
+		return errClosed
+	}
+	return s.Conn.SetReadDeadline(t)
+}
+
+// SetWriteDeadline sets the deadline of Write. The connection below has none.
+func (s *streamConn) SetWriteDeadline(t time.Time) error {
+	if s.closed.Load() {
+		return errClosed
+	}
+	s.writeDeadline.Set(t)
+	return nil
+}
+
+// Close begins the closing handshake. It wakes Read and Write.
 func (s *streamConn) Close() error {
-	s.closed.Store(true)
-	return s.Shutdown(context.Background(), StatusNormalClosure, "")
+	if s.closed.Swap(true) {
+		return errClosed
+	}
+	s.writeDeadline.Set(longAgo)
+	_ = s.life.interruptReads(+1)
+	_ = s.CloseWith(StatusNormalClosure, "") // if it fails the connection has ended
+	s.rcv.abandon()
+	return nil
 }
