@@ -28,6 +28,9 @@ const (
 // transports are those that tests usually run over.
 var transports = []string{overPipe, overTCP, overTLS}
 
+// allTransports are all of them.
+var allTransports = []string{overPipe, overMemory, overTCP, overTLS, overUnix}
+
 // pairOptions are the options of newPair. wrapServer and wrapClient wrap the
 // connections below TLS.
 type pairOptions struct {
