@@ -73,7 +73,7 @@ func newLosslessRound(t *testing.T, v websocket.Version, transport string, seed 
 		opts.client.Compression = opts.server.Compression
 	}
 	if (transport == overPipe || transport == overMemory) && !isHixie(v) && r.IntN(4) == 0 {
-		opts.wrapServer = func(nc net.Conn) net.Conn { return noDeadlines{nc} }
+		opts.wrapServer = func(nc net.Conn) net.Conn { return noDeadlines{Conn: nc} }
 	}
 	server, client := newPair(t, v, transport, opts)
 	l := &losslessRound{t: t, seed: seed, v: v, count: count, end: make(chan struct{}), stopTalk: make(chan struct{})}
