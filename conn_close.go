@@ -18,9 +18,10 @@ import (
 //
 // A goroutine that reads keeps reading, and gets all messages that arrive before
 // the peer's Close frame. Where no goroutine reads, the handshake reads by
-// itself. It keeps up to 64 KiB of messages for later reads and then drops the
-// rest; reads that come to this point return an error that wraps
-// [net.ErrClosed]. It never drops a message that a read has begun.
+// itself. It keeps up to 64 KiB of messages for later reads. If the program does
+// not read for a second then, it drops the rest, and reads that come to this
+// point return an error that wraps [net.ErrClosed]. It never drops a message that
+// a read has begun.
 //
 // A message that NextWriter has begun is cut off. Nothing is sent if code may
 // not be, or if reason is longer than 123 bytes or not UTF-8.

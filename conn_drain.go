@@ -2,8 +2,13 @@ package websocket
 
 import (
 	"slices"
+	"time"
 	"unicode/utf8"
 )
+
+// keepTime is how long a closing handshake that has no room waits for the
+// program to read.
+const keepTime = time.Second
 
 // drain reads until the peer's Close frame, wherever no goroutine of the program
 // does.
@@ -13,7 +18,11 @@ func (r *receiver) drain() {
 		case drainDone:
 			return
 		case drainPaused:
-			r.life.awaitRouse()
+			r.life.awaitRouse(closeTimeout)
+		case drainFull:
+			if !r.life.awaitRouse(keepTime) {
+				r.dropAhead()
+			}
 		}
 	}
 }
@@ -23,7 +32,8 @@ type drainResult uint8
 
 const (
 	drainGoesOn drainResult = iota
-	drainPaused             // it waits until rouse is called
+	drainPaused             // it waits for a read of the program
+	drainFull               // it waits until the program has made room
 	drainDone
 )
 
@@ -44,7 +54,9 @@ func (r *receiver) drainOnce() drainResult {
 	switch {
 	case r.err != nil:
 		return drainDone
-	case wanted || r.ahead.paused:
+	case r.ahead.full:
+		return drainFull
+	case wanted:
 		return drainPaused
 	case err != nil && err != errReadTimeout: // a timeout was meant for an earlier read
 		return drainDone
@@ -65,16 +77,19 @@ func (r *receiver) keepNext() error {
 		return r.skipMessage()
 	case r.stream != nil:
 		return r.keepRest(r.stream)
+	case a.size >= maxAhead:
+		a.full = true
+		return nil
 	}
-	begun := r.partial != nil
+	begun := r.partial != nil && !a.begun
 	if !begun { // otherwise the limits on all messages suffice
-		a.limit = max(1, maxAhead-a.size)
+		a.limit = maxAhead - a.size
 	}
 	p, err := r.takeMessage(nil, true)
-	a.limit = 0
+	a.limit, a.begun = 0, !begun && r.partial != nil
 	switch {
 	case err == errNoRoom:
-		a.dropping, r.partial, r.skip = true, nil, r.dec.open
+		a.full = true
 		return nil
 	case err == nil && p == nil:
 		return r.fill()
@@ -84,10 +99,20 @@ func (r *receiver) keepNext() error {
 	return err
 }
 
+// dropAhead makes room by dropping everything from here on.
+func (r *receiver) dropAhead() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ahead.full && r.stream == nil {
+		r.ahead.full, r.ahead.dropping = false, true
+		r.partial, r.skip = nil, r.dec.open
+	}
+}
+
 // keepRest keeps some of the message that m reads, for m.
 func (r *receiver) keepRest(m *messageReader) error {
 	if len(m.prefix) >= maxAhead {
-		r.ahead.paused = true
+		r.ahead.full = true
 		return nil
 	}
 	m.prefix = slices.Grow(m.prefix, utf8.UTFMax)

@@ -32,7 +32,7 @@ func (r *receiver) nextReader() (MessageType, io.Reader, error) {
 	r.lock()
 	defer r.mu.Unlock()
 	if r.ahead.any() {
-		t, p, err := r.ahead.take(nil, true)
+		t, p, err := r.takeKept(nil, true)
 		return t, &messageReader{r: r, prefix: p, ended: true}, err
 	}
 	if err := r.begin(); err != nil {

@@ -154,19 +154,26 @@ func (l *lifetime) rouseDrain() {
 	l.drain.rouse()
 }
 
-// awaitRouse waits until rouse is called, unless it was since the last time.
-func (l *lifetime) awaitRouse() {
+// awaitRouse waits until rouse is called, unless it was since the last time. It
+// reports false if d has passed without that.
+func (l *lifetime) awaitRouse(d time.Duration) bool {
 	l.mu.Lock()
-	d := l.drain
-	if !d.roused {
+	defer l.mu.Unlock()
+	if !l.drain.roused {
 		wake := make(chan struct{})
-		d.wake = wake
+		l.drain.wake = wake
 		l.mu.Unlock()
-		<-wake
+		late := time.NewTimer(d)
+		select {
+		case <-wake:
+		case <-late.C:
+		}
+		late.Stop()
 		l.mu.Lock()
 	}
-	d.roused = false
-	l.mu.Unlock()
+	roused := l.drain.roused
+	l.drain.roused, l.drain.wake = false, nil
+	return roused
 }
 
 // beginClosing goes from phaseOpen to phaseClosing and queues a Close frame with

@@ -105,7 +105,7 @@ func TestNothingOfMuchIsLost(t *testing.T) {
 	if stressRounds(1) > 1 {
 		count = 100_000
 	}
-	const seed = 44 // both sides end the connection late; with keepalive, compression, NextWriter and concurrent readers
+	const seed = 38 // both sides end the connection late; readers do not take turns, and NextWriter, which is slow, is not used
 	nothingIsLost(t, websocket.RFC6455, overTCP, seed, count)
 }
 

@@ -17,11 +17,18 @@ const aheadCost = 64
 // program was reading. A program that reads in a loop is not reading while it
 // handles a message, and must not miss what arrives meanwhile.
 type readAhead struct {
-	messages []Message
-	size     int  // of messages, in bytes
-	dropping bool // there was no room; from here on everything is dropped
-	paused   bool // a message that NextReader has begun needs the program to read
+	messages []keptMessage
+	size     int  // what messages cost, in bytes
 	limit    int  // how long the next message may be; 0 if it is not limited
+	begun    bool // the message in progress was begun by the closing handshake, and not by the program
+	full     bool // there is no room; the closing handshake waits for the program to read
+	dropping bool // it has waited for too long; from here on everything is dropped
+}
+
+// keptMessage is a message that is kept.
+type keptMessage struct {
+	Message
+	cost int // 0 if a read of the program has begun it
 }
 
 // errDropped is returned by reads from where on messages were dropped.
@@ -30,33 +37,24 @@ var errDropped = fmt.Errorf("websocket: connection closed by this side, and mess
 // errNoRoom is returned by takeMessage for a message that is too long to keep.
 var errNoRoom = errors.New("no room to keep a message")
 
-// keep keeps a message. If it has no room for more, it drops it and all that
-// follow, except that there is always room for a message that a read has begun.
+// keep keeps a message. For one that a read of the program has begun there is
+// always room.
 func (a *readAhead) keep(m Message, begun bool) {
-	if len(a.messages) == 0 {
-		a.size = 0
-	}
+	kept := keptMessage{Message: m}
 	if !begun {
-		a.size += len(m.Data) + aheadCost
+		kept.cost = len(m.Data) + aheadCost
 	}
-	if a.dropping = a.size > maxAhead; !a.dropping {
-		a.messages = append(a.messages, m)
-	}
+	a.size += kept.cost
+	a.messages = append(a.messages, kept)
 }
 
-// take returns the next message, appended to b or, if exact is set, in memory of
-// its own. There must be one. Inlining it would enlarge the stack frame in which
-// an idle connection waits.
-//
-//go:noinline
-func (a *readAhead) take(b []byte, exact bool) (MessageType, []byte, error) {
+// take returns the next message. There must be one.
+func (a *readAhead) take() Message {
 	m := a.messages[0]
-	a.messages[0] = Message{}
+	a.messages[0] = keptMessage{}
 	a.messages = a.messages[1:]
-	if exact {
-		return m.Type, m.Data, nil
-	}
-	return m.Type, append(b, m.Data...), nil
+	a.size -= m.cost
+	return m.Message
 }
 
 // any reports whether there is a message.

@@ -50,7 +50,7 @@ func (r *receiver) message(b []byte, exact bool) (MessageType, []byte, error) {
 	r.lock()
 	defer r.mu.Unlock()
 	if r.ahead.any() {
-		return r.ahead.take(b, exact)
+		return r.takeKept(b, exact)
 	}
 	err := r.begin()
 	for err == nil {
@@ -81,6 +81,10 @@ func (r *receiver) lock() {
 func (r *receiver) begin() error {
 	if r.ahead.drops() {
 		return errDropped
+	}
+	if r.ahead != nil {
+		r.ahead.begun = false
+		r.resumeDrain()
 	}
 	if r.err == nil && (r.stream != nil || r.skip) {
 		return r.skipMessage()
@@ -243,10 +247,24 @@ func (r *receiver) skipMessage() error {
 // resumeDrain makes the closing handshake read on after the program has made
 // room.
 func (r *receiver) resumeDrain() {
-	if r.ahead != nil && r.ahead.paused {
-		r.ahead.paused = false
+	if r.ahead != nil && r.ahead.full {
+		r.ahead.full = false
 		r.life.rouseDrain()
 	}
+}
+
+// takeKept returns the next message that a closing handshake has kept, appended
+// to b or, if exact is set, in memory of its own. Inlining it would enlarge the
+// stack frame in which an idle connection waits.
+//
+//go:noinline
+func (r *receiver) takeKept(b []byte, exact bool) (MessageType, []byte, error) {
+	m := r.ahead.take()
+	r.resumeDrain()
+	if exact {
+		return m.Type, m.Data, nil
+	}
+	return m.Type, append(b, m.Data...), nil
 }
 
 // decodeWaste decodes payload and drops it. It borrows memory for that and
@@ -266,7 +284,7 @@ func (r *receiver) discard() error {
 	r.lock()
 	defer r.mu.Unlock()
 	if r.ahead.any() {
-		_, _, err := r.ahead.take(nil, true)
+		_, _, err := r.takeKept(nil, true)
 		return err
 	}
 	if err := r.begin(); err != nil {

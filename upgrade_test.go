@@ -149,7 +149,10 @@ func TestUpgradeWithMuchBufferedEndsOneSide(t *testing.T) {
 		defer peer.Close()
 		more := peerText(t, websocket.Hixie75, websocket.ServerSide, string(payloadOf(websocket.Text, 100_000)))
 		c := upgradeReadAhead(t, nc, requestOf(websocket.Hixie75).String()+string(more))
-		go c.Shutdown(t.Context(), websocket.StatusNormalClosure, "")
+		defer func() { <-websocket.Over(c) }()
+		if err := c.CloseWith(websocket.StatusNormalClosure, ""); err != nil {
+			t.Error(err)
+		}
 		if _, err := io.Copy(io.Discard, peer); err != nil {
 			t.Errorf("the peer reads to the end: %v", err)
 		}
