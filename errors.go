@@ -26,7 +26,8 @@ var ErrPingTimeout = errors.New("websocket: peer did not answer the keepalive Pi
 
 // ErrWriteTimeout is why a connection was given up on which a frame took longer
 // than [Config].WriteTimeout. All calls return it. It wraps
-// [os.ErrDeadlineExceeded].
+// [os.ErrDeadlineExceeded]; what reads return does not, so that a loop ends that
+// reads again after a deadline.
 var ErrWriteTimeout = fmt.Errorf("websocket: a frame was not sent within WriteTimeout: %w", os.ErrDeadlineExceeded)
 
 // errClosed is the error of reads and writes after Close.

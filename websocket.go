@@ -148,8 +148,9 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.life.setReadDeadlin
 //
 // The deadline is for what the program writes: Pongs, Pings and what a read sends
 // before it waits have none, unless a message of the program waits behind them
-// while the deadline has not passed. A message that WriteMessage has left
-// to another goroutine still has one. From the beginning of the closing handshake on there is none.
+// while the deadline has not passed. A message that WriteMessage has left to
+// another goroutine still has one. From the beginning of the closing handshake on
+// there is none.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.send.setDeadline(t) }
 
 // keptRequest is the request that a connection came from. The connection keeps
