@@ -64,9 +64,9 @@
 // While Handler runs, net/http keeps its goroutine and its buffers, about 10 KB
 // for each connection: an idle one costs about 15 KB, and about 6 KB without
 // them. A server with very many idle connections can save that with
-// [Server].Detach: ServeHTTP then returns after the handshake. Limits and access logs no longer see the
-// connection, panics are logged by the Server, and nothing of the request's
-// context is left but what Detach hands on.
+// [Server].Detach: ServeHTTP then returns after the handshake. Limits and access
+// logs no longer see the connection, panics are logged by the Server, and nothing
+// of the request's context is left but what Detach hands on.
 //
 // # Data messages
 //

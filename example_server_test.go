@@ -88,8 +88,7 @@ func ExampleServer_detach() {
 // A test of a handler, without a network and without net/http.
 func ExampleServer_ServeConn() {
 	s := &websocket.Server{Handler: echo}
-	ctx, cancel := context.WithCancel(context.Background()) // in a test, t.Context
-	defer cancel()
+	ctx := context.Background() // in a test, t.Context()
 
 	client, server := websocket.NetPipe()
 	go s.ServeConn(ctx, server)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -193,7 +194,7 @@ func TestCheckContext(t *testing.T) {
 	t.Run("Server", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			done := make(chan struct{})
-			s := &websocket.Server{Upgrader: websocket.Upgrader{Check: check}, Handler: func(ctx context.Context, c *websocket.Conn) error {
+			s := &websocket.Server{Logger: slog.New(slog.DiscardHandler), Upgrader: websocket.Upgrader{Check: check}, Handler: func(ctx context.Context, c *websocket.Conn) error {
 				defer close(done)
 				want(t, "Handler", ctx)
 				end()

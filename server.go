@@ -211,11 +211,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	idle := s.conns.shutdown()
 	select {
 	case <-idle:
-		return nil
 	case <-ctx.Done():
 	}
 	select {
-	case <-idle: // both at once
+	case <-idle: // also if both came at once
 		return nil
 	default:
 	}

@@ -61,6 +61,24 @@ func TestServerContext(t *testing.T) {
 	})
 }
 
+// The context ends with the handler, before the peer has answered the Close.
+func TestServerContextEndsWithTheHandler(t *testing.T) {
+	eachServing(t, func(t *testing.T, start func(*websocket.Server) dialFunc) {
+		contexts := make(chan context.Context, 1)
+		s := &websocket.Server{Handler: func(ctx context.Context, _ *websocket.Conn) error {
+			contexts <- ctx
+			return nil
+		}}
+		start(s)(websocket.RFC6455) // and does not read
+		ctx := <-contexts
+		began := time.Now()
+		<-ctx.Done()
+		if took := time.Since(began); took != 0 {
+			t.Errorf("the context ended %v after the handler; expected at once", took)
+		}
+	})
+}
+
 func TestServerContextEndsWithTheConnection(t *testing.T) {
 	for _, tt := range []struct {
 		name  string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -179,21 +180,34 @@ func TestServeConnAfterTheEnd(t *testing.T) {
 // A handshake that closing interrupts returns an error that says so, and so does
 // a connection that is too late.
 func TestServeConnInterrupted(t *testing.T) {
-	t.Run("in the handshake", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			client, server := net.Pipe()
-			var traced []error
-			s := &websocket.Server{Handler: echoHandler, Logger: slog.New(slog.DiscardHandler)}
-			s.Upgrader.Trace = &websocket.Trace{HandshakeFailed: func(_ *http.Request, err error) { traced = append(traced, err) }}
-			served := serveConn(t.Context(), s, server)
-			synctest.Wait()
-			s.Close()
-			if err := <-served; !errors.Is(err, http.ErrServerClosed) || len(traced) != 1 || traced[0] != err {
-				t.Errorf("ServeConn: %v, traced %v; expected http.ErrServerClosed in both", err, traced)
-			}
-			checkPeerClosed(t, client)
-		})
-	})
+	ends := map[string]func(*websocket.Server){
+		"Shutdown": func(s *websocket.Server) { s.Shutdown(context.Background()) },
+		"Close":    func(s *websocket.Server) { s.Close() },
+	}
+	for name, end := range ends {
+		for _, secure := range []bool{false, true} {
+			t.Run(fmt.Sprintf("in the handshake by %s, TLS %t", name, secure), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					client, server := net.Pipe()
+					if secure {
+						config, _ := loopbackTLS()
+						server = tls.Server(server, config)
+					}
+					var traced []error
+					s := &websocket.Server{Handler: echoHandler, Logger: slog.New(slog.DiscardHandler)}
+					s.Upgrader.Trace = &websocket.Trace{HandshakeFailed: func(_ *http.Request, err error) { traced = append(traced, err) }}
+					served := serveConn(t.Context(), s, server)
+					synctest.Wait()
+					start := time.Now()
+					end(s)
+					if err := <-served; !errors.Is(err, http.ErrServerClosed) || len(traced) != 1 || traced[0] != err || time.Since(start) != 0 {
+						t.Errorf("ServeConn: %v after %v, traced %v; expected http.ErrServerClosed in both at once", err, time.Since(start), traced)
+					}
+					checkPeerClosed(t, client)
+				})
+			})
+		}
+	}
 	t.Run("after it", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			client, server := net.Pipe()

@@ -242,6 +242,29 @@ func TestServerShutdownWaitsForClosingHandshakes(t *testing.T) {
 	}
 }
 
+// A message that a handler has left in the middle does not keep a closing
+// handshake from reading on, neither after the handler nor in Shutdown.
+func TestServerDropsWhatAHandlerHasLeft(t *testing.T) {
+	eachServing(t, func(t *testing.T, start func(*websocket.Server) dialFunc) {
+		s := &websocket.Server{Handler: func(_ context.Context, c *websocket.Conn) error {
+			_, r, err := c.NextReader()
+			if err == nil {
+				_, err = r.Read(make([]byte, 1))
+			}
+			return err
+		}}
+		c := start(s)(websocket.RFC6455)
+		began := time.Now()
+		if err := c.WriteMessage(websocket.Text, make([]byte, 1<<20)); err != nil {
+			t.Errorf("the rest of the message: %v", err)
+		}
+		wantClose(t, c, websocket.StatusNormalClosure, "")
+		if err := s.Shutdown(t.Context()); err != nil || time.Since(began) > websocket.CloseLinger {
+			t.Errorf("Shutdown: %v after %v; expected nil at once", err, time.Since(began))
+		}
+	})
+}
+
 // Close ends closing handshakes too, of handlers that have returned and of a
 // Shutdown.
 func TestServerCloseEndsClosingHandshakes(t *testing.T) {

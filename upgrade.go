@@ -294,9 +294,6 @@ func serverExchange(h *ServerHandshake, nc net.Conn) ([]byte, error) {
 	for {
 		var n int
 		err := awaitClient(h, nc, func() (err error) { n, err = nc.Read(in[:]); return err })
-		if err == http.ErrServerClosed {
-			return nil, err
-		}
 		took, refused := h.Feed(in[:n])
 		out := h.AppendResponse(nil)
 		if len(out) > 0 {
