@@ -39,7 +39,8 @@ type Server struct {
 	// background.
 	//
 	// A panic is not recovered: it goes on to the middlewares and to net/http,
-	// which logs it. The same holds for [runtime.Goexit].
+	// which logs it, or to the caller of ServeConn. The same holds for
+	// [runtime.Goexit].
 	//
 	// ctx is a child of the request's context, or of the context that
 	// [Upgrader].Check returned. It also ends when the handler returns, when the
@@ -64,8 +65,9 @@ type Server struct {
 	// returns must not be used any more. Therefore Handler sees nothing of the
 	// request's context. Its ctx, and that of [Conn.Request], is what Detach
 	// returns for the accepted request, without cancellation and deadline; nil
-	// stands for [context.Background]. Detach looks up what Handler needs and
-	// copies it:
+	// stands for [context.Background]. What the request holds itself stays in
+	// Conn.Request: URL, header, path values of [http.ServeMux]. Detach looks up
+	// what else Handler needs and copies it:
 	//
 	//	Detach: func(r *http.Request) context.Context {
 	//		return context.WithValue(context.Background(), roomKey, chi.URLParam(r, "room"))

@@ -361,6 +361,32 @@ func TestServerDetach(t *testing.T) {
 
 type detachKey struct{}
 
+// What the request holds itself stays in Request in either way, also the
+// parameters of a route of net/http.
+func TestServerRequestKeepsPathValues(t *testing.T) {
+	for name, detach := range map[string]func(*http.Request) context.Context{
+		"in ServeHTTP": nil,
+		"Detach":       func(*http.Request) context.Context { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &websocket.Server{Detach: detach, Handler: func(_ context.Context, c *websocket.Conn) error {
+					time.Sleep(time.Second)
+					r := c.Request()
+					return &websocket.CloseError{Code: 4000, Reason: r.PathValue("room") + " " + r.URL.Path + " " + r.Host}
+				}}
+				mux := http.NewServeMux()
+				mux.Handle("/rooms/{room}", s)
+				c, err := startInBubble(t, mux).handshake(t, websocket.Dialer{}, "/rooms/kitchen")
+				if err != nil {
+					t.Fatal(err)
+				}
+				wantClose(t, c, 4000, "kitchen /rooms/kitchen server.test")
+			})
+		})
+	}
+}
+
 // A panic of Detach goes on to what is around the Server. The client has not been
 // answered, and the request no longer counts.
 func TestServerDetachPanics(t *testing.T) {
