@@ -278,8 +278,7 @@ func TestWriteTimeoutOverTransports(t *testing.T) {
 	}
 }
 
-// Direct writes of many goroutines are never late on a peer that reads, and what
-// ends a write at the moment at which the timer looks does not confuse it.
+// Writes to a peer that reads are never late, at whatever moment the timer looks.
 func TestWriteTimeoutStress(t *testing.T) {
 	for range stressRounds(1) {
 		server, client := newPair(t, websocket.RFC6455, overTCP, pairOptions{server: websocket.Config{WriteTimeout: 10 * time.Second}})

@@ -107,7 +107,11 @@ func StopKeepalive(c *Conn) bool {
 }
 
 // WatchRests reports whether the timer of c for late frames does not run.
-func WatchRests(c *Conn) bool { return !c.send.watch.armed.Load() }
+func WatchRests(c *Conn) bool {
+	c.send.mu.Lock()
+	defer c.send.mu.Unlock()
+	return !c.send.watch.armed
+}
 
 // LooksLate looks for frames that are late, as the timer does.
 func LooksLate(c *Conn) bool { return c.send.isLate() }

@@ -137,7 +137,6 @@ func (q *sendQueue) prepared(h header, n int, frame []byte) error {
 	if !q.tryDirect() {
 		return q.send(&outgoing{header: h, payload: frame, framed: true, length: n}, true)
 	}
-	q.beginDirect()
 	if len(frame) > maxPiece {
 		out := sendBuffers.Get().(*sendBuffer)
 		return q.afterDirect(out, q.writeBatch(out, &outgoing{payload: frame, framed: true}))
@@ -148,7 +147,6 @@ func (q *sendQueue) prepared(h header, n int, frame []byte) error {
 
 // writeDirect writes a frame after tryDirect has returned true.
 func (q *sendQueue) writeDirect(h header, p []byte) error {
-	q.beginDirect()
 	out := sendBuffers.Get().(*sendBuffer)
 	if len(p) > maxQueue {
 		return q.afterDirect(out, q.writeBatch(out, &outgoing{header: h, payload: p}))
@@ -158,17 +156,8 @@ func (q *sendQueue) writeDirect(h header, p []byte) error {
 	return q.afterDirect(out, wrote(n, out.b, err))
 }
 
-func (q *sendQueue) beginDirect() {
-	if q.watch != nil {
-		q.watch.began()
-	}
-}
-
 // afterDirect ends a direct write. out is the buffer that it used, or nil.
 func (q *sendQueue) afterDirect(out *sendBuffer, err error) error {
-	if q.watch != nil {
-		q.watch.ended()
-	}
 	if err == nil && q.endDirect() {
 		out.recycle()
 		return nil
@@ -237,9 +226,9 @@ func (q *sendQueue) noteLeft(t time.Time) {
 // everything from now on. If not, it sets the timer of the watch for the next
 // frame that may be late.
 func (q *sendQueue) isLate() bool {
-	q.watch.rest()
 	q.lock()
 	defer q.unlock()
+	q.watch.armed = false
 	age, waits := q.oldest()
 	switch {
 	case q.stopped || !waits:

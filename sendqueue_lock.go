@@ -39,10 +39,10 @@ func (q *sendQueue) unlock() {
 }
 
 // allowsDirect reports whether the next write can ignore everything that mu
-// guards. With a hook that is told of frames no write can: it is told of them in
-// order.
+// guards. With a hook that is told of frames no write can, because it is told of
+// them in order, nor with a watch, which notes when each begins.
 func (q *sendQueue) allowsDirect() bool {
-	return q.trace == nil && !q.busy && !q.pending() && q.refused == nil && q.stream == nil &&
+	return q.trace == nil && q.watch == nil && !q.busy && !q.pending() && q.refused == nil && q.stream == nil &&
 		q.first() == nil && q.deadline.IsZero() && !q.deadlineOn
 }
 

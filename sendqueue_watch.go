@@ -9,7 +9,7 @@ import (
 
 // writeWatch records since when frames wait to be sent, and looks from time to
 // time whether one of them is late. It exists only if [Config].WriteTimeout is
-// set. Times are in nanoseconds since start, and never 0.
+// set. Times are in nanoseconds since start, and never 0. sendQueue.mu guards it.
 //
 // A write only notes when it begins. The timer is set if it does not run
 // already, so it costs nothing to write often, and nothing to be idle.
@@ -17,10 +17,10 @@ type writeWatch struct {
 	timeout time.Duration
 	start   time.Time
 	timer   *time.Timer // looks for late frames
-	armed   atomic.Bool // timer runs
+	armed   bool        // timer runs
 
-	writing atomic.Int64 // the call of the oldest frame in the write in progress; 0 if there is none
-	queued  int64        // that of the oldest in the queue, if it is on its way; otherwise 0; guarded by sendQueue.mu
+	writing int64 // the call of the oldest frame in the write in progress; 0 if there is none
+	queued  int64 // that of the oldest in the queue, if it is on its way; otherwise 0
 }
 
 func (w *writeWatch) now() int64 { return int64(time.Since(w.start)) + 1 }
@@ -35,18 +35,11 @@ func (w *writeWatch) at(t time.Time) int64 {
 
 // arm lets the timer look after d, if it does not run.
 func (w *writeWatch) arm(d time.Duration) {
-	if !w.armed.Load() && w.armed.CompareAndSwap(false, true) {
+	if !w.armed {
+		w.armed = true
 		w.timer.Reset(d)
 	}
 }
-
-// began notes that a direct write has begun, and ended that a write has ended.
-func (w *writeWatch) began() {
-	w.writing.Store(w.now())
-	w.arm(w.timeout)
-}
-
-func (w *writeWatch) ended() { w.writing.Store(0) }
 
 // left notes that a frame whose call was at t waits in the queue for the busy
 // goroutine.
@@ -60,25 +53,21 @@ func (w *writeWatch) left(t time.Time) {
 // frame whose call was at t.
 func (w *writeWatch) took(t time.Time) {
 	w.left(t)
-	w.writing.Store(w.queued)
-	w.queued = 0
+	w.writing, w.queued = w.queued, 0
 	w.arm(w.timeout)
 }
 
-// rest says that the timer no longer runs. It must be called before anything is
-// looked at: a write that begins later sets the timer again.
-func (w *writeWatch) rest() { w.armed.Store(false) }
+// done notes that the write in progress is done.
+func (w *writeWatch) done() { w.writing = 0 }
 
 // oldest returns the time of the call of the oldest frame that the busy
-// goroutine writes or will write. The busy goroutine of a direct write may not
-// have noted yet that it has begun.
+// goroutine writes or will write, or the present if there is none.
 func (w *writeWatch) oldest() int64 {
-	at := w.writing.Load()
-	if at == 0 {
-		at = w.now()
-	}
-	if w.queued != 0 {
-		at = min(at, w.queued)
+	at := w.now()
+	for _, call := range [...]int64{w.writing, w.queued} {
+		if call != 0 {
+			at = min(at, call)
+		}
 	}
 	return at
 }

@@ -186,6 +186,9 @@ func (q *sendQueue) afterWrite(out *sendBuffer, err error) error {
 		return q.refused
 	}
 	q.written++
+	if q.watch != nil {
+		q.watch.done()
+	}
 	q.signs.sent()
 	q.wakeFlushers()
 	return nil
@@ -194,9 +197,6 @@ func (q *sendQueue) afterWrite(out *sendBuffer, err error) error {
 // endWrite lets another goroutine write.
 func (q *sendQueue) endWrite() {
 	q.busy = false
-	if q.watch != nil {
-		q.watch.ended()
-	}
 	q.wakeNext()
 }
 
