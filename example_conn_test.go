@@ -1,11 +1,13 @@
 package websocket_test
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log"
+	"net"
 	"net/http/httptest"
 	"os"
 	"time"
@@ -291,6 +293,39 @@ func ExampleConn_Shutdown() {
 	// Output:
 	// last words
 	// websocket: peer closed the connection: 1001 (going away): "closing time"
+}
+
+// A tunnel carries any connection in a WebSocket. Here it leads to a server that
+// answers one line.
+func ExampleStream_tunnel() {
+	to, server := net.Pipe()
+	go func() {
+		line, _ := bufio.NewReader(server).ReadString('\n')
+		fmt.Fprintf(server, "you said %s", line)
+		server.Close()
+	}()
+	tunnel := func(c *websocket.Conn, nc net.Conn) {
+		s := websocket.Stream(c, websocket.Binary)
+		go func() { io.Copy(s, nc); s.Close() }()
+		io.Copy(nc, s)
+		nc.Close()
+	}
+	srv := httptest.NewServer(websocket.Handler(func(_ context.Context, c *websocket.Conn) error {
+		tunnel(c, to)
+		return nil
+	}))
+	defer srv.Close()
+
+	c, err := websocket.Dial(context.Background(), wsURL(srv))
+	if err != nil {
+		log.Fatal(err)
+	}
+	from, local := net.Pipe()
+	go tunnel(c, from)
+	fmt.Fprintln(local, "hello")
+	answer, err := io.ReadAll(local)
+	fmt.Printf("%q %v\n", answer, err)
+	// Output: "you said hello\n" <nil>
 }
 
 // A protocol that knows nothing of messages, here lines of text.

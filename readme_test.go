@@ -27,7 +27,7 @@ func readmeRead(t *testing.T, name string) string {
 // What README.md shows compiles: its programs as they stand, and its other
 // pieces of code because they are parts of the examples.
 func TestReadmeCode(t *testing.T) {
-	examples := readmeRead(t, "example_test.go") + readmeRead(t, "example_server_test.go") + readmeRead(t, "example_noio_test.go")
+	examples := readmeRead(t, "example_test.go") + readmeRead(t, "example_server_test.go") + readmeRead(t, "example_conn_test.go") + readmeRead(t, "example_noio_test.go")
 	examples = leading.ReplaceAllString(examples, "")
 	programs := 0
 	for _, block := range readmeCode.FindAllStringSubmatch(readmeRead(t, "README.md"), -1) {
