@@ -88,11 +88,11 @@ func TestTraceOrder(t *testing.T) {
 	}{
 		{websocket.RFC6455, []string{
 			"opened rfc6455", "wrote Text fin=true 5", "read Ping fin=true 8", "wrote Pong fin=true 8",
-			"read Binary fin=false 16384", "read Continuation fin=true 1",
+			"read Binary fin=false 36864", "read Continuation fin=true 1",
 			"wrote Close fin=true 5", "read Close fin=true 5", "closed",
 		}, []string{
 			"opened rfc6455", "read Text fin=true 5", "wrote Ping fin=true 8", "read Pong fin=true 8",
-			"wrote Binary fin=false 16384", "wrote Continuation fin=true 1",
+			"wrote Binary fin=false 36864", "wrote Continuation fin=true 1",
 			"read Close fin=true 5", "wrote Close fin=true 5", "closed",
 		}},
 		{websocket.Hybi00, []string{
@@ -130,7 +130,7 @@ func tracePingAndFragments(c, s *websocket.Conn) {
 	go s.ReadMessage() // ended by Shutdown
 	s.Ping(context.Background())
 	w, _ := s.NextWriter(websocket.Binary)
-	w.Write(make([]byte, websocket.FragmentSize))
+	w.Write(make([]byte, websocket.FragmentSize+websocket.TailSize))
 	w.Write([]byte{1})
 	w.Close()
 	<-done

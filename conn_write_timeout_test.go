@@ -51,7 +51,7 @@ var lateFrames = []struct {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return later(func() error { return writeString(w, strings.Repeat("f", 20<<10)) })
+		return later(func() error { return writeString(w, strings.Repeat("f", 40<<10)) })
 	}},
 	{"wait for a message of NextWriter", true, func(t *testing.T, c *websocket.Conn, _ net.Conn, _ websocket.Version, _ websocket.Side) <-chan error {
 		if _, err := c.NextWriter(websocket.Text); err != nil {

@@ -7,9 +7,18 @@ import (
 	"github.com/protocol-websocket/websocket/internal/utf8text"
 )
 
-// fragmentSize is how many bytes of a message a messageWriter gathers before it
-// sends a frame.
-const fragmentSize = 16 << 10
+const (
+	// fragmentSize is how long a fragment of a message at least is, if the
+	// program does not flush it and it is not the last. It is what io.Copy writes
+	// at once.
+	fragmentSize = 32 << 10
+
+	// tailSize is how many of the bytes that were written last a messageWriter
+	// holds back when it sends a fragment, so that the last fragment is not empty.
+	// A message of fragmentSize bytes with a short header before them is one
+	// frame.
+	tailSize = 4 << 10
+)
 
 // messageWriter sends one message that is written piece by piece.
 type messageWriter struct {
@@ -27,8 +36,16 @@ type messageWriter struct {
 var errWriterClosed = errors.New("websocket: message has already been ended by Close")
 
 // NextWriter begins a message of type [Text] or [Binary] that is written piece
-// by piece and ended by Close. It is sent as one frame if it is short, and
-// otherwise as fragments; the hixie versions have one frame of any length.
+// by piece and ended by Close. It gathers what is written. It sends a message of
+// up to 36 KiB as one frame, and a longer one as fragments of at least 32 KiB,
+// of which the last may be shorter. The hixie versions have one frame of any
+// length.
+//
+// The writer also has a method Flush() error. It sends what was gathered as a
+// fragment and waits until the system has taken it, as [Conn.Flush] does. It is
+// for messages whose parts the peer should get soon. A Close that has nothing
+// left to send after a Flush sends an empty last fragment. Some peers do not
+// join fragments.
 //
 // Until Close, messages of other goroutines wait, as long as the write deadline
 // lets them; Pings and Pongs go between. A writer that is never closed blocks
@@ -38,8 +55,9 @@ var errWriterClosed = errors.New("websocket: message has already been ended by C
 // Write that is not UTF-8 fails and sends nothing, and Close fails if the text
 // ends within a character.
 //
-// At the write deadline, Write has taken nothing and Close not ended the
-// message: both may be called again, unless a part of a frame was sent.
+// At the write deadline, Write has taken nothing, Flush has lost nothing and
+// Close has not ended the message: they may be called again, unless a part of a
+// frame was sent.
 func (c *Conn) NextWriter(t MessageType) (io.WriteCloser, error) {
 	if err := c.send.enc.check(t, nil); err != nil {
 		return nil, err
@@ -69,8 +87,9 @@ func (m *messageWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// gather adds p to the buffer. If p does not fit, gather first sends what is in
-// the buffer, and if p is longer than a fragment, it sends p as well.
+// gather adds p to the buffer. If it would hold too much, gather first sends a
+// frame of all but the end of p. It sends no more than one, so that p is taken
+// as a whole or not at all.
 func (m *messageWriter) gather(p []byte) error {
 	if m.buf == nil {
 		m.buf = scratches.Get().(*scratch)
@@ -78,13 +97,11 @@ func (m *messageWriter) gather(p []byte) error {
 	n := len(m.buf.b) + len(p)
 	m.decide(n)
 	if n > m.room() {
-		if err := m.send(m.buf.b, false); err != nil {
+		sent := len(p) - min(len(p), tailSize)
+		if err := m.send(m.buf.b, p[:sent], false); err != nil {
 			return err
 		}
-		m.buf.b = m.buf.b[:0]
-		if len(p) > fragmentSize {
-			return m.send(p, false)
-		}
+		m.buf.b, p = m.buf.b[:0], p[sent:]
 	}
 	m.buf.b = append(m.buf.b, p...)
 	return nil
@@ -95,10 +112,11 @@ func (m *messageWriter) gather(p []byte) error {
 // bytes. It does not wait for more than maxQueue, because that memory may be
 // held for long.
 func (m *messageWriter) room() int {
+	const room = fragmentSize + tailSize
 	if z := m.queue.enc.compressor; z != nil && !m.begun {
-		return max(fragmentSize, min(z.threshold, maxQueue))
+		return max(room, min(z.threshold, maxQueue))
 	}
-	return fragmentSize
+	return room
 }
 
 // decide decides whether the message is compressed, once n bytes of it are
@@ -107,6 +125,23 @@ func (m *messageWriter) decide(n int) {
 	if !m.begun {
 		m.compressed = m.queue.enc.compresses(n)
 	}
+}
+
+// Flush sends what was gathered, and waits until it has left.
+func (m *messageWriter) Flush() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended {
+		return errWriterClosed
+	}
+	if p := m.gathered(); len(p) > 0 {
+		m.decide(len(p))
+		if err := m.send(nil, p, false); err != nil {
+			return err
+		}
+	}
+	m.release() // the next Write may come late
+	return m.queue.flush()
 }
 
 // Close sends the rest of the message and lets other messages be sent.
@@ -118,35 +153,41 @@ func (m *messageWriter) Close() error {
 	}
 	var err error
 	if m.begun || m.text.Complete() {
-		err = m.sendRest()
+		m.decide(len(m.gathered()))
+		err = m.send(nil, m.gathered(), true)
 	}
 	if err == errWriteTimeout {
 		return err
 	}
 	m.ended = true
 	m.queue.endStream(m)
-	if m.buf != nil {
-		m.buf.recycle()
-		m.buf = nil
-	}
+	m.release()
 	if err == nil && !m.text.Complete() {
 		return errNotUTF8
 	}
 	return err
 }
 
-func (m *messageWriter) sendRest() error {
-	var rest []byte
-	if m.buf != nil {
-		rest = m.buf.b
+// gathered returns what was written and not sent.
+func (m *messageWriter) gathered() []byte {
+	if m.buf == nil {
+		return nil
 	}
-	m.decide(len(rest))
-	return m.send(rest, true)
+	return m.buf.b
 }
 
-func (m *messageWriter) send(p []byte, fin bool) error {
-	if len(p) == 0 && !fin {
-		return nil
+// release gives the buffer back.
+func (m *messageWriter) release() {
+	if m.buf != nil {
+		m.buf.recycle()
+		m.buf = nil
+	}
+}
+
+// send sends head and p as one frame.
+func (m *messageWriter) send(head, p []byte, fin bool) error {
+	if len(p) == 0 {
+		head, p = nil, head
 	}
 	h := header{fin: fin, op: m.typ}
 	switch {
@@ -155,8 +196,9 @@ func (m *messageWriter) send(p []byte, fin bool) error {
 	case m.compressed:
 		h.rsv = rsvCompressed
 	}
-	err := m.queue.send(&outgoing{header: h, payload: p, deflate: m.compressed, stream: m, length: len(p)}, true)
-	if err != nil {
+	o := outgoing{header: h, head: head, payload: p, deflate: m.compressed, stream: m}
+	o.length = o.size()
+	if err := m.queue.send(&o, true); err != nil {
 		return err
 	}
 	m.begun = true

@@ -29,10 +29,18 @@ func TestNextWriter(t *testing.T) {
 		{"nothing", nil, []int{0}},
 		{"empty writes", []int{0, 0}, []int{0}},
 		{"short", []int{1, 2, 3}, []int{6}},
-		{"as much as is gathered", []int{kib(8), kib(8)}, []int{kib(16)}},
-		{"more than is gathered", []int{kib(8), kib(8), 1}, []int{kib(16), 1}},
-		{"long writes", []int{kib(100), 5, kib(200)}, []int{kib(100), 5, kib(200), 0}},
-		{"many writes", []int{7000, 7000, 7000, 7000, 7000}, []int{14000, 14000, 7000}},
+		{"a fragment", []int{kib(32)}, []int{kib(32)}},
+		{"io.Copy of a fragment", []int{kib(16), kib(16)}, []int{kib(32)}},
+		{"as much as is gathered", []int{kib(18), kib(18)}, []int{kib(36)}},
+		{"more than is gathered", []int{kib(18), kib(18), 1}, []int{kib(36), 1}},
+		{"a byte before 32 KiB", []int{1, kib(32)}, []int{kib(32) + 1}},
+		{"a byte before io.Copy", []int{1, kib(32), kib(32), kib(32), 100}, []int{kib(60) + 1, kib(36), 100}},
+		{"io.Copy of 256 KiB", []int{kib(32), kib(32), kib(32), kib(32), kib(32), kib(32), kib(32), kib(32)}, []int{kib(60), kib(64), kib(64), kib(64), kib(4)}},
+		{"one long write", []int{kib(1000)}, []int{kib(996), kib(4)}},
+		{"a byte before a long write", []int{1, kib(1000)}, []int{kib(996) + 1, kib(4)}},
+		{"much before a long write", []int{kib(36), kib(100)}, []int{kib(132), kib(4)}},
+		{"long writes", []int{kib(100), 5, kib(200)}, []int{kib(96), kib(200) + 5, kib(4)}},
+		{"many writes", []int{7000, 7000, 7000, 7000, 7000, 7000, 7000, 7000}, []int{35000 + 7000 - kib(4), kib(4) + 14000}},
 	} {
 		for _, v := range allVersions {
 			for _, side := range sides {
@@ -113,7 +121,7 @@ func TestWriterThatNeverFinishes(t *testing.T) {
 					t.Fatal(err)
 				}
 				if begun {
-					if _, err := w.Write(payloadOf(websocket.Text, 20_000)); err != nil {
+					if _, err := w.Write(payloadOf(websocket.Text, 40_000)); err != nil {
 						t.Fatal(err)
 					}
 				}
@@ -170,7 +178,7 @@ func TestWriterThatNeverFinishes(t *testing.T) {
 // repeated.
 func TestWriterDeadline(t *testing.T) {
 	withGate(t, websocket.RFC6455, func(t *testing.T, c *websocket.Conn, g *gate) {
-		part := strings.Repeat("a", 10<<10)
+		part := strings.Repeat("a", 20<<10)
 		w, err := c.NextWriter(websocket.Text)
 		if err != nil {
 			t.Fatal(err)
@@ -185,7 +193,8 @@ func TestWriterDeadline(t *testing.T) {
 		}
 		c.SetWriteDeadline(time.Time{})
 		wrote := later(write)
-		g.expect(t, "Write again", part)
+		sent := 2*len(part) - websocket.TailSize
+		g.expect(t, "Write again", strings.Repeat("a", sent))
 		if err := <-wrote; err != nil {
 			t.Fatal(err)
 		}
@@ -197,7 +206,7 @@ func TestWriterDeadline(t *testing.T) {
 		other := later(writeText(c, "other")) // must not come between
 		synctest.Wait()
 		closed := later(w.Close)
-		g.expect(t, "Close again", part)
+		g.expect(t, "Close again", part[:websocket.TailSize])
 		g.expect(t, "other", "other")
 		if err := errors.Join(<-closed, <-other); err != nil {
 			t.Error(err)
@@ -214,7 +223,7 @@ func TestWriterDeadlineWithinCharacter(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.SetWriteDeadline(time.Now())
-	if _, err := io.WriteString(w, strings.Repeat("a", 20<<10)+"\xe2\x82"); !errors.Is(err, os.ErrDeadlineExceeded) {
+	if _, err := io.WriteString(w, strings.Repeat("a", 40<<10)+"\xe2\x82"); !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Fatalf("Write: %v, want the deadline", err)
 	}
 	c.SetWriteDeadline(time.Time{})
@@ -395,7 +404,7 @@ func TestNextWriterForgetsWhatItRefused(t *testing.T) {
 		if err := errors.Join(err, writeString(w, tt.before), server.SetWriteDeadline(time.Now())); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := w.Write(make([]byte, 20<<10)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
+		if n, err := w.Write(make([]byte, 40<<10)); n != 0 || !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("Write: %d, %v; want the deadline, and nothing taken", n, err)
 		}
 		server.SetWriteDeadline(time.Time{})

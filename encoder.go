@@ -59,6 +59,20 @@ func (e *encoder) appendFrame(out *sendBuffer, h header, p []byte) {
 	out.b = appendHybi(out.b, h, p)
 }
 
+// appendJoined appends a frame as appendFrame does. Its payload is head and p.
+func (e *encoder) appendJoined(out *sendBuffer, h header, head, p []byte) {
+	if e.masks() {
+		h.masked, h.key = true, out.keys.Next()
+	}
+	out.b = e.appendHeader(out.b, h, len(head)+len(p))
+	at := len(out.b)
+	out.b = append(append(out.b, head...), p...)
+	if h.masked {
+		mask.Copy(out.b[at:], out.b[at:], h.key)
+	}
+	out.b = e.appendTrailer(out.b, h)
+}
+
 // appendHeader appends the bytes before a payload of n bytes, and appendTrailer
 // those after it. In versions without fragments, all fragments of a message are
 // sent as one frame: only the first has a header, and only the last a trailer.
@@ -81,13 +95,16 @@ func (e *encoder) compresses(n int) bool {
 	return e.compressor != nil && n >= e.compressor.threshold
 }
 
-// compress compresses the payload of a frame. It must be called in the order in
+// compress compresses the payload of a frame, which is head and p. It must be called in the order in
 // which the frames are sent; on a Conn, the caller holds z.mu. Append leaves
 // out the four bytes 00 00 FF FF at the end of its output. Only the last frame
 // of a message is sent without them, RFC 7692 section 7.2.1. The result must be
 // recycled.
-func (z *compressor) compress(fin bool, p []byte) *scratch {
+func (z *compressor) compress(fin bool, head, p []byte) *scratch {
 	out := scratches.Get().(*scratch)
+	if len(head) > 0 {
+		out.b = append(z.deflate.Append(out.b, head), 0, 0, 0xff, 0xff)
+	}
 	out.b = z.deflate.Append(out.b, p)
 	if !fin {
 		out.b = append(out.b, 0, 0, 0xff, 0xff)
@@ -106,7 +123,7 @@ func (e *encoder) appendMessage(dst []byte, t MessageType, p []byte) ([]byte, er
 		return dst, err
 	}
 	if e.compresses(len(p)) && !t.isControl() {
-		out := e.compressor.compress(true, p)
+		out := e.compressor.compress(true, nil, p)
 		defer out.recycle()
 		h.rsv, p = rsvCompressed, out.b
 	}

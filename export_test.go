@@ -42,6 +42,7 @@ const (
 	PingPayload       = pingPayload
 	ReadBufferSize    = readBufferSize
 	StayLarge         = stayLarge
+	TailSize          = tailSize
 
 	RSVCompressed = rsvCompressed
 

@@ -78,6 +78,7 @@ type controlPayload struct {
 // outgoing is a data frame to be sent.
 type outgoing struct {
 	header
+	head    []byte // the beginning of the payload, if it is in two parts
 	payload []byte
 	framed  bool           // payload is the whole frame, header included
 	deflate bool           // payload must be compressed first
@@ -124,7 +125,7 @@ func (q *sendQueue) compressDirect(h header, p []byte) (out *scratch) {
 	z := q.enc.compressor
 	if z.mu.TryLock() {
 		if q.tryDirect() {
-			out = z.compress(h.fin, p)
+			out = z.compress(h.fin, nil, p)
 		}
 		z.mu.Unlock()
 	}
@@ -176,13 +177,13 @@ func (q *sendQueue) send(o *outgoing, flush bool) error {
 	q.lock()
 	defer q.unlock()
 	var err error
-	if o.since, err = q.waitTurn(o.stream, len(o.payload)); err != nil {
+	if o.since, err = q.waitTurn(o.stream, o.size()); err != nil {
 		return err
 	}
 	if o.deflate {
 		defer q.deflate(o).recycle()
 	}
-	if q.busy || !flush && q.hasRoom(len(o.payload)) {
+	if q.busy || !flush && q.hasRoom(o.size()) {
 		q.leave(o)
 		return nil
 	}
@@ -195,8 +196,8 @@ func (q *sendQueue) deflate(o *outgoing) *scratch {
 	z := q.enc.compressor
 	z.mu.Lock()
 	defer z.mu.Unlock()
-	compressed := z.compress(o.fin, o.payload)
-	o.payload, o.length = compressed.b, len(compressed.b)
+	compressed := z.compress(o.fin, o.head, o.payload)
+	o.head, o.payload, o.length = nil, compressed.b, len(compressed.b)
 	return compressed
 }
 

@@ -73,9 +73,9 @@ func (q *sendQueue) writeBatch(out *sendBuffer, o *outgoing) error {
 	switch {
 	case o.framed && len(out.b) == 0 && len(o.payload) <= maxPiece:
 		return q.put(o.payload)
-	case len(o.payload) > maxQueue && q.enc.masks():
+	case o.size() > maxQueue && q.enc.masks():
 		return q.writeMasked(out, o)
-	case len(o.payload) > maxQueue:
+	case o.size() > maxQueue:
 		return q.writeParts(out, o)
 	}
 	q.appendOutgoing(out, o)
@@ -116,7 +116,7 @@ func (q *sendQueue) writeParts(out *sendBuffer, o *outgoing) error {
 	defer largeWrites.Put(w)
 	trailer := w.trailer[:0]
 	if !o.framed {
-		out.b = q.enc.appendHeader(out.b, o.header, len(o.payload))
+		out.b = append(q.enc.appendHeader(out.b, o.header, o.size()), o.head...)
 		trailer = q.enc.appendTrailer(trailer, o.header)
 	}
 	head, p := out.b, o.payload
@@ -160,8 +160,10 @@ func (q *sendQueue) putAll(w *largeWrite, parts ...[]byte) (err error) {
 // copy.
 func (q *sendQueue) writeMasked(out *sendBuffer, o *outgoing) error {
 	o.masked, o.key = true, out.keys.Next()
-	out.b = q.enc.appendHeader(out.b, o.header, len(o.payload))
-	key := o.key
+	out.b = q.enc.appendHeader(out.b, o.header, o.size())
+	at := len(out.b)
+	out.b = append(out.b, o.head...)
+	key := mask.Copy(out.b[at:], out.b[at:], o.key)
 	for p := o.payload; len(p) > 0; {
 		chunk := p[:min(len(p), maxQueue)]
 		p = p[len(chunk):]
@@ -281,12 +283,18 @@ func (q *sendQueue) queued() *sendBuffer {
 	return q.queue
 }
 
+// size returns the length of the payload or, if o is framed, of the frame.
+func (o *outgoing) size() int { return len(o.head) + len(o.payload) }
+
 func (q *sendQueue) appendOutgoing(out *sendBuffer, o *outgoing) {
-	if o.framed {
+	switch {
+	case o.framed:
 		out.b = append(out.b, o.payload...)
-		return
+	case len(o.head) > 0:
+		q.enc.appendJoined(out, o.header, o.head, o.payload)
+	default:
+		q.enc.appendFrame(out, o.header, o.payload)
 	}
-	q.enc.appendFrame(out, o.header, o.payload)
 }
 
 // queueControl queues a control frame. mu must be locked.
