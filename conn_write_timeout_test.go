@@ -59,6 +59,15 @@ var lateFrames = []struct {
 		}
 		return later(writeText(c, "waits"))
 	}},
+	{"write of a stream", true, func(_ *testing.T, c *websocket.Conn, _ net.Conn, _ websocket.Version, _ websocket.Side) <-chan error {
+		return later(func() error { return writeString(websocket.Stream(c, websocket.Text), "never read") })
+	}},
+	{"write of a stream that waits for NextWriter", true, func(t *testing.T, c *websocket.Conn, _ net.Conn, _ websocket.Version, _ websocket.Side) <-chan error {
+		if _, err := c.NextWriter(websocket.Text); err != nil {
+			t.Fatal(err)
+		}
+		return later(func() error { return writeString(websocket.Stream(c, websocket.Text), "waits") })
+	}},
 	{"what a read sends", true, func(t *testing.T, c *websocket.Conn, _ net.Conn, _ websocket.Version, _ websocket.Side) <-chan error {
 		if err := c.BufferMessage(websocket.Text, []byte("never read")); err != nil {
 			t.Fatal(err)

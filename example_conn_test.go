@@ -9,6 +9,7 @@ import (
 	"log"
 	"net"
 	"net/http/httptest"
+	"net/rpc"
 	"os"
 	"time"
 
@@ -354,6 +355,40 @@ func ExampleStream() {
 	// Output:
 	// 220 ready
 	// 250 ok
+}
+
+// Calculator is a service of net/rpc.
+type Calculator struct{}
+
+// Numbers are the argument of Add.
+type Numbers struct{ A, B int }
+
+// Add adds two numbers.
+func (Calculator) Add(in Numbers, sum *int) error { *sum = in.A + in.B; return nil }
+
+// A package that wants a net.Conn, here net/rpc, gets one.
+func ExampleStream_rpc() {
+	s := httptest.NewServer(websocket.Handler(func(ctx context.Context, c *websocket.Conn) error {
+		service := rpc.NewServer()
+		if err := service.Register(Calculator{}); err != nil {
+			return err
+		}
+		service.ServeConn(websocket.Stream(c, websocket.Binary)) // until the peer closes
+		return nil
+	}))
+	defer s.Close()
+
+	c, err := websocket.Dial(context.Background(), wsURL(s))
+	if err != nil {
+		log.Fatal(err)
+	}
+	stream := websocket.Stream(c, websocket.Binary)
+	stream.SetDeadline(time.Now().Add(time.Minute))
+	client := rpc.NewClient(stream)
+	defer client.Close()
+	var sum int
+	fmt.Println(client.Call("Calculator.Add", Numbers{20, 22}, &sum), sum)
+	// Output: <nil> 42
 }
 
 type question struct{ A, B int }

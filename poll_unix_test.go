@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -298,5 +299,26 @@ func TestReadyThatFindsNothingHoldsNothing(t *testing.T) {
 		if memory > tries/2*uint64(size) { // the race detector has pools forget a quarter
 			t.Errorf("%d bytes were allocated by %d reads that found nothing, with buffers of %d", memory, tries, size)
 		}
+	}
+}
+
+// Where the system tells when there is something to read, the first read has
+// room for all that has come, so Read does not wait for more.
+func TestNextReaderThatPolls(t *testing.T) {
+	c, peer := newTCP(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
+	if !websocket.CanPoll(c) {
+		t.Fatal("the system is not asked about the connection")
+	}
+	wire := peerText(t, websocket.RFC6455, websocket.ServerSide, strings.Repeat("x", 100))
+	peer.Write(wire[:websocket.IdleRead])
+	_, r, err := c.NextReader()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const patience = time.Second
+	c.SetReadDeadline(time.Now().Add(patience))
+	start := time.Now()
+	if n, err := r.Read(make([]byte, 100)); n == 0 || err != nil || time.Since(start) >= patience {
+		t.Errorf("Read: %d bytes, %v, after %v; want what has come, at once", n, err, time.Since(start))
 	}
 }

@@ -92,6 +92,28 @@ func TestStreamCloseDropsWhatArrives(t *testing.T) {
 	})
 }
 
+// However much arrives after Close, it does not keep the peer's Close from being
+// read.
+func TestStreamCloseWithinLargeMessage(t *testing.T) {
+	for _, transport := range []string{overPipe, overMemory} {
+		synctest.Test(t, func(t *testing.T) {
+			s, c := newPair(t, websocket.RFC6455, transport, pairOptions{})
+			in := websocket.Stream(c, websocket.Binary)
+			go s.WriteMessage(websocket.Binary, make([]byte, 1<<20))
+			go readToEnd(s)
+			if _, err := io.ReadFull(in, make([]byte, 100)); err != nil {
+				t.Fatal(err)
+			}
+			start := time.Now()
+			in.Close()
+			<-websocket.Over(c)
+			if took := time.Since(start); took > websocket.CloseLinger {
+				t.Errorf("the connection ended after %v", took)
+			}
+		})
+	}
+}
+
 // What Write has taken before Close leaves, and then the peer is told that the
 // stream has ended as it should. That also holds for a Write that has given up.
 func TestStreamCloseSendsWhatWasWritten(t *testing.T) {

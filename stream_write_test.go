@@ -247,3 +247,30 @@ func TestStreamWriteBesideOthers(t *testing.T) {
 		}
 	})
 }
+
+// The time that Config.WriteTimeout allows counts from the Write, also behind a
+// frame that is being sent.
+func TestStreamWriteTimeoutOfQueued(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{WriteTimeout: time.Second})
+		out, start := websocket.Stream(c, websocket.Binary), time.Now()
+		out.SetWriteDeadline(start.Add(time.Second / 10))
+		_, err := out.Write([]byte("first"))
+		checkTimeout(t, err)
+		out.SetWriteDeadline(time.Time{})
+		wrote := later(func() error { _, err := out.Write([]byte("second")); return err })
+		time.Sleep(time.Second * 8 / 10)
+		readFrame(t, peer, websocket.RFC6455)
+		if err := <-wrote; err != websocket.ErrWriteTimeout || time.Since(start) != time.Second*11/10 {
+			t.Errorf("Write: %v after %v; want %v a second after its call", err, time.Since(start), websocket.ErrWriteTimeout)
+		}
+	})
+}
+
+// A Write of text that ends within a character is sent as it is.
+func TestStreamWriteOfHalfCharacter(t *testing.T) {
+	c, script := newScripted(websocket.RFC6455, websocket.ServerSide, nil)
+	if n, err := websocket.Stream(c, websocket.Text).Write([]byte("a\xe2")); n != 2 || err != nil || script.out.String() != "\x81\x02a\xe2" {
+		t.Errorf("Write: %d, %v; sent % x", n, err, script.out.Bytes())
+	}
+}
