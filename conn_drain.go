@@ -58,7 +58,7 @@ func (r *receiver) drainOnce() drainResult {
 		return drainFull
 	case wanted:
 		return drainPaused
-	case err != nil && err != errReadTimeout: // a timeout was meant for an earlier read
+	case err != nil && err != errReadDeadline: // a timeout was meant for an earlier read
 		return drainDone
 	}
 	return drainGoesOn

@@ -156,7 +156,7 @@ func (m *messageWriter) Close() error {
 		m.decide(len(m.gathered()))
 		err = m.send(nil, m.gathered(), true)
 	}
-	if err == errWriteTimeout {
+	if err == errWriteDeadline {
 		return err
 	}
 	m.ended = true

@@ -72,8 +72,8 @@ func isTimeout(err error) bool {
 var errWriteClosed = fmt.Errorf("websocket: write after the Close frame: %w", net.ErrClosed)
 
 var (
-	errReadTimeout  error = timeoutError("read")
-	errWriteTimeout error = timeoutError("write")
+	errReadDeadline  error = timeoutError("read")
+	errWriteDeadline error = timeoutError("write")
 )
 
 // timeoutError implements [net.Error], for programs that test for it.

@@ -53,7 +53,7 @@ const (
 var (
 	ErrEOF           = errEOF
 	ErrStale         = errStale
-	ErrWriteDeadline = errWriteTimeout
+	ErrWriteDeadline = errWriteDeadline
 	ClosedNormally   = closedNormally
 	KeyNumber        = keyNumber
 )

@@ -374,7 +374,7 @@ func (r *receiver) received(n int, err error) error {
 			r.fail(r.life.explain(err))
 			return r.err
 		}
-		return errReadTimeout
+		return errReadDeadline
 	case err == io.EOF && r.endsWithoutClose():
 		return r.lost(r.life.answered(&CloseError{Code: StatusNoStatusReceived}))
 	case err == io.EOF:

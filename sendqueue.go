@@ -301,7 +301,7 @@ func (q *sendQueue) flush() error {
 // flushSome writes what is queued, or waits for the busy goroutine.
 func (q *sendQueue) flushSome() error {
 	if q.deadlinePassed() {
-		return errWriteTimeout
+		return errWriteDeadline
 	}
 	if q.busy {
 		q.wait(q.waiting().forFlush())

@@ -130,7 +130,7 @@ func (q *sendQueue) waitTurn(s *messageWriter, n int) (since time.Time, err erro
 	case q.refused != nil:
 		return since, q.refused
 	case q.deadlinePassed():
-		return since, errWriteTimeout
+		return since, errWriteDeadline
 	case q.unblocked(s, n) && (s != nil || q.mayOvertake()):
 		return since, nil
 	}
@@ -142,7 +142,7 @@ func (q *sendQueue) waitTurn(s *messageWriter, n int) (since time.Time, err erro
 		case q.refused != nil:
 			return since, q.refused
 		case q.deadlinePassed():
-			return since, errWriteTimeout
+			return since, errWriteDeadline
 		case q.first() == me && q.unblocked(s, n):
 			return me.since, nil
 		}

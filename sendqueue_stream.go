@@ -6,7 +6,7 @@ import "time"
 // for the peer in a write: a goroutine writes what the system does not take at
 // once. So it can give up when giveUp is closed, and no frame is cut. queued
 // reports whether the frame has left or will leave, also if the error is
-// errWriteTimeout.
+// errWriteDeadline.
 //
 // No deadline is set on the connection below. Over TLS a deadline that passes
 // during a write would break the connection.
@@ -28,7 +28,7 @@ func (q *sendQueue) sendUntil(t MessageType, p []byte, giveUp <-chan struct{}) (
 			return false, q.refused
 		}
 		if !q.waitUntil(giveUp, q.waiting().forFlush()) {
-			return true, errWriteTimeout
+			return true, errWriteDeadline
 		}
 	}
 	return true, nil
@@ -64,7 +64,7 @@ func (q *sendQueue) waitTurnUntil(giveUp <-chan struct{}, n int) (since time.Tim
 			return me.since, nil
 		}
 	}
-	return since, errWriteTimeout
+	return since, errWriteDeadline
 }
 
 // waitUntil waits for wake or giveUp, and reports whether wake came. It unlocks

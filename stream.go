@@ -134,14 +134,14 @@ func (s *streamConn) Write(p []byte) (n int, err error) {
 func (s *streamConn) beginWrite(giveUp <-chan struct{}) error {
 	select {
 	case <-giveUp: // although nothing may be in progress
-		return s.writeError(errWriteTimeout)
+		return s.writeError(errWriteDeadline)
 	default:
 	}
 	select {
 	case s.writing <- struct{}{}:
 		return nil
 	case <-giveUp:
-		return s.writeError(errWriteTimeout)
+		return s.writeError(errWriteDeadline)
 	}
 }
 
@@ -160,7 +160,7 @@ func (s *streamConn) checkWrite(p []byte) error {
 // writeError returns the error of a Write that gave up. Close lets the deadline
 // pass.
 func (s *streamConn) writeError(err error) error {
-	if err == errWriteTimeout && s.closed.Load() {
+	if err == errWriteDeadline && s.closed.Load() {
 		return errClosed
 	}
 	return err
