@@ -25,17 +25,16 @@ var ErrIncomplete = errors.New("websocket: message incomplete: append more bytes
 var ErrPingTimeout = errors.New("websocket: peer did not answer the keepalive Ping in time")
 
 // ErrWriteTimeout is why a connection was given up on which a frame took longer
-// than [Config].WriteTimeout. All calls return it. It wraps
-// [os.ErrDeadlineExceeded]; what reads return does not, so that a loop ends that
-// reads again after a deadline.
-var ErrWriteTimeout = fmt.Errorf("websocket: a frame was not sent within WriteTimeout: %w", os.ErrDeadlineExceeded)
+// than [Config].WriteTimeout. All calls return it. It is a [net.Error] and wraps
+// [os.ErrDeadlineExceeded]. What reads return wraps ErrWriteTimeout and
+// [net.ErrClosed] instead, so that a loop ends that reads again after a deadline.
+var ErrWriteTimeout error = timeoutError("websocket: a frame was not sent within WriteTimeout")
 
 // errClosed is the error of reads and writes after Close.
 var errClosed = fmt.Errorf("websocket: connection closed by this side: %w", net.ErrClosed)
 
 // errCloseTimeout is why a connection was ended whose peer did not finish the
-// closing handshake. It does not wrap [os.ErrDeadlineExceeded], because reads
-// return it too, and after it they cannot go on.
+// closing handshake.
 var errCloseTimeout = &overError{fmt.Sprintf("peer did not finish the closing handshake within %v", closeTimeout), context.DeadlineExceeded}
 
 // endedError is the error of reads after the connection has ended for a reason
@@ -72,14 +71,14 @@ func isTimeout(err error) bool {
 var errWriteClosed = fmt.Errorf("websocket: write after the Close frame: %w", net.ErrClosed)
 
 var (
-	errReadDeadline  error = timeoutError("read")
-	errWriteDeadline error = timeoutError("write")
+	errReadDeadline  error = timeoutError("websocket: read deadline exceeded")
+	errWriteDeadline error = timeoutError("websocket: write deadline exceeded")
 )
 
 // timeoutError implements [net.Error], for programs that test for it.
 type timeoutError string
 
-func (e timeoutError) Error() string   { return "websocket: " + string(e) + " deadline exceeded" }
+func (e timeoutError) Error() string   { return string(e) }
 func (e timeoutError) Timeout() bool   { return true }
 func (e timeoutError) Temporary() bool { return true }
 func (e timeoutError) Unwrap() error   { return os.ErrDeadlineExceeded }
