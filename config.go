@@ -36,7 +36,9 @@ type Config struct {
 	// has taken the Ping. While the Ping waits behind other frames, the time
 	// begins again with each 256 KiB that the system takes, so a large message
 	// over a slow line ends nothing, and a peer that takes nothing is found. Time
-	// in which the program does not read does not count against the peer. If a
+	// in which the program does not read does not count against the peer. But a
+	// peer whose own program does not read cannot answer, and is given up too: for
+	// a tunnel or a stream, choose more than its longest pause. If a
 	// write has failed, the connection ends with its error instead of a Ping.
 	// PingInterval 0 or less means no keepalive, PingTimeout 0 or less as long as
 	// PingInterval. Both have no effect on versions without Ping, [Hybi00] and
@@ -153,7 +155,7 @@ type Trace struct {
 	// after the peer's Close frame, which may have answered ours, a
 	// [ProtocolError], an error that wraps [net.ErrClosed] after Close or
 	// [context.DeadlineExceeded] after a Shutdown that was not answered in
-	// time, [ErrPingTimeout], or what the network said.
+	// time, [ErrPingTimeout], [ErrWriteTimeout], or what the network said.
 	Closed func(c *Conn, err error)
 }
 

@@ -3,6 +3,7 @@ package websocket
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Shutdown does the closing handshake, RFC 6455 section 7.1.2: it sends what is
@@ -18,16 +19,17 @@ import (
 //
 // A goroutine that reads keeps reading, and gets all messages that arrive before
 // the peer's Close frame. Where no goroutine reads, the handshake reads by
-// itself. It keeps up to 64 KiB of messages for later reads. If the program does
-// not read for a second then, it drops the rest, and reads that come to this
-// point return an error that wraps [net.ErrClosed]. It never drops a message that
-// a read has begun.
+// itself. It keeps up to 64 KiB of messages for later reads, as they arrive; if
+// they are compressed they may be longer. If the program does not read for a
+// second then, it drops the rest, and reads that come to this point return an
+// error that wraps [net.ErrClosed]. It never drops a message that a read has
+// begun, unless a [Server]'s handler has returned.
 //
 // A message that NextWriter has begun is cut off. Nothing is sent if code may
 // not be, or if reason is longer than 123 bytes or not UTF-8.
 // [StatusNoStatusReceived] with no reason sends no code. [Hybi00] has no code
-// and reason, and [Hixie75] no handshake: there the connection is ended once
-// everything was sent.
+// and reason. [Hixie75] has no handshake: there this side ends once everything was
+// sent, and reads go on for a second, or until the peer ends its side.
 func (c *Conn) Shutdown(ctx context.Context, code StatusCode, reason string) error {
 	p, err := appendClosePayload(nil, code, reason)
 	if err != nil {
@@ -92,7 +94,7 @@ func (c *Conn) finishClose() {
 // no Close frame, as always in hixie-75, it ends this side of the connection,
 // which tells the peer the same.
 func (c *Conn) sayClose() {
-	if err := c.send.flush(); err != nil {
+	if err := c.send.flushLast(); err != nil {
 		c.life.end(err)
 		return
 	}
@@ -143,8 +145,13 @@ func (c *Conn) Close() error {
 	return err
 }
 
-// depart ends a connection whose closing handshake Close has cut short.
+// depart ends a connection whose closing handshake Close has cut short. Its reads
+// have been interrupted. On a connection without deadlines they go on until the
+// timer ends the connection.
 func (c *Conn) depart() {
-	c.rcv.stop(errClosed) // its reads have been interrupted
+	if c.send.flushLast() == nil {
+		defer time.AfterFunc(closeLinger, func() { c.life.end(errClosed) }).Stop()
+		c.rcv.stop(errClosed)
+	}
 	c.life.depart(errClosed)
 }

@@ -103,8 +103,8 @@ func (r *receiver) keepNext() error {
 func (r *receiver) dropAhead() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.ahead.full && r.stream == nil {
-		r.ahead.full, r.ahead.dropping = false, true
+	if a := r.ahead; a != nil && a.full && r.stream == nil { // Close may have dropped everything
+		a.full, a.dropping = false, true
 		r.partial, r.skip = nil, r.dec.open
 	}
 }

@@ -10,8 +10,9 @@ import (
 // Pongs are noticed by reads: another goroutine must be in one. On [Hybi00] and
 // [Hixie75] it returns an error that wraps [errors.ErrUnsupported] and sends
 // nothing. If ctx ends first, its error is returned and the connection is as it
-// was. Ping never waits to send: write deadlines do not concern it, but if a write
-// fails, it returns that error.
+// was. Ping never waits to send: write deadlines do not concern it. If the
+// connection ends, or a write fails, Ping returns why. That error does not wrap
+// [os.ErrDeadlineExceeded].
 func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	if !c.send.enc.version.traits().ping {
 		return 0, errHixie("Ping")
@@ -20,7 +21,7 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	pings := sharedPings(&c.rcv.pings)
 	p, err := pings.send(&c.send, true)
 	if err != nil {
-		return 0, err
+		return 0, afterEnd(err)
 	}
 	defer pings.forget(p)
 	select {
@@ -32,7 +33,7 @@ func (c *Conn) Ping(ctx context.Context) (time.Duration, error) {
 	case <-c.send.failed():
 	}
 	if why := c.life.why(); why != nil {
-		return 0, why
+		return 0, afterEnd(why)
 	}
-	return 0, c.send.failure()
+	return 0, afterEnd(c.send.failure())
 }

@@ -26,7 +26,8 @@ func (c *Conn) ReadAppend(b []byte) (MessageType, []byte, error) { return c.rcv.
 // Discard reads and drops messages in the background, for programs that only
 // write: Pings are answered and the peer's Close is noticed. The context it
 // returns ends when reading does, with the error of the read as its cause, or
-// with ctx, which leaves the connection as it was.
+// with ctx, which leaves the connection as it was. Until then nothing else should
+// read: the end of ctx interrupts such reads too, as a deadline would.
 func (c *Conn) Discard(ctx context.Context) context.Context {
 	over, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	go func() { cancel(c.rcv.discardUntil(ctx)) }()

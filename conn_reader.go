@@ -69,6 +69,7 @@ func (m *messageReader) Read(p []byte) (int, error) {
 	r := m.r
 	r.lock()
 	defer r.mu.Unlock()
+	r.checkEnded()
 	switch {
 	case len(m.rest) > 0:
 		n := copy(p, m.rest)
@@ -80,6 +81,8 @@ func (m *messageReader) Read(p []byte) (int, error) {
 		return 0, io.EOF
 	case r.err != nil:
 		return 0, r.err
+	case r.stream != m && r.ahead.drops():
+		return 0, errDropped
 	case r.stream != m:
 		return 0, errStale
 	case len(p) == 0:

@@ -109,7 +109,7 @@ func TestWriteTimeout(t *testing.T) {
 						t.Errorf("ReadMessage: %v after %v, want %v after 1s", err, time.Since(start), websocket.ErrWriteTimeout)
 					}
 					if waits != nil {
-						if err := <-waits; err != websocket.ErrWriteTimeout {
+						if err := <-waits; !errors.Is(err, websocket.ErrWriteTimeout) {
 							t.Errorf("what waited: %v, want %v", err, websocket.ErrWriteTimeout)
 						}
 					}
@@ -135,7 +135,7 @@ func wantAllLate(t *testing.T, c *websocket.Conn) {
 		_, results["Ping"] = c.Ping(t.Context())
 	}
 	for name, err := range results {
-		if err != websocket.ErrWriteTimeout {
+		if !errors.Is(err, websocket.ErrWriteTimeout) {
 			t.Errorf("%s after it: %v, want %v", name, err, websocket.ErrWriteTimeout)
 		}
 	}
@@ -149,7 +149,7 @@ func wantAllLate(t *testing.T, c *websocket.Conn) {
 // not look as if one could read again.
 func isLate(err error) bool {
 	var timeout net.Error
-	return errors.Is(err, websocket.ErrWriteTimeout) && errors.Is(err, net.ErrClosed) &&
+	return errors.Is(err, websocket.ErrWriteTimeout) &&
 		!errors.Is(err, os.ErrDeadlineExceeded) && !(errors.As(err, &timeout) && timeout.Timeout())
 }
 

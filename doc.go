@@ -120,7 +120,7 @@
 //	CloseWith         not at all                 the same                      nil; net.ErrClosed after the end
 //	Close, open       not at all                 the end at once, no Close     that of closing the net.Conn
 //	Close, closing    not at all                 what is queued, the Close     nil
-//	                                             frame, end within 1 s
+//	                                             frame, end 1 s later at most
 //	Server.Shutdown   for handlers and closing   CloseWith(1001) on each;      nil, or that of its ctx
 //	                  handshakes, or its ctx     the end at once after ctx
 //	Server.Close      not at all                 the end at once               nil
@@ -136,8 +136,8 @@
 // The Close frame of the peer is answered by the read that finds it, which
 // returns a [CloseError]; so does every read after it. A goroutine that reads
 // during a closing handshake keeps reading, and misses nothing. Where none
-// reads, the handshake reads by itself. It keeps 64 KiB for later reads. If the
-// program does not read for a second then, it drops the rest, and reads that come
+// reads, the handshake reads by itself. It keeps 64 KiB of what arrives for later
+// reads. If the program does not read for a second then, it drops the rest, and reads that come
 // to this point return an error that wraps [net.ErrClosed]. A peer that breaks the protocol, or a limit, is told so by a
 // Close frame too, and reads return a [ProtocolError].
 //
@@ -169,27 +169,35 @@
 //	ReadMessage, ReadAppend,     read deadline            os.ErrDeadlineExceeded        is as before; the next read goes on
 //	NextReader, its Read
 //	Messages, Discard            ctx, read deadline       the error of ctx, or that     is as before
-//	WriteMessage, WritePrepared, write deadline           os.ErrDeadlineExceeded        is as before if no byte of the frame
-//	BufferMessage, Flush,                                                               had left; otherwise later writes fail
+//	WriteMessage, WritePrepared, write deadline           os.ErrDeadlineExceeded        is as before if the frame still waited
+//	BufferMessage, Flush,                                                               for others; otherwise later writes fail
 //	NextWriter, its methods                                                             with the same error, and reads go on
-//	                             Config.WriteTimeout      ErrWriteTimeout               has ended
+//	all of these, Stream's Write Config.WriteTimeout      ErrWriteTimeout               has ended
 //	Ping                         ctx                      the error of ctx              is as before
 //	Stream's Read                read deadline            os.ErrDeadlineExceeded        is as before
 //	Stream's Write               write deadline           os.ErrDeadlineExceeded, and   is as before: no frame is cut
 //	                                                      how much was or will be sent
 //	Shutdown                     ctx                      the error of ctx              ends in the background
-//	Dial, Accept, Upgrade        HandshakeTimeout, ctx    context.DeadlineExceeded      is closed
+//	Dial, Handshake, Accept,     HandshakeTimeout, ctx    context.DeadlineExceeded or   is closed
+//	ServeConn                                             the error of ctx
+//	Upgrade                      HandshakeTimeout         os.ErrDeadlineExceeded        is closed
 //
 // Whatever ends the connection ends all of these calls at once: Close, a closing
-// handshake that is over, a network that fails. CloseWith and Shutdown refuse
-// writes from then on, and let reads go on. Errors of deadlines are [net.Error]s
-// whose Timeout method returns true. The errors of reads after the end are not,
-// even if the end was a timeout, so a loop that reads again after a timeout ends.
+// handshake that is over, a network that fails. CloseWith and Shutdown refuse new
+// messages from then on. What is being written goes on, with its deadline, and so
+// do reads. In errors of deadlines [errors.As] finds a [net.Error] whose Timeout
+// method returns true. It does not in the errors of reads and Pings after the end,
+// even if the end was a timeout, so a loop that tries again after a timeout ends.
 //
-// BufferMessage and the other calls that write may return before the frame has
-// left, while another goroutine is writing. Then at most 64 KiB are queued, and an
-// error of the network is returned by later calls. Flush waits until everything
-// has left.
+// BufferMessage leaves the frame in the queue, and so do the other calls that
+// write while another goroutine is writing. At most 64 KiB are queued. An error of
+// the network is then returned by later calls. Flush waits until everything has
+// left.
+//
+// Over TLS a peer can make a read write: it may ask for new keys. If such a peer
+// does not read, reads wait beyond their deadline, until the connection is ended
+// by Close, by keepalive or at WriteTimeout. If the connection below has no
+// deadlines, SetReadDeadline and SetWriteDeadline say so.
 //
 // The opening handshake is bounded by [Config].HandshakeTimeout, the closing
 // handshake by 5 seconds. Neither bounds the connection.

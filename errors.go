@@ -26,8 +26,8 @@ var ErrPingTimeout = errors.New("websocket: peer did not answer the keepalive Pi
 
 // ErrWriteTimeout is why a connection was given up on which a frame took longer
 // than [Config].WriteTimeout. All calls return it. It is a [net.Error] and wraps
-// [os.ErrDeadlineExceeded]. What reads return wraps ErrWriteTimeout and
-// [net.ErrClosed] instead, so that a loop ends that reads again after a deadline.
+// [os.ErrDeadlineExceeded]. What reads return wraps only ErrWriteTimeout, so that
+// a loop ends that reads again after a deadline.
 var ErrWriteTimeout error = timeoutError("websocket: a frame was not sent within WriteTimeout")
 
 // errClosed is the error of reads and writes after Close.
@@ -37,25 +37,21 @@ var errClosed = fmt.Errorf("websocket: connection closed by this side: %w", net.
 // closing handshake.
 var errCloseTimeout = &overError{fmt.Sprintf("peer did not finish the closing handshake within %v", closeTimeout), context.DeadlineExceeded}
 
-// endedError is the error of reads after the connection has ended for a reason
-// that is a timeout. It hides that: a program that reads again after a timeout
-// would never stop.
+// endedError is the error of reads and Pings after the connection has ended for a
+// reason that is a timeout. It hides that: a program that tries again after a
+// timeout would never stop.
 type endedError struct{ cause error }
 
 func (e *endedError) Error() string { return e.cause.Error() }
 
 func (e *endedError) Is(target error) bool {
-	switch target {
-	case net.ErrClosed:
-		return true
-	case os.ErrDeadlineExceeded, context.DeadlineExceeded:
-		return false
-	}
-	return errors.Is(e.cause, target)
+	return target != os.ErrDeadlineExceeded && target != context.DeadlineExceeded && errors.Is(e.cause, target)
 }
 
-// readAfter returns the error of reads after cause has ended the connection.
-func readAfter(cause error) error {
+// afterEnd returns the error of reads and Pings after cause has ended the
+// connection, or its writes. The system can be the one that has waited for too
+// long: ETIMEDOUT is a timeout too.
+func afterEnd(cause error) error {
 	if isTimeout(cause) {
 		return &endedError{cause}
 	}
@@ -63,6 +59,9 @@ func readAfter(cause error) error {
 }
 
 func isTimeout(err error) bool {
+	if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+		return true
+	}
 	return errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, context.DeadlineExceeded)
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/protocol-websocket/websocket/internal/netx"
@@ -40,13 +41,14 @@ type lifetime struct {
 
 	mu          sync.Mutex
 	phase       phase
-	handshake   bool          // a closing handshake was begun
+	handshake   bool          // a closing handshake was begun, by either side
 	closeQueued bool          // a Close frame was queued
 	interrupts  int32         // how many reasons there are for reads to give up
 	readers     int32         // how many reads of the program wait for another read
 	cause       error         // why the connection is no longer open; nil if it is
 	timer       *time.Timer   // bounds the closing handshake
 	done        chan struct{} // closed in phaseOver; nil until over is called
+	ended       atomic.Bool   // phaseEnded has begun; for reads, which do not lock mu
 	drain       *drain        // made at the beginning of phaseClosing
 
 	readDeadline time.Time // as the program has set it
@@ -62,6 +64,13 @@ func (l *lifetime) setReadDeadline(t time.Time) error {
 	defer l.mu.Unlock()
 	l.readDeadline = t
 	return l.applyReadDeadline()
+}
+
+// readDeadlinePassed reports whether the deadline of reads has passed.
+func (l *lifetime) readDeadlinePassed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.readDeadline.IsZero() && !time.Now().Before(l.readDeadline)
 }
 
 // interruptReads adds n to the number of reasons why reads of the program must
@@ -185,7 +194,7 @@ func (l *lifetime) beginClosing(p []byte) (began bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
-	case l.phase == phaseClosing || l.phase == phaseLeaving:
+	case l.handshake && l.phase < phaseEnded:
 		return false, nil
 	case l.phase != phaseOpen:
 		return false, &overError{"Close frame cannot be sent", l.cause}
@@ -202,7 +211,7 @@ func (l *lifetime) beginClosing(p []byte) (began bool, err error) {
 // frames, the last frame that is sent is one with the given payload. mu must be
 // locked.
 func (l *lifetime) leaveOpen(p phase, cause error, say bool, payload []byte) {
-	l.phase, l.cause, l.handshake = p, cause, true
+	l.phase, l.cause, l.handshake = p, cause, say
 	if l.onClosing != nil {
 		l.onClosing()
 	}
@@ -276,7 +285,7 @@ func (l *lifetime) hurry() (depart bool, err error) {
 // depart ends a connection in phaseLeaving. The last frame leaves first, then
 // FIN. This avoids a reset, with which the peer could lose the frame.
 func (l *lifetime) depart(cause error) {
-	if l.send.flush() == nil {
+	if l.send.flushLast() == nil {
 		l.linger(cause)
 	}
 	l.end(cause)
@@ -303,12 +312,14 @@ func (l *lifetime) linger(cause error) {
 // timer of leave, which were a fifth of the cost of accepting and closing a
 // connection.
 func (l *lifetime) endIdle(cause error) bool {
+	l.mu.Lock()
 	// endIdle is called during a read, and the hook of Trace may read too.
-	if l.onTrace != nil || l.isLeaving() || !l.send.idle() {
-		return false
+	idle := l.onTrace == nil && l.phase < phaseLeaving && l.send.lastIfIdle(refusal(cause, errWriteClosed))
+	l.mu.Unlock()
+	if idle {
+		l.end(cause)
 	}
-	l.end(cause)
-	return true
+	return idle
 }
 
 // hangUp ends this side of a connection that has no Close frame, which tells the
@@ -335,6 +346,7 @@ func (l *lifetime) end(cause error) error {
 		}
 	}
 	l.phase = phaseEnded
+	l.ended.Store(true)
 	l.replaceCause(cause)
 	if l.timer != nil {
 		l.timer.Stop()
@@ -430,7 +442,7 @@ func (l *lifetime) explain(err error) error {
 	case phaseClosing:
 		return &overError{"peer did not finish the closing handshake", err}
 	}
-	return readAfter(l.cause)
+	return afterEnd(l.cause)
 }
 
 // answered returns the error of reads after the peer has ended the connection

@@ -31,9 +31,9 @@ func (m Message) CloseError() *CloseError {
 // error when the peer closes the connection with [StatusNormalClosure],
 // [StatusGoingAway] or no status, and otherwise after one error: that of
 // [Conn.ReadMessage], or that of ctx, whose end stops the loop and leaves the
-// connection as it was. The Data of each message is the caller's to keep. While
-// the loop waits no other goroutine should read: the end of ctx may interrupt
-// that read too, as a deadline would.
+// connection as it was. The Data of each message is the caller's to keep. Until
+// the loop has ended nothing else should read: the end of ctx interrupts such reads
+// too, as a deadline would.
 func (c *Conn) Messages(ctx context.Context) iter.Seq2[Message, error] {
 	return func(yield func(Message, error) bool) {
 		release, err := c.rcv.interruptAt(ctx)

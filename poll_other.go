@@ -22,3 +22,7 @@ func (r *receiver) waitRead() (int, error) {
 }
 
 func (w *writePoll) write(*sendBuffer) int { return 0 }
+
+// writesPlainly reports whether the connection is known to write nothing but what
+// it is given.
+func (w *writePoll) writesPlainly() bool { return false }

@@ -100,6 +100,10 @@ func ignoringEINTR(f func(int, []byte) (int, error), fd int, p []byte) (int, err
 	}
 }
 
+// writesPlainly reports whether the connection is known to write nothing but what
+// it is given.
+func (w *writePoll) writesPlainly() bool { return w.raw != nil }
+
 // tryWrite writes what the system takes at once. It never asks to be called
 // again.
 func (w *writePoll) tryWrite(fd uintptr) bool {

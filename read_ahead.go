@@ -7,7 +7,7 @@ import (
 )
 
 // maxAhead bounds what a closing handshake keeps for later reads of the program,
-// in bytes.
+// in bytes. The last message that is kept may exceed it if it is compressed.
 const maxAhead = 64 << 10
 
 // aheadCost is how much of maxAhead a message takes besides its payload.

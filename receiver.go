@@ -40,6 +40,14 @@ type receiver struct {
 	poll readPoll
 }
 
+// checkEnded makes why the connection has ended the final error, if it has. What
+// is still in the buffer is dropped.
+func (r *receiver) checkEnded() {
+	if r.life.ended.Load() && r.err == nil {
+		r.fail(r.life.explain(errClosed))
+	}
+}
+
 // message appends the next message to b or, if exact is set, returns it in
 // memory of its own.
 //
@@ -86,6 +94,7 @@ func (r *receiver) begin() error {
 		r.ahead.begun = false
 		r.resumeDrain()
 	}
+	r.checkEnded()
 	if r.err == nil && (r.stream != nil || r.skip) {
 		return r.skipMessage()
 	}
@@ -380,7 +389,7 @@ func (r *receiver) received(n int, err error) error {
 	case err == io.EOF:
 		return r.lost(r.life.explain(errEOF))
 	}
-	return r.lost(r.life.explain(fmt.Errorf("websocket: read: %w", err)))
+	return r.lost(r.life.explain(afterEnd(fmt.Errorf("websocket: read: %w", err))))
 }
 
 // maxEmptyReads is how many reads in a row may bring neither bytes nor an error.

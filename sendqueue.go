@@ -46,7 +46,9 @@ type sendQueue struct {
 	owesPing   bool          // a Ping with payload ping must still be queued
 	stopped    bool          // nothing is written any more, not even what was queued
 	deadlineOn bool          // nc has the deadline; otherwise it has none
-	carries    bool          // queue holds frames of the program, not only Pongs and Pings
+
+	hasDeadlines bool // nc is known to have deadlines
+	carries      bool // queue holds frames of the program, not only Pongs and Pings
 
 	ping [pingPayload]byte
 	pong *controlPayload // nil until a Pong must wait
@@ -263,82 +265,25 @@ func (q *sendQueue) oldest() (age time.Duration, waits bool) {
 }
 
 // setDeadline sets the write deadline. It applies to writes for the program only.
+// The error is that of a connection without deadlines.
 func (q *sendQueue) setDeadline(t time.Time) error {
 	q.lock()
 	defer q.unlock()
-	if q.refused != nil {
+	if q.stopped {
 		return nil
 	}
 	q.deadline = t
 	q.setAlarm()
-	if q.deadlineOn || q.busy && q.forProgram {
+	switch {
+	case q.busy && q.forProgram:
 		q.deadlineOn = !t.IsZero()
 		return q.nc.SetWriteDeadline(t)
+	case !q.busy && !q.hasDeadlines:
+		err := q.nc.SetWriteDeadline(time.Time{}) // which changes nothing
+		q.deadlineOn, q.hasDeadlines = false, err == nil
+		return err
 	}
 	return nil
-}
-
-// flush writes what is queued. It also waits until everything that other
-// goroutines wrote or queued before the call has left.
-func (q *sendQueue) flush() error {
-	q.lock()
-	defer q.unlock()
-	goal := q.taken
-	if q.pending() {
-		goal++
-	}
-	for !q.stopped && int32(goal-q.written) > 0 && (q.busy || q.pending()) {
-		if err := q.flushSome(); err != nil {
-			return err
-		}
-	}
-	if q.stopped {
-		return q.refused
-	}
-	return nil
-}
-
-// flushSome writes what is queued, or waits for the busy goroutine.
-func (q *sendQueue) flushSome() error {
-	if q.deadlinePassed() {
-		return errWriteDeadline
-	}
-	if q.busy {
-		q.wait(q.waiting().forFlush())
-		return nil
-	}
-	q.beginWrite(true)
-	err := q.writeQueue()
-	q.drain(maxRounds)
-	return err
-}
-
-// flushSoon starts to write what is queued. It never waits for the peer,
-// because the peer may itself be waiting for us to read. A new goroutine writes
-// what the system does not take at once.
-func (q *sendQueue) flushSoon() {
-	if q.direct.Load() != directOff {
-		return // nothing is queued
-	}
-	q.lock()
-	defer q.unlock()
-	if !q.busy && !q.stopped && q.pending() {
-		q.startWrite()
-	}
-}
-
-// startWrite starts to write what is queued, as flushSoon does. mu must be
-// locked, and busy not set.
-func (q *sendQueue) startWrite() {
-	q.beginWrite(false)
-	out := q.take(time.Time{})
-	n := q.poll.write(out)
-	if n < len(out.b) {
-		go q.writeRest(out, n)
-		return
-	}
-	q.afterWrite(out, nil)
-	q.endWrite()
 }
 
 // queuePong queues the answer to a Ping, RFC 6455 section 5.5.3. While the
@@ -382,8 +327,8 @@ func (q *sendQueue) queuePing(p [pingPayload]byte, watched bool) error {
 // last refuses every frame from now on, with the error why. Before that, if say is
 // set, it queues a Close frame with payload p, and reports whether it did. It
 // queues none if the version has no Close frame, or in the middle of a hixie
-// message, which no other frame can interrupt. From then on no write has a
-// deadline.
+// message, which no other frame can interrupt. A write deadline applies only to
+// the write that is in progress, and not to what is written after it.
 func (q *sendQueue) last(say bool, p []byte, why error) (said bool) {
 	q.lock()
 	defer q.unlock()
@@ -391,8 +336,9 @@ func (q *sendQueue) last(say bool, p []byte, why error) (said bool) {
 		return false
 	}
 	q.refused = why
-	q.deadline, q.deadlineOn = time.Time{}, false
-	_ = q.nc.SetWriteDeadline(time.Time{})
+	if !q.busy {
+		q.applyDeadline(false)
+	}
 	q.wakeAll()
 	p, ok := q.enc.closePayload(p)
 	inFrame := q.stream != nil && !q.enc.version.traits().fragments // the message is one frame
@@ -411,6 +357,21 @@ func (q *sendQueue) end(why error) {
 	q.lock()
 	defer q.unlock()
 	q.stop(why)
+}
+
+// lastIfIdle refuses every frame from now on, with the error why, if nothing is
+// queued or being written. It reports whether that is so.
+func (q *sendQueue) lastIfIdle(why error) bool {
+	q.lock()
+	defer q.unlock()
+	if q.busy || q.pending() {
+		return false
+	}
+	if q.refused == nil {
+		q.refused = why
+		q.wakeAll()
+	}
+	return true
 }
 
 // idle reports whether nothing is queued or being written.

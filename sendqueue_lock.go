@@ -137,6 +137,7 @@ func (q *sendQueue) waitTurn(s *messageWriter, n int) (since time.Time, err erro
 	me := q.enterLine(s)
 	defer q.leaveLine(me)
 	for {
+		q.setAlarm()
 		q.wait(me.wake)
 		switch {
 		case q.refused != nil:
@@ -198,10 +199,9 @@ func (q *sendQueue) deadlinePassed() bool {
 	return !q.deadline.IsZero() && !time.Now().Before(q.deadline)
 }
 
-// wait waits for wake, which is sent to or closed at the deadline too. It unlocks
-// mu while it waits.
+// wait waits for wake, which is sent to or closed at the deadline too if setAlarm
+// was called. It unlocks mu while it waits.
 func (q *sendQueue) wait(wake <-chan struct{}) {
-	q.setAlarm()
 	q.unlock()
 	<-wake
 	q.lock()

@@ -48,10 +48,10 @@ func (q *sendQueue) write(o *outgoing) error {
 
 // beginWrite says that there is a busy goroutine, and whether it writes for the
 // program. Only then the write deadline applies: even after the deadline, Pongs
-// must leave.
+// and the Close frame must leave.
 func (q *sendQueue) beginWrite(forProgram bool) {
-	q.busy, q.forProgram = true, forProgram
-	q.applyDeadline(forProgram)
+	q.busy, q.forProgram = true, forProgram && q.refused == nil
+	q.applyDeadline(q.forProgram)
 }
 
 // applyDeadline sets the deadline on nc, or removes it, if that changes
@@ -196,19 +196,23 @@ func (q *sendQueue) afterWrite(out *sendBuffer, err error) error {
 	return nil
 }
 
-// endWrite lets another goroutine write.
+// endWrite lets another goroutine write. If nc may write by itself, as TLS does
+// inside a read, the program's deadline must not cut that off.
 func (q *sendQueue) endWrite() {
 	q.busy = false
+	if q.deadlineOn && !q.poll.writesPlainly() {
+		q.applyDeadline(false)
+	}
 	q.wakeNext()
 }
 
 // drain writes until the queue is empty, and then lets another goroutine write.
-// After the given number of rounds, or once the write deadline has passed, a new
-// goroutine does the rest. The busy goroutine calls drain with mu locked. drain
+// After the given number of rounds, or once the write deadline has passed or no
+// longer applies, a new goroutine does the rest. The busy goroutine calls drain with mu locked. drain
 // unlocks mu while it writes.
 func (q *sendQueue) drain(rounds int) {
 	for ; !q.stopped && q.pending(); rounds-- {
-		if rounds == 0 || q.deadlinePassed() {
+		if rounds == 0 || q.deadlinePassed() || q.refused != nil && q.deadlineOn {
 			go q.drainAll() // the new goroutine is the busy one now
 			return
 		}

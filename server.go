@@ -227,7 +227,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 // Close answers new requests with 503 and ends at once every connection and every
 // handshake, also those for which a Close frame is on its way. The contexts of
 // handlers end with the cause [http.ErrServerClosed]. It does not wait for
-// handlers. The error is always nil.
+// handlers, nor for a response of ServeHTTP that is being sent, which
+// HandshakeTimeout bounds. The error is always nil.
 func (s *Server) Close() error {
 	s.conns.close()
 	return nil

@@ -39,7 +39,9 @@ type streamConn struct {
 //
 // Read goes through the payloads of messages one after the other, whatever their
 // lengths. A message of another type fails the connection with
-// [StatusUnsupportedData]. The end of the stream, [io.EOF], is a Close by the
+// [StatusUnsupportedData], and one of more than [Config].MaxMessageSize bytes with
+// [StatusMessageTooBig]: peers that send a packet of any size as one message, as
+// MQTT clients do, need a larger limit, or none. The end of the stream, [io.EOF], is a Close by the
 // peer with [StatusNormalClosure], [StatusGoingAway] or no status.
 //
 // Write sends p as one message, or as several if p is longer than 32 KiB. It
@@ -71,6 +73,9 @@ func (s *streamConn) Read(p []byte) (int, error) {
 		return 0, nil
 	}
 	for !s.closed.Load() {
+		if s.life.readDeadlinePassed() { // although something may have arrived
+			return 0, errReadDeadline
+		}
 		n, err := s.readSome(p)
 		if (n > 0 || err != nil) && !s.closed.Load() {
 			return n, err

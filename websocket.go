@@ -123,8 +123,8 @@ func (c *Conn) RemoteAddr() net.Addr { return c.send.nc.RemoteAddr() }
 // closing it breaks the Conn.
 func (c *Conn) NetConn() net.Conn { return c.send.nc }
 
-// SetDeadline sets the deadlines of both reads and writes. Once a closing
-// handshake has begun it has a deadline of its own, and this has no effect.
+// SetDeadline sets the deadlines of both reads and writes, as
+// [Conn.SetReadDeadline] and [Conn.SetWriteDeadline] do.
 func (c *Conn) SetDeadline(t time.Time) error {
 	if err := c.SetReadDeadline(t); err != nil {
 		return err
@@ -149,8 +149,8 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.life.setReadDeadlin
 // The deadline is for what the program writes: Pongs, Pings and what a read sends
 // before it waits have none, unless a message of the program waits behind them
 // while the deadline has not passed. A message that WriteMessage has left to
-// another goroutine still has one. From the beginning of the closing handshake on
-// there is none.
+// another goroutine still has one. The Close frame has none, nor has what is
+// queued before it.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.send.setDeadline(t) }
 
 // keptRequest is the request that a connection came from. The connection keeps

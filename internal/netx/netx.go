@@ -123,19 +123,18 @@ func Linger(nc net.Conn, d time.Duration) {
 // saves a quarter of d: strict peers take an end without that for a truncated
 // stream.
 func LingerForEnd(nc net.Conn, d time.Duration) {
-	tc, ok := unprefixed(nc).(*tls.Conn)
-	if !ok {
-		awaitEOF(nc, d)
-		return
-	}
 	defer closeAfter(nc, d).Stop()
-	awaitEOF(nc, d-d/4)
-	tc.CloseWrite()
+	if tc, ok := unprefixed(nc).(*tls.Conn); ok {
+		awaitEOF(nc, d-d/4)
+		tc.CloseWrite()
+	} else {
+		awaitEOF(nc, d)
+	}
 }
 
-// closeAfter closes nc when d has passed. CloseWrite of a tls.Conn needs it,
-// because it tells the peer, and blocks for up to 5 seconds if the peer does not
-// read.
+// closeAfter closes nc when d has passed. A connection without deadlines needs
+// it, and so does CloseWrite of a tls.Conn: it tells the peer, and blocks for up
+// to 5 seconds if the peer does not read.
 func closeAfter(nc net.Conn, d time.Duration) *time.Timer {
 	return time.AfterFunc(d, func() { CloseNow(nc) })
 }

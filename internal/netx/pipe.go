@@ -141,7 +141,9 @@ func (e *pipeEnd) Write(p []byte) (n int, err error) {
 	case e.writing <- struct{}{}:
 		defer func() { <-e.writing }()
 	case <-e.closed:
+		return 0, net.ErrClosed
 	case <-e.writeDeadline.Passed():
+		return 0, os.ErrDeadlineExceeded // even if the deadline has been moved since: it is not our turn
 	}
 	err = e.check(&e.writeDeadline)
 	for err == nil {

@@ -90,3 +90,26 @@ func TestPipeClose(t *testing.T) {
 		}
 	}
 }
+
+// A Write that waits for another gives up at the deadline, also if that is moved
+// at once. It must not go on beside the other.
+func TestPipeWritesDoNotMix(t *testing.T) {
+	for range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := netx.Pipe()
+			const size = 100 << 10
+			results := make(chan error, 2)
+			for i := range 2 {
+				go func() { _, err := a.Write(bytes.Repeat([]byte{byte(i)}, size)); results <- err }()
+			}
+			synctest.Wait()
+			a.SetWriteDeadline(time.Now())
+			a.SetWriteDeadline(time.Time{})
+			go func() { <-results; <-results; a.Close() }()
+			got, err := io.ReadAll(b)
+			if n := bytes.Count(got, []byte{got[0]}); err != nil || n != size && n != len(got) || bytes.LastIndexByte(got, got[0]) != n-1 {
+				t.Errorf("%d bytes of the first Write among %d, %v", n, len(got), err)
+			}
+		})
+	}
+}
