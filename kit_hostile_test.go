@@ -128,10 +128,7 @@ func hostileWire(t *testing.T, transport string, side websocket.Side) (nc, peer 
 	t.Helper()
 	server, client := newWire(t, transport)
 	for _, end := range []net.Conn{server, client} {
-		if tc, ok := end.(*net.TCPConn); ok {
-			tc.SetReadBuffer(8 << 10)
-			tc.SetWriteBuffer(8 << 10)
-		}
+		resize(end, 8<<10)
 	}
 	if transport == overTLS {
 		serverTLS, clientTLS := loopbackTLS()
@@ -143,15 +140,31 @@ func hostileWire(t *testing.T, transport string, side websocket.Side) (nc, peer 
 	return client, server
 }
 
+// resize sets how much the system buffers of nc, if it is a socket.
+func resize(nc net.Conn, n int) {
+	if outer, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = outer.NetConn()
+	}
+	if tc, ok := nc.(*net.TCPConn); ok {
+		tc.SetReadBuffer(n)
+		tc.SetWriteBuffer(n)
+	}
+}
+
 // fillWire writes to nc until it takes nothing more.
 func fillWire(nc net.Conn) {
 	if outer, ok := nc.(interface{ NetConn() net.Conn }); ok {
 		nc = outer.NetConn() // or TLS would never write again
 	}
-	nc.SetWriteDeadline(time.Now().Add(burst / 2))
-	for p := make([]byte, 16<<10); ; {
-		if _, err := nc.Write(p); err != nil {
-			break
+	for took := true; took; { // a system may find room a moment later
+		took = false
+		nc.SetWriteDeadline(time.Now().Add(burst / 2))
+		for p := make([]byte, 16<<10); ; {
+			n, err := nc.Write(p)
+			took = took || n > 0
+			if err != nil {
+				break
+			}
 		}
 	}
 	nc.SetWriteDeadline(time.Time{})
