@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -172,6 +173,18 @@ func newConn(nc net.Conn, v websocket.Version, side websocket.Side, cfg *websock
 	return websocket.NewConn(nc, v, side, cfg)
 }
 
+// shortTempDir is t.TempDir without the name of the test: the address of a Unix
+// socket may have about 100 bytes.
+func shortTempDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ws")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
 // newWire returns the two ends of a transport.
 func newWire(t testing.TB, transport string) (server, client net.Conn) {
 	t.Helper()
@@ -183,7 +196,7 @@ func newWire(t testing.TB, transport string) (server, client net.Conn) {
 	}
 	network, addr := "tcp", "127.0.0.1:0"
 	if transport == overUnix {
-		network, addr = "unix", t.TempDir()+"/s"
+		network, addr = "unix", shortTempDir(t)+"/s"
 	}
 	l, err := net.Listen(network, addr)
 	if err != nil {
