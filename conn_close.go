@@ -28,8 +28,8 @@ import (
 // A message that NextWriter has begun is cut off. Nothing is sent if code may
 // not be, or if reason is longer than 123 bytes or not UTF-8.
 // [StatusNoStatusReceived] with no reason sends no code. [Hybi00] has no code
-// and reason. [Hixie75] has no handshake: there this side ends once everything was
-// sent, and reads go on for a second, or until the peer ends its side.
+// and reason. [Hixie75] has no Close frame: there this side ends once everything
+// was sent, and the peer's end is its answer.
 func (c *Conn) Shutdown(ctx context.Context, code StatusCode, reason string) error {
 	p, err := appendClosePayload(nil, code, reason)
 	if err != nil {

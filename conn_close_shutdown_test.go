@@ -432,30 +432,45 @@ func shutdownAndClose(t *testing.T) {
 }
 
 // hixie-75 has no Close frame, and hybi-00 has none inside a text. There the
-// peer sees the end of our side. What is on its way is still read, but the
-// connection does not wait long for the peer's end.
+// peer sees the end of our side, and answers with its own. What is on its way
+// until then is still read.
 func TestShutdownWithoutCloseFrame(t *testing.T) {
-	for name, answers := range map[string]bool{"peer ends too": true, "peer stays": false} {
+	for name, ends := range map[string]bool{"peer ends too": true, "peer stays": false} {
 		t.Run(name, func(t *testing.T) {
-			c, peer := newTCP(t, websocket.Hixie75, websocket.ServerSide, websocket.Config{})
-			if err := c.BufferMessage(websocket.Text, []byte("last")); err != nil {
-				t.Fatal(err)
-			}
-			start := time.Now()
-			result := later(func() error { return c.Shutdown(t.Context(), websocket.StatusNormalClosure, "") })
-			got, err := io.ReadAll(peer)
-			if want := []byte("\x00last\xff"); err != nil || !bytes.Equal(got, want) {
-				t.Errorf("peer got %q, %v; want %q and the end", got, err, want)
-			}
-			if answers {
-				peer.Close()
-			}
-			if err := <-result; err != nil {
-				t.Errorf("Shutdown: %v", err)
-			}
-			if took := time.Since(start); answers != (took < websocket.CloseLinger) || took > 2*websocket.CloseLinger {
-				t.Errorf("Shutdown took %v", took)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				nc, peer := websocket.NetPipe()
+				defer peer.Close()
+				c := connect(t, nc, peer, websocket.Hixie75, websocket.ServerSide, websocket.Config{})
+				if err := c.BufferMessage(websocket.Text, []byte("last")); err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				result := later(func() error { return c.Shutdown(t.Context(), websocket.StatusNormalClosure, "") })
+				got, err := io.ReadAll(peer)
+				if want := []byte("\x00last\xff"); err != nil || !bytes.Equal(got, want) {
+					t.Errorf("peer got %q, %v; want %q and the end", got, err, want)
+				}
+				for range 4 {
+					time.Sleep(time.Second)
+					peer.Write([]byte("\x00more\xff"))
+				}
+				if ends {
+					peer.Close()
+				}
+				if err := <-result; ends != (err == nil) || !ends && !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("Shutdown: %v", err)
+				}
+				want := websocket.CloseTimeout
+				if ends {
+					want = 4 * time.Second
+				}
+				if took := time.Since(start); took != want {
+					t.Errorf("Shutdown took %v, want %v", took, want)
+				}
+				if messages, err := readMessages(c); len(messages) != 4 || !errors.Is(err, net.ErrClosed) {
+					t.Errorf("read %d messages, %v; want 4", len(messages), err)
+				}
+			})
 		})
 	}
 }

@@ -2,8 +2,6 @@ package websocket
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
@@ -56,133 +54,6 @@ type lifetime struct {
 	onClosing func()      // called when phaseOpen ends, with mu locked; may be nil
 	onDone    func()      // called in phaseOver; may be nil
 	onTrace   func(error) // called in phaseOver with cause; may be nil
-}
-
-// setReadDeadline sets the deadline of reads.
-func (l *lifetime) setReadDeadline(t time.Time) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.readDeadline = t
-	return l.applyReadDeadline()
-}
-
-// readDeadlinePassed reports whether the deadline of reads has passed.
-func (l *lifetime) readDeadlinePassed() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return !l.readDeadline.IsZero() && !time.Now().Before(l.readDeadline)
-}
-
-// interruptReads adds n to the number of reasons why reads of the program must
-// give up at once. While there are any, such reads fail as if their deadline had
-// passed.
-func (l *lifetime) interruptReads(n int32) error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.interrupts += n
-	return l.applyReadDeadline()
-}
-
-// canInterrupt returns an error if reads cannot be interrupted, because the
-// connection below has no deadlines.
-func (l *lifetime) canInterrupt() error {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	err := l.applyReadDeadline()
-	if err != nil && l.phase == phaseOpen && !errors.Is(err, net.ErrClosed) && !errors.Is(err, io.ErrClosedPipe) {
-		return fmt.Errorf("websocket: a context cannot interrupt reads of a %T, whose SetReadDeadline fails: %w", l.send.nc, err)
-	}
-	return nil
-}
-
-// applyReadDeadline sets the read deadline of the connection below. mu must be
-// locked.
-func (l *lifetime) applyReadDeadline() error {
-	switch d := l.drain; {
-	case l.phase >= phaseLeaving:
-		return nil
-	case d != nil && d.active && l.readers == 0:
-		return l.send.nc.SetReadDeadline(time.Time{})
-	case d != nil && d.active, l.interrupts > 0:
-		return l.send.nc.SetReadDeadline(longAgo)
-	}
-	return l.send.nc.SetReadDeadline(l.readDeadline)
-}
-
-// longAgo is a deadline that makes a call give up at once.
-var longAgo = time.Unix(1, 0)
-
-// beginDrain lets the closing handshake read, without a deadline. It reports
-// false if a read of the program waits, which comes first. The receiver must be
-// locked.
-func (l *lifetime) beginDrain() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.readers > 0 {
-		return false
-	}
-	l.drain.active = true
-	_ = l.applyReadDeadline()
-	return true
-}
-
-// endDrain restores the deadline of the program's reads. It reports whether one
-// waits.
-func (l *lifetime) endDrain() (wanted bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.drain.active = false
-	_ = l.applyReadDeadline()
-	return l.readers > 0
-}
-
-// beginReadWait is called by a read of the program that must wait for another read.
-// Those of a closing handshake give way at once.
-func (l *lifetime) beginReadWait() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.readers++
-	if l.drain != nil && l.drain.active {
-		_ = l.applyReadDeadline()
-	}
-}
-
-// endReadWait is called after beginReadWait, when the read's turn has come.
-func (l *lifetime) endReadWait() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.readers--; l.readers == 0 {
-		l.drain.rouse()
-	}
-}
-
-// rouseDrain makes the closing handshake look again whether it can read.
-func (l *lifetime) rouseDrain() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.drain.rouse()
-}
-
-// awaitRouse waits until rouse is called, unless it was since the last time. It
-// reports false if d has passed without that.
-func (l *lifetime) awaitRouse(d time.Duration) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.drain.roused {
-		wake := make(chan struct{})
-		l.drain.wake = wake
-		l.mu.Unlock()
-		late := time.NewTimer(d)
-		select {
-		case <-wake:
-		case <-late.C:
-		}
-		late.Stop()
-		l.mu.Lock()
-	}
-	roused := l.drain.roused
-	l.drain.roused, l.drain.wake = false, nil
-	return roused
 }
 
 // beginClosing goes from phaseOpen to phaseClosing and queues a Close frame with
@@ -322,10 +193,10 @@ func (l *lifetime) endIdle(cause error) bool {
 	return idle
 }
 
-// hangUp ends this side of a connection that has no Close frame, which tells the
-// peer the same, and the rest after closeLinger.
+// hangUp ends this side of a connection on which no Close frame was sent, which
+// tells the peer the same. The peer's end is its answer, for which reads wait. If
+// this side cannot be ended alone, hangUp ends the connection.
 func (l *lifetime) hangUp() {
-	time.AfterFunc(closeLinger, func() { l.end(errClosed) })
 	if !netx.CloseWrite(l.send.nc) {
 		l.end(errClosed)
 	}
