@@ -110,28 +110,32 @@
 // There are three ways to end a connection. [Conn.Shutdown] sends a Close frame
 // with a status code and a reason and waits for the peer's. [Conn.CloseWith]
 // sends it and does not wait; the rest is done in the background. [Conn.Close]
-// ends the connection now, or makes a closing handshake in progress wait no
-// longer. A connection that is no longer needed must be ended by one of them,
-// after errors too. A [Server] ends what it has made when the handler returns.
+// ends the connection now, or cuts a closing handshake short. A connection that
+// is no longer needed must be ended by one of them, after errors too. A [Server]
+// ends what it has made when the handler returns.
 //
-//	call              how long it waits          what the peer sees            error
-//	Shutdown          until the connection has   Close frame, answer,          nil after the peer's Close; that of
-//	                  ended, or its ctx has      end: 5 s at most              ctx; or why the handshake failed
-//	CloseWith         not at all                 the same                      nil; net.ErrClosed after the end
-//	Close, open       not at all                 the end at once, no Close     that of closing the net.Conn
-//	Close, closing    not at all                 what is queued, the Close     nil
-//	                                             frame, end 1 s later at most
-//	Server.Shutdown   for handlers and closing   CloseWith(1001) on each;      nil, or that of its ctx
-//	                  handshakes, or its ctx     the end at once after ctx
-//	Server.Close      not at all                 the end at once               nil
-//	Stream's Close    not at all                 CloseWith(1000)               nil; net.ErrClosed the second time
+//	call              it waits                     the peer sees                      it returns
+//	Shutdown          until the connection has     our Close frame, and the end       nil if the peer has closed; an error that
+//	                  ended, or ctx has            after its own, or after 5 s        wraps that of ctx; or why it has not
+//	CloseWith         never                        the same                           nil; net.ErrClosed if the connection has
+//	                                                                                  ended; the error of an earlier write
+//	Close, open       never                        the end, without a Close frame     the error of closing the net.Conn
+//	Close, closing    never                        what is queued, our Close frame,   nil
+//	                                               and the end 1 s later at most
+//	Close, ended      never                        nothing more                       net.ErrClosed; nil if a closing handshake
+//	                                                                                  was begun
+//	Server.Shutdown   for handlers, connections    our Close frame with 1001; the     nil, or the error of ctx
+//	                  and handshakes, or for ctx   end at once if ctx ends first
+//	Server.Close      never                        the end, without a Close frame     nil
+//	Stream's Close    never                        our Close frame with 1000          nil; net.ErrClosed the second time
 //
 // A closing handshake takes at most 5 seconds from its first Close frame,
-// whatever the peer does. The frame and everything that was queued before it
-// leave before the end of the connection, as far as the peer reads them. When the
-// context of Shutdown ends, or if it has ended before, only the waiting ends. A
-// Close that overtakes `go c.Shutdown(...)` finds no handshake and sends nothing:
-// use CloseWith.
+// whatever the peer does. What was queued leaves first, then the Close frame, then
+// the end of the connection. A peer that does not read sees the end after 5
+// seconds. When the context of Shutdown ends, or if it has ended before, only the
+// waiting ends. After `go c.Shutdown(...)` a call of Close may come first and send
+// no Close frame: use CloseWith. [Hixie75] has no Close frame. There the end of our
+// side takes its place, and the peer answers by ending its own.
 //
 // The Close frame of the peer is answered by the read that finds it, which
 // returns a [CloseError]; so does every read after it. A goroutine that reads
@@ -161,33 +165,37 @@
 //
 // [Conn.SetReadDeadline] and [Conn.SetWriteDeadline] work as on any [net.Conn]:
 // they hold for calls that wait and for later ones, of all goroutines. A deadline
-// in the past interrupts. Contexts bound what waits for a decision of the peer.
-// What many goroutines share is bounded by [Config].WriteTimeout, which counts
-// for each frame.
+// in the past interrupts. A context bounds calls that wait for an answer of the
+// peer, and loops. To bound each frame by itself, whoever sends it, set
+// [Config].WriteTimeout.
 //
-//	call                         bounded by               then returns                  and the connection
-//	ReadMessage, ReadAppend,     read deadline            os.ErrDeadlineExceeded        is as before; the next read goes on
+//	call                          bounded by               it then returns             the connection is then
+//	ReadMessage, ReadAppend,      read deadline            os.ErrDeadlineExceeded      as before: the next read goes on
 //	NextReader, its Read
-//	Messages, Discard            ctx, read deadline       the error of ctx, or that     is as before
-//	WriteMessage, WritePrepared, write deadline           os.ErrDeadlineExceeded        is as before if the frame still waited
-//	BufferMessage, Flush,                                                               for others; otherwise later writes fail
-//	NextWriter, its methods                                                             with the same error, and reads go on
-//	all of these, Stream's Write Config.WriteTimeout      ErrWriteTimeout               has ended
-//	Ping                         ctx                      the error of ctx              is as before
-//	Stream's Read                read deadline            os.ErrDeadlineExceeded        is as before
-//	Stream's Write               write deadline           os.ErrDeadlineExceeded, and   is as before: no frame is cut
-//	                                                      how much was or will be sent
-//	Shutdown                     ctx                      the error of ctx              ends in the background
-//	Dial, Handshake, Accept,     HandshakeTimeout, ctx    context.DeadlineExceeded or   is closed
-//	ServeConn                                             the error of ctx
-//	Upgrade                      HandshakeTimeout         os.ErrDeadlineExceeded        is closed
+//	Messages, Discard             ctx                      the error of ctx            as before
+//	                              read deadline            os.ErrDeadlineExceeded      as before
+//	WriteMessage, WritePrepared,  write deadline           os.ErrDeadlineExceeded      as before if the frame was still
+//	BufferMessage, Flush,                                                              waiting; if it was being sent, later
+//	NextWriter, its methods                                                            writes fail too, and reads go on
+//	Ping                          ctx                      the error of ctx            as before
+//	Stream's Read                 read deadline            os.ErrDeadlineExceeded      as before
+//	Stream's Write                write deadline           os.ErrDeadlineExceeded      as before: the n bytes that it has
+//	                                                                                   taken will be sent
+//	all that send a frame         Config.WriteTimeout      ErrWriteTimeout             over
+//	Shutdown                      ctx                      the error of ctx            closing: it ends within 5 s
+//	Dial, Handshake, Accept       HandshakeTimeout, ctx    context.DeadlineExceeded,   closed
+//	                                                       or the error of ctx
+//	ServeConn                     as Accept; its Handler   as Accept                   closed
+//	                              by ctx only
+//	Upgrade                       HandshakeTimeout         os.ErrDeadlineExceeded      closed
 //
-// Whatever ends the connection ends all of these calls at once: Close, a closing
-// handshake that is over, a network that fails. CloseWith and Shutdown refuse new
-// messages from then on. What is being written goes on, with its deadline, and so
-// do reads. In errors of deadlines [errors.As] finds a [net.Error] whose Timeout
-// method returns true. It does not in the errors of reads and Pings after the end,
-// even if the end was a timeout, so a loop that tries again after a timeout ends.
+// Close ends all of these calls at once, and so does a network that fails. When
+// the peer closes, or CloseWith or Shutdown is called, calls that wait to send a
+// message are refused; what is being sent goes on, with its deadline, for 5
+// seconds at most; and reads go on. In errors of deadlines [errors.As] finds a
+// [net.Error] whose Timeout method returns true. It does not in the errors of
+// reads and Pings after the end, even if the end was a timeout, so a loop that
+// tries again after a timeout ends.
 //
 // BufferMessage leaves the frame in the queue, and so do the other calls that
 // write while another goroutine is writing. At most 64 KiB are queued. An error of
