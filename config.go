@@ -38,7 +38,8 @@ type Config struct {
 	// over a slow line ends nothing, and a peer that takes nothing is found. Time
 	// in which the program does not read does not count against the peer. But a
 	// peer whose own program does not read cannot answer, and is given up too: for
-	// a tunnel or a stream, choose more than its longest pause. If a
+	// a tunnel or a stream, choose more than its longest pause. Over TLS nothing
+	// is heard of a peer before a whole record, of up to 16 KiB, is there. If a
 	// write has failed, the connection ends with its error instead of a Ping.
 	// PingInterval 0 or less means no keepalive, PingTimeout 0 or less as long as
 	// PingInterval. Both have no effect on versions without Ping, [Hybi00] and

@@ -286,3 +286,79 @@ func TestQueuedAsThePeerEnds(t *testing.T) {
 		}
 	}
 }
+
+// What the closing handshake has read for a reader of NextReader is read although
+// the connection then ends within that message.
+func TestReaderGetsWhatArrivedBeforeTheEnd(t *testing.T) {
+	for _, closing := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			nc, peer := websocket.NetPipe()
+			c := connect(t, nc, peer, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
+			wire := peerFrames(t, websocket.RFC6455, websocket.ServerSide, message{websocket.Binary, make([]byte, 2000)})
+			peer.Write(wire[:1000])
+			_, r, err := c.NextReader()
+			if err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if closing {
+				c.CloseWith(websocket.StatusNormalClosure, "")
+			}
+			synctest.Wait()
+			peer.Close()
+			synctest.Wait()
+			got, err := io.ReadAll(r)
+			if want := 1000 - (len(wire) - 2000); len(got) != want || !errors.Is(err, io.ErrUnexpectedEOF) {
+				t.Errorf("closing %v: read %d bytes, %v; want %d", closing, len(got), err, want)
+			}
+		})
+	}
+}
+
+// A call is not held for what others write behind it.
+func TestWriteIsNotHeldForOthers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, peer := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{})
+		start := time.Now()
+		wrote := later(func() error { return c.WriteMessage(websocket.Text, []byte("mine")) })
+		synctest.Wait()
+		for range 2 {
+			c.WriteMessage(websocket.Text, []byte("another's")) // is left to the first
+		}
+		time.Sleep(time.Second)
+		readOneFrame(t, peer)
+		synctest.Wait()
+		others := later(func() error {
+			for {
+				c.WriteMessage(websocket.Text, []byte("one more"))
+				time.Sleep(time.Second)
+				if _, err := peer.Read(make([]byte, 100)); err != nil {
+					return err
+				}
+			}
+		})
+		if err := <-wrote; err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took > 3*time.Second {
+			t.Errorf("held for %v; its own frame had left after 1s", took)
+		}
+		c.Close()
+		peer.Close()
+		<-others
+	})
+}
+
+// A Stream's Write after WriteTimeout does not look as if one could go on.
+func TestStreamWriteAfterWriteTimeout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, _ := newPipe(t, websocket.RFC6455, websocket.ServerSide, websocket.Config{WriteTimeout: time.Second})
+		s := websocket.Stream(c, websocket.Binary)
+		for range 2 {
+			n, err := s.Write([]byte("hello"))
+			if n != 0 || !errors.Is(err, websocket.ErrWriteTimeout) || errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("Write: %d, %v; want ErrWriteTimeout that is no timeout", n, err)
+			}
+		}
+	})
+}

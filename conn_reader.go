@@ -79,18 +79,27 @@ func (m *messageReader) Read(p []byte) (int, error) {
 		return m.readPrefix(p), nil
 	case m.ended:
 		return 0, io.EOF
-	case r.err != nil:
-		return 0, r.err
-	case r.stream != m && r.ahead.drops():
-		return 0, errDropped
 	case r.stream != m:
-		return 0, errStale
-	case len(p) == 0:
-		return 0, nil
+		return 0, r.whyNotStreamed()
 	case len(m.prefix) > 0:
 		return m.readPrefix(p), nil
+	case r.err != nil:
+		return 0, r.err
+	case len(p) == 0:
+		return 0, nil
 	}
 	return m.decode(p)
+}
+
+// whyNotStreamed returns the error of a reader whose message is no longer read.
+func (r *receiver) whyNotStreamed() error {
+	switch {
+	case r.err != nil:
+		return r.err
+	case r.ahead.drops():
+		return errDropped
+	}
+	return errStale
 }
 
 func (m *messageReader) readPrefix(p []byte) int {

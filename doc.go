@@ -202,9 +202,9 @@
 // the network is then returned by later calls. Flush waits until everything has
 // left.
 //
-// Over TLS a peer can make a read write: it may ask for new keys. If such a peer
-// does not read, reads wait beyond their deadline, until the connection is ended
-// by Close, by keepalive or at WriteTimeout. If the connection below has no
+// Over TLS a peer can make a read write: it may ask for new keys, or send what is
+// not TLS. If such a peer does not read, reads wait beyond their deadline, until
+// the connection is ended by Close, by keepalive or at WriteTimeout. If the connection below has no
 // deadlines, SetReadDeadline and SetWriteDeadline say so.
 //
 // The opening handshake is bounded by [Config].HandshakeTimeout, the closing

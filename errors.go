@@ -37,9 +37,9 @@ var errClosed = fmt.Errorf("websocket: connection closed by this side: %w", net.
 // closing handshake.
 var errCloseTimeout = &overError{fmt.Sprintf("peer did not finish the closing handshake within %v", closeTimeout), context.DeadlineExceeded}
 
-// endedError is the error of reads and Pings after the connection has ended for a
-// reason that is a timeout. It hides that: a program that tries again after a
-// timeout would never stop.
+// endedError is the error of reads, Pings and Writes of a Stream after the
+// connection has ended for a reason that is a timeout. It hides that: a program
+// that tries again after a timeout would never stop.
 type endedError struct{ cause error }
 
 func (e *endedError) Error() string { return e.cause.Error() }
@@ -48,8 +48,8 @@ func (e *endedError) Is(target error) bool {
 	return target != os.ErrDeadlineExceeded && target != context.DeadlineExceeded && errors.Is(e.cause, target)
 }
 
-// afterEnd returns the error of reads and Pings after cause has ended the
-// connection, or its writes. The system can be the one that has waited for too
+// afterEnd returns the error of reads, Pings and Writes of a Stream after cause
+// has ended the connection, or its writes. The system can be the one that has waited for too
 // long: ETIMEDOUT is a timeout too.
 func afterEnd(cause error) error {
 	if isTimeout(cause) {

@@ -44,6 +44,7 @@ type receiver struct {
 // is still in the buffer is dropped.
 func (r *receiver) checkEnded() {
 	if r.life.ended.Load() && r.err == nil {
+		r.stream = nil
 		r.fail(r.life.explain(errClosed))
 	}
 }
@@ -435,7 +436,7 @@ func (r *receiver) fail(err error) {
 		return
 	}
 	r.err = err
-	r.partial, r.stream = nil, nil
+	r.partial = nil // but what NextReader's reader has is still read
 	r.drop()
 }
 
@@ -444,7 +445,7 @@ func (r *receiver) fail(err error) {
 func (r *receiver) stop(err error) {
 	r.lock()
 	defer r.mu.Unlock()
-	r.ahead = nil
+	r.ahead, r.stream = nil, nil
 	r.fail(err)
 }
 

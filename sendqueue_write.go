@@ -206,13 +206,21 @@ func (q *sendQueue) endWrite() {
 	q.wakeNext()
 }
 
+// maxHelp is how long a call may write what others have queued. Then it returns,
+// because only its own frame bounds it.
+const maxHelp = 5 * time.Millisecond
+
 // drain writes until the queue is empty, and then lets another goroutine write.
-// After the given number of rounds, or once the write deadline has passed or no
-// longer applies, a new goroutine does the rest. The busy goroutine calls drain with mu locked. drain
+// After the given number of rounds or maxHelp, or once the write deadline has
+// passed or no longer applies, a new goroutine does the rest. The busy goroutine calls drain with mu locked. drain
 // unlocks mu while it writes.
 func (q *sendQueue) drain(rounds int) {
+	var begun time.Time
 	for ; !q.stopped && q.pending(); rounds-- {
-		if rounds == 0 || q.deadlinePassed() || q.refused != nil && q.deadlineOn {
+		if begun.IsZero() {
+			begun = time.Now()
+		}
+		if rounds == 0 || time.Since(begun) > maxHelp || q.deadlinePassed() || q.refused != nil && q.deadlineOn {
 			go q.drainAll() // the new goroutine is the busy one now
 			return
 		}

@@ -92,13 +92,16 @@ func (s *serverConns) remove(c *Conn) {
 	s.leave()
 }
 
-// shutdown closes all connections. It returns a channel that is closed when
+// shutdown closes all connections, in the background: with very many it takes
+// time, which the caller may not have. It returns a channel that is closed when
 // nothing is left.
 func (s *serverConns) shutdown() (idle <-chan struct{}) {
 	all, idle := s.beginClosing(false)
-	for c, cancel := range all {
-		dismiss(c, cancel, false)
-	}
+	go func() {
+		for c, cancel := range all {
+			dismiss(c, cancel, false)
+		}
+	}()
 	return idle
 }
 

@@ -59,8 +59,12 @@ type streamConn struct {
 // Close returns at once and wakes Read and Write, which return an error that
 // wraps [net.ErrClosed], as do all later calls. What Write has taken is sent, and
 // then a Close frame with StatusNormalClosure, in the background and within 5
-// seconds. What arrives after Close is dropped. There is no CloseWrite, because
-// WebSocket does not have half-closed connections.
+// seconds: a peer that reads more slowly may miss the end of it. What arrives after
+// Close is dropped. There is no CloseWrite, because WebSocket does not have
+// half-closed connections.
+//
+// A program that only writes should read too, or call Read in a goroutine:
+// otherwise it does not notice that the peer has closed.
 func Stream(c *Conn, t MessageType) net.Conn {
 	return &streamConn{Conn: c, typ: t, writing: make(chan struct{}, 1)}
 }
@@ -157,15 +161,18 @@ func (s *streamConn) checkWrite(p []byte) error {
 	case s.closed.Load():
 		return errClosed
 	case len(p) == 0:
-		return s.send.whyRefused()
+		return afterEnd(s.send.whyRefused())
 	}
 	return s.send.enc.check(s.typ, p)
 }
 
 // writeError returns the error of a Write that gave up. Close lets the deadline
-// pass.
+// pass. After any other timeout no Write can go on.
 func (s *streamConn) writeError(err error) error {
-	if err == errWriteDeadline && s.closed.Load() {
+	switch {
+	case err != errWriteDeadline:
+		return afterEnd(err)
+	case s.closed.Load():
 		return errClosed
 	}
 	return err

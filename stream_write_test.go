@@ -261,7 +261,7 @@ func TestStreamWriteTimeoutOfQueued(t *testing.T) {
 		wrote := later(func() error { _, err := out.Write([]byte("second")); return err })
 		time.Sleep(time.Second * 8 / 10)
 		readFrame(t, peer, websocket.RFC6455)
-		if err := <-wrote; err != websocket.ErrWriteTimeout || time.Since(start) != time.Second*11/10 {
+		if err := <-wrote; !errors.Is(err, websocket.ErrWriteTimeout) || time.Since(start) != time.Second*11/10 {
 			t.Errorf("Write: %v after %v; want %v a second after its call", err, time.Since(start), websocket.ErrWriteTimeout)
 		}
 	})
