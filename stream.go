@@ -40,8 +40,9 @@ type streamConn struct {
 // Read goes through the payloads of messages one after the other, whatever their
 // lengths. A message of another type fails the connection with
 // [StatusUnsupportedData], and one of more than [Config].MaxMessageSize bytes with
-// [StatusMessageTooBig]: peers that send a packet of any size as one message, as
-// MQTT clients do, need a larger limit, or none. The end of the stream, [io.EOF], is a Close by the
+// [StatusMessageTooBig], and so does one of more than MaxFragments frames: peers
+// that send a packet of any size as one message, as MQTT clients do, need larger
+// limits, or none. The end of the stream, [io.EOF], is a Close by the
 // peer with [StatusNormalClosure], [StatusGoingAway] or no status.
 //
 // Write sends p as one message, or as several if p is longer than 32 KiB. It

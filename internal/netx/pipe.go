@@ -25,7 +25,8 @@ func Pipe() (a, b net.Conn) {
 // pipeHalf is one direction of a pipe.
 type pipeHalf struct {
 	mu      sync.Mutex
-	buf     []byte        // written and not yet read
+	buf     []byte // buf[r:] was written and not yet read
+	r       int
 	ended   bool          // nothing more is written
 	broken  bool          // nothing more is read
 	changed chan struct{} // closed and replaced when any of these changes
@@ -52,9 +53,9 @@ func (h *pipeHalf) read(p []byte) (n int, change <-chan struct{}, err error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
-	case len(h.buf) > 0:
-		n = copy(p, h.buf)
-		h.buf = append(h.buf[:0], h.buf[n:]...)
+	case len(h.buf) > h.r:
+		n = copy(p, h.buf[h.r:])
+		h.r += n
 		h.wake()
 		return n, nil, nil
 	case h.ended:
@@ -74,8 +75,11 @@ func (h *pipeHalf) write(p []byte) (n int, change <-chan struct{}, err error) {
 	case h.broken:
 		return 0, nil, io.ErrClosedPipe
 	}
-	if n = min(len(p), pipeBuffer-len(h.buf)); n == 0 && len(p) > 0 {
+	if n = min(len(p), pipeBuffer-len(h.buf)+h.r); n == 0 && len(p) > 0 {
 		return 0, h.changed, nil
+	}
+	if h.r >= pipeBuffer { // seldom, because moving takes time
+		h.buf, h.r = append(h.buf[:0], h.buf[h.r:]...), 0
 	}
 	h.buf = append(h.buf, p[:n]...)
 	h.wake()
@@ -166,7 +170,7 @@ func (e *pipeEnd) Close() error {
 	err := error(net.ErrClosed)
 	e.once.Do(func() {
 		close(e.closed)
-		e.in.update(func() { e.in.broken, e.in.buf = true, nil })
+		e.in.update(func() { e.in.broken, e.in.buf, e.in.r = true, nil, 0 })
 		err = e.CloseWrite()
 	})
 	return err
