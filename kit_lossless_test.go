@@ -44,6 +44,8 @@ type losslessRound struct {
 	written  atomic.Int64
 	end      chan struct{}
 	endOnce  sync.Once
+	ended    chan struct{} // closed once both sides are over
+	stalled  bool          // the process stood still for so long that the end ran into its bound
 	stopTalk chan struct{}
 }
 
@@ -76,7 +78,7 @@ func newLosslessRound(t *testing.T, v websocket.Version, transport string, seed 
 		opts.wrapServer = func(nc net.Conn) net.Conn { return noDeadlines{Conn: nc} }
 	}
 	server, client := newPair(t, v, transport, opts)
-	l := &losslessRound{t: t, seed: seed, v: v, count: count, end: make(chan struct{}), stopTalk: make(chan struct{})}
+	l := &losslessRound{t: t, seed: seed, v: v, count: count, end: make(chan struct{}), ended: make(chan struct{}), stopTalk: make(chan struct{})}
 	l.oneByOne, l.streams, l.loops = r.IntN(2) == 0, r.IntN(3) > 0, opts.wrapServer == nil
 	l.endAt = r.Int64N(int64(2*losslessWriters*count) + 1)
 	l.c = &losslessSide{losslessRound: l, c: server, name: "server"}
@@ -91,8 +93,7 @@ func newLosslessRound(t *testing.T, v websocket.Version, transport string, seed 
 // connection and its peer.
 func (l *losslessRound) run(end func(c, peer *losslessSide)) {
 	watchdog := time.AfterFunc(time.Minute+time.Duration(l.count)*10*time.Millisecond, func() {
-		stacks := make([]byte, 1<<20)
-		panic(fmt.Sprintf("round %d of %s hangs:\n%s", l.seed, l.t.Name(), stacks[:runtime.Stack(stacks, true)]))
+		panic(fmt.Sprintf("round %d of %s hangs:\n%s", l.seed, l.t.Name(), allStacks()))
 	})
 	defer watchdog.Stop()
 	var writers, readers, talkers sync.WaitGroup
@@ -111,11 +112,15 @@ func (l *losslessRound) run(end func(c, peer *losslessSide)) {
 	}()
 	<-l.end
 	start := time.Now()
+	halfway := l.watch(websocket.CloseTimeout / 2)
 	end(l.c, l.peer)
 	<-websocket.Over(l.c.c)
 	<-websocket.Over(l.peer.c)
-	if took := time.Since(start); took >= websocket.CloseTimeout {
-		l.t.Errorf("round %d: the end took %v", l.seed, took)
+	close(l.ended)
+	took, stacks := time.Since(start), <-halfway
+	l.stalled = took >= websocket.CloseTimeout && stacks == ""
+	if took >= websocket.CloseTimeout && !l.stalled {
+		l.t.Errorf("round %d: the end took %v; halfway:\n%s", l.seed, took, stacks)
 	}
 	close(l.stopTalk)
 	talkers.Wait()
@@ -124,6 +129,30 @@ func (l *losslessRound) run(end func(c, peer *losslessSide)) {
 	}
 	writers.Wait()
 	readers.Wait()
+}
+
+// allStacks returns where all goroutines are.
+func allStacks() []byte {
+	stacks := make([]byte, 1<<20)
+	return stacks[:runtime.Stack(stacks, true)]
+}
+
+// watch returns where all goroutines are after d. That is nothing if both sides
+// are over before, or if the whole process stood still meanwhile.
+func (l *losslessRound) watch(d time.Duration) <-chan string {
+	stacks := make(chan string, 1)
+	start := time.Now()
+	go func() {
+		select {
+		case <-time.After(d):
+			if time.Since(start) < 2*d-d/4 {
+				stacks <- string(allStacks())
+			}
+		case <-l.ended:
+		}
+		close(stacks)
+	}()
+	return stacks
 }
 
 func (l *losslessRound) itIsTime() { l.endOnce.Do(func() { close(l.end) }) }

@@ -65,7 +65,8 @@ var losslessEnds = []losslessEnd{
 }
 
 func (s *losslessSide) shutdown(ctx context.Context) {
-	if err := s.c.Shutdown(ctx, websocket.StatusGoingAway, "bye"); err != nil && !s.cut {
+	err := s.c.Shutdown(ctx, websocket.StatusGoingAway, "bye")
+	if err != nil && !s.cut && !errors.Is(err, context.DeadlineExceeded) { // of which run tells more
 		s.t.Errorf("round %d: Shutdown of the %s: %v", s.seed, s.name, err)
 	}
 }
@@ -130,6 +131,10 @@ func nothingIsLost(t *testing.T, v websocket.Version, transport string, seed uin
 		}
 		l.cut = isHixie(v) && l.streams || v == websocket.Hixie75 && transport == overPipe
 		l.run(end.do)
+		if l.stalled {
+			t.Logf("round %d: the machine was too slow for the closing handshake", seed)
+			toPeer, toUs = false, false
+		}
 		l.peer.check(l.c, toPeer)
 		l.c.check(l.peer, toUs)
 		if toPeer && !l.cut {
