@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/protocol-websocket/websocket"
@@ -144,4 +146,38 @@ func nothingIsLost(t *testing.T, v websocket.Version, transport string, seed uin
 			l.c.checkEnd()
 		}
 	})
+}
+
+// What was queued when the peer ended its side is still sent, whatever the
+// program does to end the connection, as long as that is not Close.
+func TestQueuedAtThePeersEndIsSent(t *testing.T) {
+	for name, end := range map[string]func(c *websocket.Conn){
+		"CloseWith": func(c *websocket.Conn) { c.CloseWith(websocket.StatusGoingAway, "") },
+		"Shutdown":  func(c *websocket.Conn) { go c.Shutdown(context.Background(), websocket.StatusGoingAway, "") },
+		"nothing":   func(*websocket.Conn) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachSide(t, allVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
+				synctest.Test(t, func(t *testing.T) {
+					nc, peer := hostileWire(t, overMemory, side)
+					c := connect(t, nc, peer, v, side, websocket.Config{})
+					const size = 60_000 // more than a half of what the transport holds
+					p := make([]byte, size)
+					if err := errors.Join(c.WriteMessage(websocket.Text, p), c.BufferMessage(websocket.Text, p)); err != nil {
+						t.Fatal(err)
+					}
+					peer.(interface{ CloseWrite() error }).CloseWrite()
+					if _, _, err := c.ReadMessage(); err == nil {
+						t.Error("no error at the end")
+					}
+					end(c)
+					synctest.Wait()
+					if got, _ := io.ReadAll(peer); len(got) < 2*size {
+						t.Errorf("the peer got %d bytes of %d", len(got), 2*size)
+					}
+					<-websocket.Over(c)
+				})
+			})
+		})
+	}
 }
