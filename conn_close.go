@@ -72,7 +72,7 @@ func (c *Conn) beginClose(p []byte) error {
 	case began:
 		c.send.flushSoon()
 		c.finishClose()
-	case err != nil:
+	case err != nil && !c.life.isLeaving(): // what is queued may still leave
 		c.life.end(err) // the peer cannot answer a frame that it does not get
 	}
 	return err

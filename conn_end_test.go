@@ -262,6 +262,11 @@ func TestStreamReadAfterItsDeadline(t *testing.T) {
 		if n, err := s.Read(make([]byte, 2)); n != 1 || err != nil {
 			t.Errorf("Read without a deadline: %d, %v", n, err)
 		}
+		s.SetReadDeadline(time.Now())
+		c.Close()
+		if n, err := s.Read(make([]byte, 2)); n != 0 || !errors.Is(err, net.ErrClosed) {
+			t.Errorf("Read after the end: %d, %v; want no deadline, after which a loop would go on", n, err)
+		}
 	})
 }
 

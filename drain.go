@@ -43,11 +43,12 @@ func (l *lifetime) setReadDeadline(t time.Time) error {
 	return l.applyReadDeadline()
 }
 
-// readDeadlinePassed reports whether the deadline of reads has passed.
+// readDeadlinePassed reports whether the deadline of reads has passed on a
+// connection that can still be read from.
 func (l *lifetime) readDeadlinePassed() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return !l.readDeadline.IsZero() && !time.Now().Before(l.readDeadline)
+	return l.phase < phaseLeaving && !l.readDeadline.IsZero() && !time.Now().Before(l.readDeadline)
 }
 
 // interruptReads adds n to the number of reasons why reads of the program must
