@@ -289,7 +289,7 @@ func (k *talk) burst() error {
 
 // fragmentsTo writes a message in pieces. Characters are cut in two by them.
 func (k *talk) fragmentsTo() error {
-	p := append(bytes.Repeat([]byte("é世😀-"), 4000), "end"...)
+	p := append(bytes.Repeat([]byte("é世😀-"), 12_000), "end"...)
 	before := k.frames.written.Load()
 	w, err := k.c.NextWriter(websocket.Text)
 	if err != nil {
