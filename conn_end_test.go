@@ -367,3 +367,26 @@ func TestStreamWriteAfterWriteTimeout(t *testing.T) {
 		}
 	})
 }
+
+// failingWrites is a connection whose writes fail.
+type failingWrites struct{ net.Conn }
+
+func (failingWrites) Write([]byte) (int, error) { return 0, syscall.EPIPE }
+
+// A Close frame that cannot be sent cannot be answered, so nothing waits for that.
+func TestCloseFrameThatCannotBeSent(t *testing.T) {
+	for _, side := range sides {
+		synctest.Test(t, func(t *testing.T) {
+			a, b := websocket.NetPipe()
+			defer b.Close()
+			c := newConn(failingWrites{a}, websocket.RFC6455, side, &websocket.Config{})
+			start := time.Now()
+			if err := c.Shutdown(t.Context(), websocket.StatusGoingAway, ""); !errors.Is(err, syscall.EPIPE) {
+				t.Errorf("Shutdown: %v, want the error of the write", err)
+			}
+			if took := time.Since(start); took > 0 {
+				t.Errorf("Shutdown took %v", took)
+			}
+		})
+	}
+}

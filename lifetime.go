@@ -74,15 +74,16 @@ func (l *lifetime) beginClosing(p []byte) (began bool, err error) {
 		return false, err
 	}
 	l.drain = new(drain)
-	l.leaveOpen(phaseClosing, errClosed, true, p)
+	l.phase = phaseClosing
+	l.leaveOpen(errClosed, true, p)
 	return true, nil
 }
 
-// leaveOpen goes from phaseOpen to p. If say is set and the version has Close
-// frames, the last frame that is sent is one with the given payload. mu must be
-// locked.
-func (l *lifetime) leaveOpen(p phase, cause error, say bool, payload []byte) {
-	l.phase, l.cause, l.handshake = p, cause, say
+// leaveOpen ends phaseOpen; the caller sets the next phase. If say is set and the
+// version has Close frames, the last frame that is sent is one with the given
+// payload. mu must be locked.
+func (l *lifetime) leaveOpen(cause error, say bool, payload []byte) {
+	l.cause, l.handshake = cause, say
 	if l.onClosing != nil {
 		l.onClosing()
 	}
@@ -117,7 +118,7 @@ func (l *lifetime) enterLeaving(cause error, say bool, p []byte) bool {
 	case l.phase >= phaseLeaving:
 		return false
 	case l.phase == phaseOpen:
-		l.leaveOpen(phaseLeaving, cause, say, p)
+		l.leaveOpen(cause, say, p)
 	}
 	l.phase = phaseLeaving
 	l.replaceCause(cause)

@@ -185,9 +185,9 @@ func TestStreamRefusesMessagesOfTheOtherType(t *testing.T) {
 		}()
 		in := websocket.Stream(s, websocket.Binary)
 		for range 2 {
-			_, err := in.Read(make([]byte, 10))
+			n, err := in.Read(make([]byte, 10))
 			var pe *websocket.ProtocolError
-			if !errors.As(err, &pe) || pe.Code != websocket.StatusUnsupportedData {
+			if n != 0 || !errors.As(err, &pe) || pe.Code != websocket.StatusUnsupportedData {
 				t.Errorf("Read: %v; expected a ProtocolError with 1003", err)
 			}
 		}
