@@ -133,7 +133,8 @@ func (c *Conn) shutdownResult() error {
 // what is queued before it are still sent, in the background. The connection
 // does not wait for the peer's Close frame any more: it ends within one second
 // after our frame was sent, and within the 5 seconds of the handshake. Reads
-// return an error that wraps [net.ErrClosed].
+// return an error that wraps [net.ErrClosed]; if the peer was first, they go on to
+// return its [CloseError] or [ProtocolError].
 //
 // Close may be called after Shutdown and after errors. If there is nothing left
 // to end, and no closing handshake was done, the error wraps net.ErrClosed.

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// closeTimeout bounds a closing handshake that nothing else bounds, from
-	// its first frame to the end of the connection.
+	// closeTimeout bounds a closing handshake, from its first frame to the end of
+	// the connection.
 	closeTimeout = 5 * time.Second
 
 	// closeLinger is how long the peer may take to end its side of the

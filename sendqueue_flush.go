@@ -37,7 +37,7 @@ func (q *sendQueue) flushSome(forProgram bool) error {
 		if forProgram {
 			q.setAlarm()
 		}
-		q.wait(wake)
+		q.wait(wake, nil)
 		return nil
 	}
 	q.beginWrite(forProgram)

@@ -138,7 +138,7 @@ func (q *sendQueue) waitTurn(s *messageWriter, n int) (since time.Time, err erro
 	defer q.leaveLine(me)
 	for {
 		q.setAlarm()
-		q.wait(me.wake)
+		q.wait(me.wake, nil)
 		switch {
 		case q.refused != nil:
 			return since, q.refused
@@ -199,12 +199,18 @@ func (q *sendQueue) deadlinePassed() bool {
 	return !q.deadline.IsZero() && !time.Now().Before(q.deadline)
 }
 
-// wait waits for wake, which is sent to or closed at the deadline too if setAlarm
-// was called. It unlocks mu while it waits.
-func (q *sendQueue) wait(wake <-chan struct{}) {
+// wait waits for wake or giveUp, which may be nil, and reports whether wake came.
+// If setAlarm was called, wake comes at the deadline too. wait unlocks mu while it
+// waits.
+func (q *sendQueue) wait(wake, giveUp <-chan struct{}) bool {
 	q.unlock()
-	<-wake
-	q.lock()
+	defer q.lock()
+	select {
+	case <-wake:
+		return true
+	case <-giveUp:
+		return false
+	}
 }
 
 // setAlarm makes the alarm ring at the deadline, if somebody waits.

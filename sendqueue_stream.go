@@ -27,7 +27,7 @@ func (q *sendQueue) sendUntil(t MessageType, p []byte, giveUp <-chan struct{}) (
 		if q.stopped {
 			return false, q.refused
 		}
-		if !q.waitUntil(giveUp, q.waiting().forFlush()) {
+		if !q.wait(q.waiting().forFlush(), giveUp) {
 			return true, errWriteDeadline
 		}
 	}
@@ -56,7 +56,7 @@ func (q *sendQueue) waitTurnUntil(giveUp <-chan struct{}, n int) (since time.Tim
 	}
 	me := q.enterLine(nil)
 	defer q.leaveLine(me)
-	for q.waitUntil(giveUp, me.wake) {
+	for q.wait(me.wake, giveUp) {
 		switch {
 		case q.refused != nil:
 			return since, q.refused
@@ -65,17 +65,4 @@ func (q *sendQueue) waitTurnUntil(giveUp <-chan struct{}, n int) (since time.Tim
 		}
 	}
 	return since, errWriteDeadline
-}
-
-// waitUntil waits for wake or giveUp, and reports whether wake came. It unlocks
-// mu while it waits.
-func (q *sendQueue) waitUntil(giveUp, wake <-chan struct{}) bool {
-	q.unlock()
-	defer q.lock()
-	select {
-	case <-wake:
-		return true
-	case <-giveUp:
-		return false
-	}
 }
