@@ -2,7 +2,6 @@ package websocket_test
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -17,15 +16,11 @@ import (
 	"time"
 
 	"github.com/protocol-websocket/websocket"
+	"github.com/protocol-websocket/websocket/internal/testkit"
 )
 
-// pipeNet is a listener whose connections are net.Pipes. So in a bubble of
-// synctest everything that waits, waits in the time of the bubble, and
-// goroutines that are left at the end fail the test.
-type pipeNet struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
+// pipeNet is a listener whose connections are net.Pipes, with clients for them.
+type pipeNet struct{ *testkit.PipeListener }
 
 // startServer serves h by net/http until the test ends.
 func startServer(t *testing.T, h http.Handler) *pipeNet {
@@ -36,7 +31,7 @@ func startServer(t *testing.T, h http.Handler) *pipeNet {
 // startHTTP starts srv until the test ends.
 func startHTTP(t *testing.T, srv *http.Server) *pipeNet {
 	t.Helper()
-	n := &pipeNet{conns: make(chan net.Conn), closed: make(chan struct{})}
+	n := &pipeNet{testkit.NewPipeListener(net.Pipe)}
 	srv.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	go srv.Serve(n)
 	t.Cleanup(func() { srv.Close() })
@@ -50,32 +45,9 @@ func startInBubble(t *testing.T, h http.Handler) *pipeNet {
 	return startServer(t, h)
 }
 
-func (n *pipeNet) Accept() (net.Conn, error) {
-	select {
-	case c := <-n.conns:
-		return c, nil
-	case <-n.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (n *pipeNet) Close() error {
-	close(n.closed)
-	return nil
-}
-
-func (n *pipeNet) Addr() net.Addr { return &net.UnixAddr{Name: "bubble", Net: "unix"} }
-
-// connect returns the client's end of a new connection.
-func (n *pipeNet) connect() net.Conn {
-	client, server := net.Pipe()
-	n.conns <- server
-	return client
-}
-
 // handshake turns a new connection into one of a client.
 func (n *pipeNet) handshake(t *testing.T, d websocket.Dialer, path string) (*websocket.Conn, error) {
-	return d.Handshake(t.Context(), n.connect(), "ws://server.test"+path)
+	return d.Handshake(t.Context(), n.Connect(), "ws://server.test"+path)
 }
 
 // dial returns a client's connection. It is closed when the test ends.
@@ -133,16 +105,7 @@ func wantClose(t *testing.T, c *websocket.Conn, code websocket.StatusCode, reaso
 }
 
 // logBuffer keeps what is logged, one record per line.
-type logBuffer struct {
-	mu  sync.Mutex
-	out bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.out.Write(p)
-}
+type logBuffer struct{ testkit.LogBuffer }
 
 // logger returns a Logger that writes to l.
 func (l *logBuffer) logger() *slog.Logger {
@@ -151,10 +114,8 @@ func (l *logBuffer) logger() *slog.Logger {
 
 // at returns the records of a level.
 func (l *logBuffer) at(level slog.Level) []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	var found []string
-	for line := range strings.Lines(l.out.String()) {
+	for line := range strings.Lines(l.String()) {
 		if strings.Contains(line, "level="+level.String()) {
 			found = append(found, line)
 		}
@@ -165,7 +126,7 @@ func (l *logBuffer) at(level slog.Level) []string {
 // connectTo starts srv until the test ends and returns a connection to it.
 func connectTo(t *testing.T, srv *http.Server) net.Conn {
 	t.Helper()
-	client := startHTTP(t, srv).connect()
+	client := startHTTP(t, srv).Connect()
 	t.Cleanup(func() { client.Close() })
 	return client
 }

@@ -18,11 +18,11 @@ type dialFunc func(v websocket.Version) *websocket.Conn
 // function that begins one and returns the client's end.
 var servings = map[string]func(t *testing.T, s *websocket.Server) func() net.Conn{
 	"ServeHTTP": func(t *testing.T, s *websocket.Server) func() net.Conn {
-		return startServer(t, s).connect
+		return startServer(t, s).Connect
 	},
 	"Detach": func(t *testing.T, s *websocket.Server) func() net.Conn {
 		s.Detach = func(*http.Request) context.Context { return nil }
-		return startServer(t, s).connect
+		return startServer(t, s).Connect
 	},
 	"ServeConn": func(t *testing.T, s *websocket.Server) func() net.Conn {
 		return func() net.Conn {

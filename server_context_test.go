@@ -141,14 +141,14 @@ var serverLimits = []struct {
 // serverLimited are the places where a context with such an end may come from.
 var serverLimited = map[string]func(t *testing.T, s *websocket.Server, limit func(context.Context) (context.Context, context.CancelFunc)) func() net.Conn{
 	"middleware": func(t *testing.T, s *websocket.Server, limit func(context.Context) (context.Context, context.CancelFunc)) func() net.Conn {
-		return startServer(t, around(s, limit)).connect
+		return startServer(t, around(s, limit)).Connect
 	},
 	"BaseContext": func(t *testing.T, s *websocket.Server, limit func(context.Context) (context.Context, context.CancelFunc)) func() net.Conn {
 		return startHTTP(t, &http.Server{Handler: s, BaseContext: func(net.Listener) context.Context {
 			ctx, cancel := limit(context.Background())
 			t.Cleanup(cancel)
 			return ctx
-		}}).connect
+		}}).Connect
 	},
 	"Check": func(t *testing.T, s *websocket.Server, limit func(context.Context) (context.Context, context.CancelFunc)) func() net.Conn {
 		s.Upgrader.Check = func(r *http.Request, _ http.Header) (context.Context, error) {
@@ -156,7 +156,7 @@ var serverLimited = map[string]func(t *testing.T, s *websocket.Server, limit fun
 			t.Cleanup(cancel)
 			return ctx, nil
 		}
-		return startServer(t, s).connect
+		return startServer(t, s).Connect
 	},
 	"ServeConn": func(t *testing.T, s *websocket.Server, limit func(context.Context) (context.Context, context.CancelFunc)) func() net.Conn {
 		return func() net.Conn {
@@ -229,7 +229,7 @@ func TestServerRequestContextEndsWithAStuckPeer(t *testing.T) {
 			return echoHandler(ctx, c)
 		}}
 		start := time.Now()
-		dialOn(t, startServer(t, around(s, inAMinute)).connect(), websocket.RFC6455) // and does not read
+		dialOn(t, startServer(t, around(s, inAMinute)).Connect(), websocket.RFC6455) // and does not read
 		if took := (<-returned).Sub(start); took < time.Minute || took > time.Minute+websocket.CloseTimeout {
 			t.Errorf("the handler has returned after %v; expected 1m, and at most %v more", took, websocket.CloseTimeout)
 		}
@@ -252,7 +252,7 @@ func TestServerRequestContextEndsWithTheHandler(t *testing.T) {
 				}
 				return nil
 			}}
-			c := dialOn(t, startServer(t, around(s, inAMinute)).connect(), websocket.RFC6455)
+			c := dialOn(t, startServer(t, around(s, inAMinute)).Connect(), websocket.RFC6455)
 			wantClose(t, c, websocket.StatusGoingAway, "")
 			synctest.Wait()
 			if logged := log.at(slog.LevelWarn); len(logged) != 1 {
@@ -286,7 +286,7 @@ func TestServerRequestContextEndsAfterTheConnection(t *testing.T) {
 				t.Cleanup(func() { time.Sleep(2 * websocket.CloseTimeout) })
 				var log logBuffer
 				s := &websocket.Server{Logger: log.logger(), Handler: tt.handler}
-				c := dialOn(t, startServer(t, around(s, inAMinute)).connect(), websocket.RFC6455)
+				c := dialOn(t, startServer(t, around(s, inAMinute)).Connect(), websocket.RFC6455)
 				readToEnd(c)
 				time.Sleep(time.Hour)
 				if logged := log.at(slog.LevelWarn); len(logged) > 0 {

@@ -346,8 +346,8 @@ func TestServerTellsOfRequestsRefusedWhileClosing(t *testing.T) {
 		if len(traced) != 1 || !errors.As(traced[0], &refused) || refused.Status != 503 || !errors.Is(refused, http.ErrServerClosed) {
 			t.Errorf("traced %v; expected one error with status 503 that wraps http.ErrServerClosed", traced)
 		}
-		if logged := log.at(slog.LevelDebug); len(logged) != 1 || strings.Count(log.out.String(), "\n") != 1 {
-			t.Errorf("logged %q; expected one record at debug", log.out.String())
+		if logged := log.at(slog.LevelDebug); len(logged) != 1 || strings.Count(log.String(), "\n") != 1 {
+			t.Errorf("logged %q; expected one record at debug", log.String())
 		}
 	})
 }

@@ -201,7 +201,7 @@ func TestServerLogsRefusedRequests(t *testing.T) {
 				if res := startInBubble(t, s).refusal(t); res.StatusCode != tt.status {
 					t.Errorf("refused with status %d; expected %d", res.StatusCode, tt.status)
 				}
-				if all := strings.Count(log.out.String(), "\n"); all != 1 {
+				if all := strings.Count(log.String(), "\n"); all != 1 {
 					t.Errorf("logged %d records; expected one", all)
 				}
 				if logged := log.at(tt.level); len(logged) != 1 || !strings.Contains(logged[0], tt.logged) {

@@ -147,7 +147,7 @@ func TestUpgradeClosesAfterPanic(t *testing.T) {
 						panic(v)
 					}()
 					up.Upgrade(w, r)
-				})).connect()
+				})).Connect()
 				go func() {
 					io.WriteString(client, requestOf(websocket.Hixie75).String())
 					io.Copy(io.Discard, client)

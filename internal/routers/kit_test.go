@@ -1,49 +1,26 @@
 package routers
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/protocol-websocket/websocket"
+	"github.com/protocol-websocket/websocket/internal/testkit"
 )
 
-// pipeNet is a listener whose connections are in memory, so that all time is
-// that of a bubble.
-type pipeNet struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func (n *pipeNet) Accept() (net.Conn, error) {
-	select {
-	case c := <-n.conns:
-		return c, nil
-	case <-n.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (n *pipeNet) Close() error   { close(n.closed); return nil }
-func (n *pipeNet) Addr() net.Addr { return &net.UnixAddr{Name: "bubble", Net: "unix"} }
-
-func (n *pipeNet) connect() net.Conn {
-	client, server := websocket.NetPipe()
-	n.conns <- server
-	return client
-}
+// pipeNet is a listener whose connections are in memory, with clients for them.
+type pipeNet struct{ *testkit.PipeListener }
 
 // serve serves h until the test ends.
 func serve(t *testing.T, h http.Handler) *pipeNet {
-	n := &pipeNet{make(chan net.Conn), make(chan struct{})}
+	n := &pipeNet{testkit.NewPipeListener(websocket.NetPipe)}
 	srv := &http.Server{Handler: h, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
 	go srv.Serve(n)
 	t.Cleanup(func() {
@@ -65,14 +42,14 @@ func (n *pipeNet) dial(t *testing.T, room string) *websocket.Conn {
 }
 
 func (n *pipeNet) tryDial(room string) (*websocket.Conn, error) {
-	return new(websocket.Dialer).Handshake(context.Background(), n.connect(), "ws://server.test/rooms/"+room)
+	return new(websocket.Dialer).Handshake(context.Background(), n.Connect(), "ws://server.test/rooms/"+room)
 }
 
 // get makes a plain request for a room. It checks the answer, so that it is
 // sure that the router's context is in use.
 func (n *pipeNet) get(t *testing.T, room string) {
 	t.Helper()
-	client := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return n.connect(), nil }, DisableKeepAlives: true}}
+	client := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return n.Connect(), nil }, DisableKeepAlives: true}}
 	res, err := client.Get("http://server.test/plain/" + room)
 	if err != nil {
 		t.Fatal(err)
@@ -114,24 +91,6 @@ func eachRouter(t *testing.T, f func(t *testing.T, r router)) {
 			synctest.Test(t, func(t *testing.T) { f(t, r) })
 		})
 	}
-}
-
-// logBuffer collects what is logged.
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }
 
 // untilRead is a handler that returns when the client has sent a message or has

@@ -15,6 +15,7 @@ import (
 	"github.com/go-chi/chi/v5"
 	chimiddleware "github.com/go-chi/chi/v5/middleware"
 	"github.com/protocol-websocket/websocket"
+	"github.com/protocol-websocket/websocket/internal/testkit"
 )
 
 const (
@@ -171,7 +172,7 @@ func TestThrottle(t *testing.T) {
 // log says so.
 func TestTimeout(t *testing.T) {
 	eachRouter(t, func(t *testing.T, r router) {
-		var log logBuffer
+		var log testkit.LogBuffer
 		s := &websocket.Server{Logger: slog.New(slog.NewTextHandler(&log, nil)), Handler: untilRead}
 		n := serve(t, r.make(s, options{timeout: time.Minute}))
 		start := time.Now()
