@@ -11,7 +11,24 @@ import (
 // compressed one by one. It is used only with peers that want it too; with all
 // others the connection works as without. A client offers it in [RFC6455], a
 // server accepts it also from clients of [Hybi10] and [Hybi07] that offer it.
-// The zero value is ready to use. It must not be changed while in use.
+// The zero value works with every peer. It must not be changed while in use.
+//
+// Both sides refer to what was sent before, so each keeps the end of it, for
+// each direction. How much a connection keeps of what it receives depends on
+// the peer:
+//
+//	PeerWindowBits                    0                N, from 9 to 14
+//	client offers
+//	  client_no_context_takeover      nothing          nothing
+//	  client_max_window_bits          1<<WindowBits    1<<N
+//	  neither                         up to 32 KiB     no compression
+//	server answers
+//	  server_no_context_takeover      nothing          nothing
+//	  server_max_window_bits as asked 1<<WindowBits    1<<N
+//	  neither                         up to 32 KiB     handshake fails
+//
+// A server never answers with a parameter that the client did not offer, since
+// many clients fail at that.
 //
 // Do not compress what holds both a secret and something that an attacker can
 // choose: the length of the message then tells of the secret.
@@ -22,24 +39,36 @@ type Compression struct {
 	// 16 KiB, or Threshold if that is more, but no more than 64 KiB.
 	Threshold int
 
-	// WindowBits bounds how far back a message may refer to what was sent
-	// before, in this message and those before it: 1<<WindowBits bytes, which a
-	// connection must keep in memory for each direction. It is from 8 to 15; 0
-	// means 12, which is 4 KiB.
-	//
-	// It holds for what is sent, and the peer is asked to do the same, with at
-	// least 9 bits, since zlib cannot compress with 8. Some clients, Firefox
-	// among them, do not let a server choose; unless WindowBits is 15 they are
-	// told to do without context takeover. Many servers do not let a client
-	// choose; it accepts that they use 15 bits, and keeps 32 KiB. A client with
-	// WindowBits 15 asks for nothing, for the sake of old servers that refuse a
-	// connection because of what it asks for.
+	// WindowBits bounds how far back a message that is sent may refer to what was
+	// sent before, in this message and those before it: 1<<WindowBits bytes, which
+	// the connection keeps in memory. It is from 8 to 15; 0 means 12, which is 4
+	// KiB. If the peer wants to keep less, the smaller window is used.
 	WindowBits int
 
-	// NoContextTakeover makes each message refer to nothing before it, in both
-	// directions: a connection keeps no window, and small messages become less
-	// small. If a server declines, a client does without compression; if one takes
-	// up compression but not this, the handshake fails.
+	// PeerWindowBits bounds how much is kept of what the peer sends: 1<<PeerWindowBits
+	// bytes. It is from 9 to 15, since zlib cannot compress with 8; 0 works with
+	// every peer.
+	//
+	// With 0 the peer is asked to compress with WindowBits, but at least 9. If it
+	// agrees, so much is kept: 4 KiB by default. Until it has sent 64 KiB it may
+	// still refer further back, and a peer that does, although it has agreed, is
+	// served all the same. What is kept of such a peer, and of one that is not to
+	// be asked, such as Firefox and Safari, grows up to 32 KiB.
+	//
+	// With a number the peer is asked for that, and no more is kept. A peer that
+	// agrees and refers further back fails the connection. 15 asks for nothing. A
+	// client then offers what Chrome does, for the sake of servers that refuse a
+	// connection because of what it asks for.
+	PeerWindowBits int
+
+	// NoContextTakeover makes each message that is sent refer to nothing before
+	// it: no window is kept for it, and small messages become less small.
+	//
+	// A client wants the same of the server. If the server declines, there is no
+	// compression; if it takes up compression but not this, the handshake fails.
+	// A server tells the client nothing of it, and does not ask for the same, since
+	// clients fail at what they did not offer. Of a client that does not offer
+	// it, PeerWindowBits says how much is kept.
 	NoContextTakeover bool
 }
 
@@ -48,7 +77,7 @@ const (
 	defaultWindowBits = 12
 
 	// minPeerWindowBits is the smallest window that a peer is asked to compress
-	// with. The extension allows 8 bits, but zlib refuses them.
+	// with. RFC 7692 allows 8 bits, but zlib refuses them.
 	minPeerWindowBits = 9
 )
 
@@ -62,6 +91,9 @@ func (c *Compression) validate() error {
 	case c.WindowBits != 0 && (c.WindowBits < permessage.MinWindowBits || c.WindowBits > permessage.MaxWindowBits):
 		return fmt.Errorf("websocket: Compression.WindowBits is %d: expected %d to %d, or 0 for %d",
 			c.WindowBits, permessage.MinWindowBits, permessage.MaxWindowBits, defaultWindowBits)
+	case c.PeerWindowBits != 0 && (c.PeerWindowBits < minPeerWindowBits || c.PeerWindowBits > permessage.MaxWindowBits):
+		return fmt.Errorf("websocket: Compression.PeerWindowBits is %d: expected %d to %d, or 0 for what each peer needs",
+			c.PeerWindowBits, minPeerWindowBits, permessage.MaxWindowBits)
 	}
 	return nil
 }
@@ -76,10 +108,11 @@ func (c *Compression) options() *permessage.Options {
 	if bits == 0 {
 		bits = defaultWindowBits
 	}
-	return &permessage.Options{
-		WindowBits: bits, PeerWindowBits: max(minPeerWindowBits, bits),
-		NoContextTakeover: c.NoContextTakeover,
+	o := &permessage.Options{WindowBits: bits, PeerWindowBits: c.PeerWindowBits, Strict: true, NoContextTakeover: c.NoContextTakeover}
+	if c.PeerWindowBits == 0 {
+		o.PeerWindowBits, o.Strict = max(minPeerWindowBits, bits), false
 	}
+	return o
 }
 
 func (c *Compression) threshold() int {
@@ -103,11 +136,11 @@ func (c *Compression) offer() string { return c.options().Offer() }
 // value for the response. If it can accept none of the offers, it returns nil
 // and "", and no message is compressed.
 func (c *Compression) agree(offers []string) (*pmdParams, string) {
-	p, ok := c.options().Accept(offers)
+	p, response, ok := c.options().Accept(offers)
 	if !ok {
 		return nil, ""
 	}
-	return &pmdParams{p, c.threshold()}, p.String()
+	return &pmdParams{p, c.threshold()}, response
 }
 
 // agreed returns what a server's response has agreed to, or nil if that is

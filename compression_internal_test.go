@@ -21,6 +21,8 @@ func TestCompressionDefaults(t *testing.T) {
 		{"largest", Compression{Threshold: math.MaxInt, WindowBits: 15}, math.MaxInt, permessage.Options{WindowBits: 15, PeerWindowBits: 15}},
 		{"smallest", Compression{Threshold: 1, WindowBits: 8}, 1, permessage.Options{WindowBits: 8, PeerWindowBits: 9}},
 		{"no takeover", Compression{NoContextTakeover: true}, 512, permessage.Options{WindowBits: 12, PeerWindowBits: 12, NoContextTakeover: true}},
+		{"peer's window", Compression{PeerWindowBits: 9}, 512, permessage.Options{WindowBits: 12, PeerWindowBits: 9, Strict: true}},
+		{"peer's window, largest", Compression{WindowBits: 8, PeerWindowBits: 15}, 512, permessage.Options{WindowBits: 8, PeerWindowBits: 15, Strict: true}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			before := tt.c
@@ -63,12 +65,15 @@ func TestCompressionValidate(t *testing.T) {
 	}{
 		{"nil", nil, ""},
 		{"zero", &Compression{}, ""},
-		{"smallest", &Compression{Threshold: 1, WindowBits: 8, NoContextTakeover: true}, ""},
-		{"largest", &Compression{Threshold: math.MaxInt, WindowBits: 15}, ""},
+		{"smallest", &Compression{Threshold: 1, WindowBits: 8, PeerWindowBits: 9, NoContextTakeover: true}, ""},
+		{"largest", &Compression{Threshold: math.MaxInt, WindowBits: 15, PeerWindowBits: 15}, ""},
 		{"Threshold -1", &Compression{Threshold: -1}, "Threshold is -1: expected a number of bytes, or 0 for 512"},
 		{"WindowBits -1", &Compression{WindowBits: -1}, "WindowBits is -1: expected 8 to 15, or 0 for 12"},
 		{"WindowBits 7", &Compression{WindowBits: 7}, "WindowBits is 7: expected 8 to 15, or 0 for 12"},
 		{"WindowBits 16", &Compression{WindowBits: 16}, "WindowBits is 16: expected 8 to 15, or 0 for 12"},
+		{"PeerWindowBits -1", &Compression{PeerWindowBits: -1}, "PeerWindowBits is -1: expected 9 to 15, or 0 for what each peer needs"},
+		{"PeerWindowBits 8", &Compression{PeerWindowBits: 8}, "PeerWindowBits is 8: expected 9 to 15, or 0"},
+		{"PeerWindowBits 16", &Compression{PeerWindowBits: 16}, "PeerWindowBits is 16: expected 9 to 15, or 0"},
 	} {
 		err := tt.c.validate()
 		if tt.reason == "" && err != nil {

@@ -233,9 +233,11 @@
 //
 // With [Config].Compression messages are compressed one by one,
 // permessage-deflate, RFC 7692, if the peer wants it too. The zero
-// [Compression] is ready to use: a connection of a server then keeps at most 4
-// KiB for each direction, and nothing with NoContextTakeover; a client keeps up
-// to 32 KiB for what it receives. Limits hold for what a message inflates to. Nothing else changes for the program, but for one thing:
+// [Compression] works with every client and server. A connection then keeps 4
+// KiB of what it sends. Of what it receives it keeps 4 KiB if the peer agrees to
+// that, and up to 32 KiB, grown as used, if not. Compression.PeerWindowBits
+// bounds that. Limits hold for what a message inflates to. Nothing else changes
+// for the program, but for one thing:
 // NextReader waits for the whole of a compressed message.
 //
 // Messages that hold a secret beside something that an attacker can choose must

@@ -23,34 +23,16 @@ const (
 // Options say what one side wants. A nil *Options means no compression.
 type Options struct {
 	WindowBits        int  // the largest window with which this side compresses
-	PeerWindowBits    int  // the window that the peer is asked to use; a client with 15 WindowBits does not ask
-	NoContextTakeover bool // both sides forget their windows between messages
+	PeerWindowBits    int  // the window that the peer is asked to use; 15 asks for nothing
+	Strict            bool // no more than PeerWindowBits is kept of a peer; without that, what the peer needs
+	NoContextTakeover bool // this side forgets its window between messages, and a client wants a server that does too
 }
 
-// Params are what both sides agreed on: how each of them compresses.
+// Params say how each side compresses after the handshake. A server may do with
+// less than it has told the client.
 type Params struct {
 	ServerNoContextTakeover, ClientNoContextTakeover bool
 	ServerWindowBits, ClientWindowBits               int
-}
-
-// String returns p as an element of Sec-WebSocket-Extensions. It leaves out
-// windows of 15 bits, which are the default.
-func (p Params) String() string {
-	b := make([]byte, 0, 160) // more than all parameters take
-	b = append(b, deflateName...)
-	if p.ServerNoContextTakeover {
-		b = append(b, "; server_no_context_takeover"...)
-	}
-	if p.ClientNoContextTakeover {
-		b = append(b, "; client_no_context_takeover"...)
-	}
-	if p.ServerWindowBits < MaxWindowBits {
-		b = strconv.AppendInt(append(b, "; server_max_window_bits="...), int64(p.ServerWindowBits), 10)
-	}
-	if p.ClientWindowBits < MaxWindowBits {
-		b = strconv.AppendInt(append(b, "; client_max_window_bits="...), int64(p.ClientWindowBits), 10)
-	}
-	return string(b)
 }
 
 // Offer returns what a client sends as Sec-WebSocket-Extensions, or "". The
@@ -61,8 +43,9 @@ func (p Params) String() string {
 // The second offer has no numbers, as in the examples of RFC 7692 section
 // 7.1.3. It is for servers that do not know server_max_window_bits or cannot
 // obey it, which decline the first offer or ignore the parameter, and for
-// servers that want to choose the client's window themselves. With 15 bits
-// there is only the second offer. By default it is what Chrome sends.
+// servers that want to choose the client's window themselves. If the client is
+// strict, such a server must forget its window. A client that asks for nothing
+// makes only the second offer. By default it is what Chrome sends.
 //
 // The server's window stands before the client's, because some servers split a
 // list of offers only at semicolons, and for those the last number is garbage.
@@ -70,69 +53,112 @@ func (o *Options) Offer() string {
 	if o == nil {
 		return ""
 	}
-	first := Params{o.NoContextTakeover, o.NoContextTakeover, MaxWindowBits, MaxWindowBits}
-	second := first.String() + "; client_max_window_bits"
-	if o.WindowBits == MaxWindowBits {
+	first := deflateName
+	if o.NoContextTakeover {
+		first = withFlag(withFlag(first, serverNoTakeover), clientNoTakeover)
+	}
+	second := withFlag(first, clientMaxBits)
+	if o.PeerWindowBits == MaxWindowBits {
 		return second
 	}
-	first.ClientWindowBits = o.WindowBits
 	if !o.NoContextTakeover {
-		first.ServerWindowBits = o.PeerWindowBits
+		first = withBits(first, serverMaxBits, o.PeerWindowBits)
+		if o.Strict {
+			second = withFlag(withFlag(deflateName, serverNoTakeover), clientMaxBits)
+		}
 	}
-	return first.String() + ", " + second
+	if o.WindowBits < MaxWindowBits {
+		first = withBits(first, clientMaxBits, o.WindowBits)
+	} else {
+		first = withFlag(first, clientMaxBits)
+	}
+	if first == second {
+		return first
+	}
+	return first + ", " + second
+}
+
+func withFlag(element string, param int) string { return element + "; " + paramNames[param] }
+
+func withBits(element string, param, bits int) string {
+	return withFlag(element, param) + "=" + strconv.Itoa(bits)
 }
 
 // Accept chooses from the offers in a client's Sec-WebSocket-Extensions, given
-// line by line. It returns the agreed parameters, whose String is the response.
-// ok is false if there is no offer to accept. Every valid offer can be
-// accepted, since we obey every window, so Accept takes the first one.
+// line by line: the first one that o can accept. It returns how both sides
+// compress, and the response. ok is false if there is no such offer. Every
+// valid offer can be accepted, since we obey every window, unless o is strict
+// and the client does not let the server choose its window.
 //
 // Nothing in the header makes a handshake fail. Accept ignores other extensions
 // and declines invalid offers, RFC 7692 sections 5.1 and 7. It declines a
 // malformed header as a whole, since two implementations may see different
 // elements in it. RFC 6455 section 9.1 demands that the handshake fails then.
 // But only servers with extensions can notice, and compression is not needed.
-func (o *Options) Accept(lines []string) (p Params, ok bool) {
+func (o *Options) Accept(lines []string) (p Params, response string, ok bool) {
 	if o == nil || len(lines) == 0 {
-		return p, false
+		return p, "", false
 	}
 	var first extension
 	wellFormed := eachExtension(lines, func(e extension) {
-		if !ok && e.name == deflateName && e.flaw == "" {
+		if !ok && e.name == deflateName && e.flaw == "" && o.canAccept(&e) {
 			first, ok = e, true
 		}
 	})
 	if !wellFormed || !ok {
-		return p, false
+		return p, "", false
 	}
-	return o.answer(&first), true
+	p = o.answer(&first)
+	return p, p.response(&first), true
 }
 
-// answer returns how a server answers an offer, RFC 7692 section 7.1. It grants
-// everything that the client asks for, states what the server does besides, and
-// bounds the memory of the connection: the window of each side is as small as
-// we want it, or not kept between messages.
-//
-// What a client says about its own compressor is only a hint, unless the
-// response repeats it. So the response does.
+// canAccept reports whether the window of a client that makes this offer can be
+// bounded as o demands. A server must not limit a window if the client did not
+// offer client_max_window_bits, section 7.1.2.2. It may ask every client to
+// forget its window, section 7.1.1.2, but clients fail at parameters that they
+// did not offer.
+func (o *Options) canAccept(e *extension) bool {
+	return !o.Strict || o.PeerWindowBits == MaxWindowBits || e.has(clientMaxBits) || e.has(clientNoTakeover)
+}
+
+// answer returns how both sides compress after an offer. The server grants all
+// that the client asks for and bounds the client's window, if the client lets
+// it. No window is kept of a client that forgets it. A small one would only
+// make the client's messages larger.
 func (o *Options) answer(e *extension) Params {
 	p := Params{
 		ServerNoContextTakeover: o.NoContextTakeover || e.has(serverNoTakeover),
-		ClientNoContextTakeover: o.NoContextTakeover || e.has(clientNoTakeover),
+		ClientNoContextTakeover: e.has(clientNoTakeover),
 		ServerWindowBits:        min(o.WindowBits, e.bits(serverMaxBits)),
 		ClientWindowBits:        e.bits(clientMaxBits),
 	}
-	switch {
-	case p.ClientNoContextTakeover: // we keep no window, and a small one would only make messages larger
-	case e.has(clientMaxBits):
+	if e.has(clientMaxBits) && !p.ClientNoContextTakeover {
 		p.ClientWindowBits = min(p.ClientWindowBits, o.PeerWindowBits)
-	case o.PeerWindowBits < MaxWindowBits:
-		// The window of this client must not be limited, section 7.1.2.2, but
-		// every client can be asked to forget it, section 7.1.1.2. Firefox and
-		// Safari are such clients.
-		p.ClientNoContextTakeover = true
 	}
 	return p
+}
+
+// response returns the answer to e, which has no parameter that e lacks: many
+// clients fail the connection over such a parameter, others ignore it. What the
+// server asks of itself needs no telling. A client that is not told keeps more
+// memory than it needs, and that is all.
+//
+// What a client says about its own compressor is only a hint, unless the
+// response repeats it. So the response does.
+func (p Params) response(e *extension) string {
+	s := deflateName
+	for _, param := range []int{serverNoTakeover, clientNoTakeover} {
+		if e.has(param) {
+			s = withFlag(s, param)
+		}
+	}
+	if e.has(serverMaxBits) { // must be repeated, section 7.1.2.1, even if it is 15
+		s = withBits(s, serverMaxBits, p.ServerWindowBits)
+	}
+	if p.ClientWindowBits < MaxWindowBits { // then e has client_max_window_bits
+		s = withBits(s, clientMaxBits, p.ClientWindowBits)
+	}
+	return s
 }
 
 // Check checks a server's Sec-WebSocket-Extensions, given line by line, against
@@ -160,9 +186,9 @@ func (o *Options) Check(lines []string) (p Params, ok bool, err error) {
 	}, true, nil
 }
 
-// objection returns what is wrong with a response, or "". It does not compare
-// windows with the first offer: a larger one answers the second offer, which
-// allows any.
+// objection returns what is wrong with a response, or "". Unless o is strict, it
+// does not compare windows with the first offer: a larger one answers the
+// second offer, which allows any.
 func (o *Options) objection(e *extension, count int, wellFormed bool) string {
 	switch {
 	case o == nil:
@@ -179,6 +205,9 @@ func (o *Options) objection(e *extension, count int, wellFormed bool) string {
 		return paramNames[clientMaxBits] + ": expected a number"
 	case o.NoContextTakeover && !e.has(serverNoTakeover):
 		return "expected " + paramNames[serverNoTakeover] + ", without which nothing was offered"
+	case o.Strict && !e.has(serverNoTakeover) && e.bits(serverMaxBits) > o.PeerWindowBits:
+		return fmt.Sprintf("expected %s of at most %d, or %s; a client without PeerWindowBits takes any",
+			paramNames[serverMaxBits], o.PeerWindowBits, paramNames[serverNoTakeover])
 	}
 	return ""
 }
