@@ -1,6 +1,8 @@
 package websocket
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"unicode/utf8"
 
@@ -201,7 +203,19 @@ func (d *decoder) errInflate(err error, n int) *ProtocolError {
 	if err == deflate.ErrTooLarge {
 		return errTooBig("%d compressed bytes inflate to more than the limit of %d", n, d.maxSize)
 	}
+	if e, ok := errors.AsType[deflate.DistanceError](err); ok && e.Distance > e.Window {
+		err = fmt.Errorf("%w (%s=%d)", err, windowParameter(d.side), d.decompressor.WindowBits)
+	}
 	return &ProtocolError{Code: StatusInvalidPayloadData, Err: err}
+}
+
+// windowParameter returns the parameter for the window of what side receives,
+// RFC 7692 section 7.1.2.
+func windowParameter(side Side) string {
+	if side == ServerSide {
+		return "client_max_window_bits"
+	}
+	return "server_max_window_bits"
 }
 
 func (d *decoder) checkInflated(p []byte) *ProtocolError {

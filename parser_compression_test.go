@@ -69,6 +69,28 @@ func TestInflateErrors(t *testing.T) {
 	}
 }
 
+// The error of a message that refers too far back names the window that was
+// agreed on, and whose it is.
+func TestWindowErrors(t *testing.T) {
+	z := websocket.Config{Compression: &websocket.Compression{WindowBits: 9}}
+	server, client := handshakes(t, &websocket.Upgrader{Config: z}, &websocket.Dialer{Config: z})
+	noise := string(randomBytes(newRand(1), 700))
+	for p, want := range map[*websocket.Parser]string{
+		server.Parser(): " (client_max_window_bits=9)",
+		client.Parser(): " (server_max_window_bits=9)",
+	} {
+		side := websocket.ServerSide
+		if p == client.Parser() {
+			side = websocket.ClientSide
+		}
+		p.Append(rawFrames(side, rawFrame{b0: finBinary | rsv1, payload: deflated(noise + noise)}))
+		_, err := p.Next()
+		if text := fmt.Sprint(err); !strings.Contains(text, "distance of 700 bytes, beyond the window of 512") || !strings.HasSuffix(text, want) {
+			t.Errorf("%s, want the distance, the window of 512 and%s", text, want)
+		}
+	}
+}
+
 // compressedParser returns the Parser of a server whose client compresses with
 // a window of 32 KiB.
 func compressedParser(t *testing.T, cfg websocket.Config) *websocket.Parser {

@@ -15,7 +15,37 @@ type Decompressor struct {
 	WindowBits      int  // a distance longer than 1<<WindowBits bytes is an error; 8 to 15
 	ContextTakeover bool // whether a message may refer to those before it
 
+	// Tolerant is for a peer that was asked for a window of 1<<WindowBits bytes
+	// and may not obey. Distances up to 32 KiB are then accepted within a message.
+	// Of the messages before it 32 KiB are kept at first, as for any peer. If the
+	// first 64 KiB have no distance longer than 1<<WindowBits, only that much is
+	// kept from then on.
+	Tolerant bool
+
 	window window
+	taken  int64 // how many bytes the messages so far were decompressed to
+	wide   bool  // a distance was longer than 1<<WindowBits
+}
+
+const (
+	maxWindow = 1 << 15  // the longest distance that deflate has
+	trial     = 64 << 10 // how many bytes show whether a peer obeys
+)
+
+// reach returns the longest distance that d expects.
+func (d *Decompressor) reach() int {
+	if d.wide {
+		return maxWindow
+	}
+	return 1 << d.WindowBits
+}
+
+// keeps returns how much d keeps of the messages so far.
+func (d *Decompressor) keeps() int {
+	if d.Tolerant && d.taken < trial {
+		return maxWindow
+	}
+	return d.reach()
 }
 
 // ErrTooLarge is the error of a message that decompresses to more bytes than
@@ -36,6 +66,21 @@ func (e *CorruptError) Error() string {
 // Unwrap returns e.Err.
 func (e *CorruptError) Unwrap() error { return e.Err }
 
+// DistanceError is the error of a message that refers to more than there is. If
+// Distance is greater than Window, the sender may have used a larger window
+// than it was asked for.
+type DistanceError struct {
+	Distance int // in bytes
+	Window   int // 1<<WindowBits
+}
+
+func (e DistanceError) Error() string {
+	if e.Distance > e.Window {
+		return fmt.Sprintf("distance of %d bytes, beyond the window of %d", e.Distance, e.Window)
+	}
+	return fmt.Sprintf("distance of %d bytes, beyond the first byte", e.Distance)
+}
+
 var decompressions = sync.Pool{New: func() any { return new(decompression) }}
 
 // Append appends the decompressed payload to dst. It returns ErrTooLarge as
@@ -52,7 +97,8 @@ func (d *Decompressor) Append(dst, payload []byte, limit int64) ([]byte, error) 
 	n := len(dst)
 	dst = s.finish()
 	if err == nil && d.ContextTakeover {
-		d.window.slide(dst[n:], 1<<d.WindowBits)
+		d.taken += int64(len(dst) - n)
+		d.window.slide(dst[n:], d.keeps())
 	}
 	return dst, err
 }
@@ -60,11 +106,12 @@ func (d *Decompressor) Append(dst, payload []byte, limit int64) ([]byte, error) 
 // decompression is the memory in which one message is decompressed.
 type decompression struct {
 	bitReader
+	of     *Decompressor
 	out    []byte
 	start  int    // where the message begins in out
 	end    int    // the limit for the length of out
 	window []byte // the end of the messages before this one
-	reach  int    // the longest distance that was negotiated
+	reach  int    // the longest distance that is expected
 
 	lits, dists, lens prefixCode // the codes of a block that brings its own
 	lengths           [maxLits + maxDists]uint8
@@ -72,7 +119,7 @@ type decompression struct {
 
 // begin prepares s for a message that is appended to dst.
 func (s *decompression) begin(d *Decompressor, dst, payload []byte, limit int64) {
-	s.window, s.reach = d.window, 1<<d.WindowBits
+	s.of, s.window, s.reach = d, d.window, d.reach()
 	s.in, s.at, s.acc, s.n = payload, 0, 0, 0
 	s.out, s.start, s.end = dst, len(dst), math.MaxInt
 	if limit < int64(math.MaxInt-len(dst)) {
@@ -83,7 +130,7 @@ func (s *decompression) begin(d *Decompressor, dst, payload []byte, limit int64)
 // finish puts s back into the pool and returns what was decompressed.
 func (s *decompression) finish() []byte {
 	out := s.out
-	s.in, s.out, s.window = nil, nil, nil
+	s.of, s.in, s.out, s.window = nil, nil, nil, nil
 	decompressions.Put(s)
 	return out
 }
@@ -98,7 +145,6 @@ var (
 	errBlockType = errors.New("block of type 3, which there is not")
 	errLengths   = errors.New("code lengths that do not make a code")
 	errSymbol    = errors.New("bits that stand for nothing")
-	errDistance  = errors.New("distance that goes beyond the window or the first byte")
 )
 
 // message decompresses all blocks. The sender ends a message with a flush,
@@ -214,7 +260,7 @@ func (s *decompression) compressed(lits, dists *prefixCode) error {
 			case length > room-len(out):
 				out, room, err = s.grow(out, length)
 			case dist > s.reach:
-				err = errDistance
+				err = s.lengthen(dist)
 			case from >= s.start && length <= dist:
 				out = append(out, out[from:from+length]...)
 				acc, n = acc>>used, n-used
@@ -248,12 +294,28 @@ func (s *decompression) grow(out []byte, n int) ([]byte, int, error) {
 	return out, min(s.end, cap(out)), nil
 }
 
+// lengthen makes a distance possible that is longer than any so far, or returns
+// an error.
+//
+//go:noinline
+func (s *decompression) lengthen(dist int) error {
+	if !s.of.Tolerant {
+		return s.tooFar(dist)
+	}
+	s.of.wide, s.reach = true, maxWindow
+	return nil
+}
+
+func (s *decompression) tooFar(dist int) error {
+	return DistanceError{Distance: dist, Window: 1 << s.of.WindowBits}
+}
+
 // copyBack copies bytes that begin before the message, in the window, or that
 // overlap the place to which they are copied. out has room for them.
 func (s *decompression) copyBack(out []byte, length, dist int) ([]byte, error) {
 	if before := dist - (len(out) - s.start); before > 0 {
 		if before > len(s.window) {
-			return out, errDistance
+			return out, s.tooFar(dist)
 		}
 		w := s.window[len(s.window)-before:]
 		w = w[:min(length, before)]

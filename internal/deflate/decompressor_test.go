@@ -63,7 +63,7 @@ func TestDecompressorRefuses(t *testing.T) {
 		{"the four bytes that the sender must remove", "0 00 s 0000000000000000 1111111111111111", deflate.ErrTruncated},
 		{"fixed: symbol 286", fixed + "c11000110 s s", deflate.ErrSymbol},
 		{"fixed: distance 30", fixed + "c00110000 c0000001 c11110 s", deflate.ErrSymbol},
-		{"fixed: before the first byte", fixed + "c00110000 c0000001 c00001 c0000000 0 00 s", deflate.ErrDistance},
+		{"fixed: before the first byte", fixed + "c00110000 c0000001 c00001 c0000000 0 00 s", deflate.DistanceError{Distance: 2, Window: 1 << 15}},
 		{"fixed: no end", fixed + "c00110000", deflate.ErrTruncated},
 		{"287 literals", own + "11110 00000 0000 000 000 000 000", deflate.ErrLengths},
 		{"31 distances", own + "00000 11110 0000 000 000 000 000", deflate.ErrLengths},
@@ -143,7 +143,7 @@ func TestDecompressorKeepsToItsWindow(t *testing.T) {
 				message, whole := distMessage(tt.letters, tt.dist)
 				got, err := d.Append(nil, message, 1<<20)
 				want := tt.want && (takeover || tt.before == 0)
-				if want != (err == nil) || want && !bytes.Equal(got, whole) || !want && !errors.Is(err, deflate.ErrDistance) {
+				if want != (err == nil) || want && !bytes.Equal(got, whole) || !want && !errors.Is(err, deflate.DistanceError{Distance: tt.dist, Window: size}) {
 					t.Errorf("%d bits, takeover %v: %d back after %d bytes and %d of its own: %v; want it taken: %v",
 						bits, takeover, tt.dist, tt.before, tt.letters, err, want)
 				}

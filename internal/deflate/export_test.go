@@ -10,7 +10,6 @@ var (
 	ErrBlockType = errBlockType
 	ErrLengths   = errLengths
 	ErrSymbol    = errSymbol
-	ErrDistance  = errDistance
 )
 
 // Window returns what c holds between two messages.
