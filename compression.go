@@ -122,11 +122,18 @@ func (c *Compression) threshold() int {
 	return c.Threshold
 }
 
-// pmdParams holds what both sides agreed on for permessage-deflate, and the
-// threshold, which each side chooses for itself.
+// tolerant reports whether a peer is served that refers further back than it
+// has agreed to.
+func (c *Compression) tolerant() bool {
+	return c.PeerWindowBits == 0 || c.PeerWindowBits == permessage.MaxWindowBits
+}
+
+// pmdParams holds what both sides agreed on for permessage-deflate, and what
+// each side chooses for itself.
 type pmdParams struct {
 	permessage.Params
 	threshold int
+	tolerant  bool
 }
 
 // offer returns what a client offers, or "" if c is nil.
@@ -140,7 +147,7 @@ func (c *Compression) agree(offers []string) (*pmdParams, string) {
 	if !ok {
 		return nil, ""
 	}
-	return &pmdParams{p, c.threshold()}, response
+	return &pmdParams{p, c.threshold(), c.tolerant()}, response
 }
 
 // agreed returns what a server's response has agreed to, or nil if that is
@@ -150,15 +157,15 @@ func (c *Compression) agreed(response []string) (*pmdParams, error) {
 	if !ok || err != nil {
 		return nil, err
 	}
-	return &pmdParams{p, c.threshold()}, nil
+	return &pmdParams{p, c.threshold(), c.tolerant()}, nil
 }
 
 // decompressor returns the decompressor for what side receives.
 func (p *pmdParams) decompressor(side Side) *deflate.Decompressor {
 	if side == ClientSide {
-		return &deflate.Decompressor{WindowBits: p.ServerWindowBits, ContextTakeover: !p.ServerNoContextTakeover}
+		return &deflate.Decompressor{WindowBits: p.ServerWindowBits, ContextTakeover: !p.ServerNoContextTakeover, Tolerant: p.tolerant}
 	}
-	return &deflate.Decompressor{WindowBits: p.ClientWindowBits, ContextTakeover: !p.ClientNoContextTakeover}
+	return &deflate.Decompressor{WindowBits: p.ClientWindowBits, ContextTakeover: !p.ClientNoContextTakeover, Tolerant: p.tolerant}
 }
 
 // compressor returns the compressor for what side sends.

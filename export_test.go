@@ -197,7 +197,7 @@ func InterruptAt(c *Conn, ctx context.Context) (release func()) {
 // alone, with a window of this size.
 func CompressedFrame(m *Prepared, windowBits int) []byte {
 	var e encoder
-	e.useCompression(&pmdParams{permessage.Params{ServerWindowBits: windowBits, ServerNoContextTakeover: true}, 1})
+	e.useCompression(&pmdParams{Params: permessage.Params{ServerWindowBits: windowBits, ServerNoContextTakeover: true}, threshold: 1})
 	return m.compressedFrame(e)
 }
 
