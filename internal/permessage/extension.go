@@ -122,6 +122,11 @@ func eachExtension(lines []string, f func(extension)) (wellFormed bool) {
 	return true
 }
 
+// WellFormed reports whether a Sec-WebSocket-Extensions header, given line by
+// line, has the grammar of RFC 6455 section 9.1. It looks at no names: what it
+// accepts may still hold nothing that we know.
+func WellFormed(lines []string) bool { return eachExtension(lines, func(extension) {}) }
+
 // cutExtension reads an element, up to the comma after it or the end of the
 // line.
 func cutExtension(s string) (e extension, rest string, ok bool) {
