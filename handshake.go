@@ -143,34 +143,37 @@ func hasToken(h http.Header, name, token string) bool {
 	return httpguts.HeaderValuesContainsToken(h[name], token)
 }
 
-// eachToken calls f for each element of a header that is a list of tokens, on
-// one line or on several, RFC 9110 section 5.6.1. It does not collect them in a
-// slice, because a peer may send tens of thousands.
-func eachToken(values []string, f func(token string)) error {
+// eachSubprotocol calls f for each subprotocol in a header that is a list, on one
+// line or on several, RFC 9110 section 5.6.1. It passes over elements that are no
+// subprotocols. It does not collect them in a slice, because a peer may send tens
+// of thousands.
+func eachSubprotocol(values []string, f func(name string)) {
 	for _, value := range values {
 		for element := range strings.SplitSeq(value, ",") {
-			element = textproto.TrimString(element)
-			if element == "" {
-				continue // section 5.6.1.2: empty elements are ignored
+			if element = textproto.TrimString(element); isSubprotocol(element) {
+				f(element)
 			}
-			if !httpguts.ValidHeaderFieldName(element) { // field names have the syntax of tokens
-				return fmt.Errorf("%.40q is not a token", element)
-			}
-			f(element)
 		}
 	}
-	return nil
 }
 
-// checkSubprotocols checks the subprotocols that a program offers or accepts,
-// RFC 6455 section 4.1 item 10.
+// isSubprotocol reports whether s can be the name of a subprotocol: visible ASCII
+// that neither ends an element of a list nor begins a quoted string. RFC 6455
+// section 4.1 item 10 asks for a token, which http://ocpp.org/1.6 and
+// SPDY/3.1+portforward.k8s.io are not, but many clients and servers use such
+// names, and no header is damaged by them.
+func isSubprotocol(s string) bool {
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == ',' || r == '"' })
+}
+
+// checkSubprotocols checks the subprotocols that a program offers or accepts.
 func checkSubprotocols(list []string) error {
 	for i, s := range list {
-		if !httpguts.ValidHeaderFieldName(s) {
-			return fmt.Errorf("websocket: subprotocol %q is not a token", s)
+		if !isSubprotocol(s) {
+			return fmt.Errorf("websocket: subprotocol %.80q: expected visible ASCII without comma, double quote and space", s)
 		}
 		if slices.Contains(list[:i], s) {
-			return fmt.Errorf("websocket: subprotocol %q is listed twice", s)
+			return fmt.Errorf("websocket: subprotocol %.80q is listed twice: expected each once", s)
 		}
 	}
 	return nil

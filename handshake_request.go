@@ -183,27 +183,25 @@ func (u *Upgrader) secure(r *http.Request) bool {
 }
 
 // chooseSubprotocol returns the first of ours that the client offers, or "" if
-// it offers none of them.
-func chooseSubprotocol(v Version, h http.Header, ours []string) (string, error) {
-	offered := h[v.traits().protocolHeader]
+// it offers none of them. Nothing in the header refuses a request: the client
+// sees from the response what was chosen, and may leave.
+func chooseSubprotocol(v Version, h http.Header, ours []string) string {
 	best := len(ours)
 	take := func(s string) {
 		if i := slices.Index(ours[:best], s); i >= 0 {
 			best = i
 		}
 	}
-	switch list := v.traits().subprotocolList; {
-	case list:
-		if err := eachToken(offered, take); err != nil {
-			return "", refusef(http.StatusBadRequest, "Sec-WebSocket-Protocol: %w", err)
+	offered := h[v.traits().protocolHeader]
+	if v.traits().subprotocolList {
+		eachSubprotocol(offered, take)
+	} else { // each is one name, also if it has a comma
+		for _, name := range offered {
+			take(name)
 		}
-	case len(offered) > 1:
-		return "", refusef(http.StatusBadRequest, "%d subprotocol headers: expected one in %v", len(offered), v)
-	case len(offered) == 1:
-		take(offered[0])
 	}
 	if best == len(ours) {
-		return "", nil
+		return ""
 	}
-	return ours[best], nil
+	return ours[best]
 }

@@ -131,9 +131,7 @@ func (h *ServerHandshake) begin(r *http.Request) error {
 	if r, err = h.callCheck(r); err != nil {
 		return err
 	}
-	if h.subprotocol, err = chooseSubprotocol(v, r.Header, h.up.Subprotocols); err != nil {
-		return err
-	}
+	h.subprotocol = chooseSubprotocol(v, r.Header, h.up.Subprotocols)
 	if v.traits().extensions {
 		h.agreed, h.extensions = h.up.Compression.agree(r.Header["Sec-Websocket-Extensions"])
 	}

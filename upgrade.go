@@ -27,9 +27,11 @@ type Upgrader struct {
 	// says what the old ones cost in security.
 	Versions []Version
 
-	// Subprotocols are those that the program speaks, best first. The first
-	// that the client also offers is chosen. If there is none, the connection
-	// is made without a subprotocol. RFC 6455 section 1.9.
+	// Subprotocols are those that the program speaks, best first, of visible
+	// ASCII without comma and double quote. The first that the client also
+	// offers is chosen. If there is none, the connection is made without a
+	// subprotocol. What else the client offers, malformed or not, is passed
+	// over. RFC 6455 section 1.9.
 	Subprotocols []string
 
 	// Origins are allowed beside the origin of the server itself:

@@ -47,7 +47,7 @@ var serverHooks = map[string]func(up *websocket.Upgrader, end func()){
 		up.Secure = func(*http.Request) bool { end(); return false }
 	},
 	"HandshakeFailed": func(up *websocket.Upgrader, end func()) {
-		up.Subprotocols = []string{"not a token"}
+		up.Subprotocols = []string{"not a name"}
 		up.Trace = &websocket.Trace{HandshakeFailed: func(*http.Request, error) { end() }}
 	},
 	"Opened": func(up *websocket.Upgrader, end func()) {
