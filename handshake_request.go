@@ -122,40 +122,53 @@ func detectVersion(h http.Header, versions []Version) (Version, error) {
 // 8. A proxy or a page may be able to set one of the two headers. If a request
 // has both, they must agree. Otherwise one could be used to bypass a check of
 // the other.
+//
+// An empty header counts as a missing one. Embedded clients send it, and no
+// browser does.
 func requestOrigin(v Version, r *http.Request) (string, error) {
-	name := v.traits().originHeader
-	origin, other := r.Header[name], r.Header["Origin"]
-	if name == "Origin" {
-		other = r.Header["Sec-Websocket-Origin"]
+	plain, err := originIn(r.Header, "Origin")
+	if err != nil {
+		return "", err
 	}
-	if len(origin) > 1 || len(other) > 1 {
-		return "", refusef(http.StatusForbidden, "more than one origin header")
+	draft, err := originIn(r.Header, "Sec-Websocket-Origin")
+	if err != nil {
+		return "", err
 	}
+	isPlain := v.traits().originHeader == "Origin"
 	switch {
-	case len(origin) == 0 && len(other) == 0:
-		if v.traits().originRequired {
-			return "", refusef(http.StatusForbidden, "header Origin is missing, which %v requires", v)
-		}
-		return "", nil
-	case len(origin) == 0 && name != "Origin":
-		origin = other
-	case len(origin) == 0:
-		return "", refusef(http.StatusForbidden, "Sec-WebSocket-Origin without Origin")
-	case len(other) == 1 && other[0] != origin[0] && !isHostOfWs04(v, r, other[0]):
-		return "", refusef(http.StatusForbidden, "Origin and Sec-WebSocket-Origin differ")
+	case isPlain && plain == "" && draft != "":
+		return "", refusef(http.StatusForbidden, "header Sec-WebSocket-Origin without Origin: expected Origin in %v", v)
+	case plain == "" && draft == "" && v.traits().originRequired:
+		return "", refusef(http.StatusForbidden, "header Origin is missing or empty: expected the origin of a page, which %v requires", v)
+	case plain != "" && draft != "" && plain != draft && !isHostOfWs04(v, r, plain):
+		return "", refusef(http.StatusForbidden, "Origin is %s, but Sec-WebSocket-Origin is %s: expected the same in both", origin.Quote(plain), origin.Quote(draft))
+	case isPlain || draft == "":
+		return plain, nil
 	}
-	if origin[0] == "" || !httpguts.ValidHeaderFieldValue(origin[0]) {
-		return "", refusef(http.StatusForbidden, "origin header is empty or malformed: %.80q", origin[0])
-	}
-	return origin[0], nil
+	return draft, nil
 }
 
-// isHostOfWs04 reports whether origin is what node's ws 0.4 sends as Origin:
-// its Host, beside the true origin in Sec-WebSocket-Origin. Such a request is
+// originIn returns the value of a header that has an origin, or "" if there is
+// none.
+func originIn(h http.Header, name string) (string, error) {
+	switch values := h[name]; {
+	case len(values) == 0:
+		return "", nil
+	case len(values) > 1:
+		return "", refusef(http.StatusForbidden, "%d headers %s: expected one", len(values), wireName(name))
+	case !httpguts.ValidHeaderFieldValue(values[0]):
+		return "", refusef(http.StatusForbidden, "%s is %s: expected an origin without control characters", wireName(name), origin.Quote(values[0]))
+	default:
+		return values[0], nil
+	}
+}
+
+// isHostOfWs04 reports whether plain is what node's ws 0.4 sends as Origin: its
+// Host, beside the true origin in Sec-WebSocket-Origin. Such a request is
 // accepted although the two differ. Browsers never send an Origin without a
 // scheme, and a valid Host cannot have one, so no page can exploit that.
-func isHostOfWs04(v Version, r *http.Request, origin string) bool {
-	return v.traits().originHeader != "Origin" && origin == r.Host
+func isHostOfWs04(v Version, r *http.Request, plain string) bool {
+	return v.traits().originHeader != "Origin" && plain == r.Host
 }
 
 // checkOrigin returns an error if the origin from is not allowed. from is "" if

@@ -12,7 +12,9 @@ import (
 )
 
 // "Origin matrix: version × {Origin, Sec-WebSocket-Origin, both, conflicting,
-// null, missing, upper case, port, userinfo, trailing dot}."
+// null, missing, upper case, port, userinfo, trailing dot}." An empty header
+// counts as a missing one, and never hides the other. wss stands for https, and ws
+// for http.
 func TestOriginMatrix(t *testing.T) {
 	const good, evil = "http://lab.example:8080", "http://evil.example"
 	type status [4]int // of rfc6455, hybi10 and hybi07, hybi00, hixie75
@@ -36,10 +38,27 @@ func TestOriginMatrix(t *testing.T) {
 		{"like ws 0.4, foreign", []string{"lab.example:8080"}, []string{evil}, status{403, 403, 403, 400}},
 		{"like ws 0.4, alone", []string{"lab.example:8080"}, nil, status{403, 403, 403, 403}},
 		{"Host as Sec-WebSocket-Origin", []string{good}, []string{"lab.example:8080"}, status{403, 403, 403, 400}},
-		{"empty Origin", []string{""}, nil, status{403, 403, 403, 403}},
-		{"empty Sec-WebSocket-Origin", nil, []string{""}, status{403, 403, 403, 400}},
-		{"empty Origin beside", []string{""}, []string{good}, status{403, 403, 403, 400}},
-		{"empty Sec-WebSocket-Origin beside", []string{good}, []string{""}, status{403, 403, 403, 400}},
+		{"empty Origin", []string{""}, nil, status{0, 0, 403, 403}},
+		{"empty Sec-WebSocket-Origin", nil, []string{""}, status{0, 0, 403, 400}},
+		{"both empty", []string{""}, []string{""}, status{0, 0, 403, 400}},
+		{"empty Origin beside", []string{""}, []string{good}, status{403, 0, 403, 400}},
+		{"empty Origin beside a foreign one", []string{""}, []string{evil}, status{403, 403, 403, 400}},
+		{"empty Origin beside null", []string{""}, []string{"null"}, status{403, 403, 403, 400}},
+		{"empty Origin beside Host", []string{""}, []string{"lab.example:8080"}, status{403, 403, 403, 400}},
+		{"empty Sec-WebSocket-Origin beside", []string{good}, []string{""}, status{0, 0, 0, 400}},
+		{"empty Sec-WebSocket-Origin beside a foreign one", []string{evil}, []string{""}, status{403, 403, 403, 400}},
+		{"empty Sec-WebSocket-Origin beside null", []string{"null"}, []string{""}, status{403, 403, 403, 400}},
+		{"empty Sec-WebSocket-Origin beside Host", []string{"lab.example:8080"}, []string{""}, status{403, 403, 403, 400}},
+		{"empty Origin twice", []string{"", ""}, nil, status{403, 403, 403, 403}},
+		{"empty Origin and a good one", []string{"", good}, nil, status{403, 403, 403, 403}},
+		{"empty Origin and a foreign one", []string{evil, ""}, nil, status{403, 403, 403, 403}},
+		{"empty Sec-WebSocket-Origin and a foreign one", nil, []string{"", evil}, status{403, 403, 403, 400}},
+		{"ws", []string{"ws://lab.example:8080"}, nil, status{0, 0, 0, 0}},
+		{"wss, as behind a proxy", []string{"WSS://lab.example:8080"}, nil, status{0, 0, 0, 0}},
+		{"ws, foreign", []string{"ws://evil.example"}, nil, status{403, 403, 403, 403}},
+		{"ws, other port", []string{"ws://lab.example"}, nil, status{403, 403, 403, 403}},
+		{"wss, a path", []string{"wss://lab.example:8080/chat"}, nil, status{403, 403, 403, 403}},
+		{"ws beside http", []string{"ws://lab.example:8080"}, []string{good}, status{403, 403, 403, 400}},
 		{"Origin twice", []string{good, good}, nil, status{403, 403, 403, 403}},
 		{"Sec-WebSocket-Origin twice", nil, []string{good, good}, status{403, 403, 403, 400}},
 		{"Origin good and foreign", []string{good, evil}, nil, status{403, 403, 403, 403}},
@@ -87,6 +106,11 @@ func TestOriginsAllowed(t *testing.T) {
 		{"not listed", []string{"https://a.example"}, "https://b.example", 403},
 		{"other scheme", []string{"https://a.example"}, "http://a.example", 403},
 		{"null listed", []string{"null"}, "null", 0},
+		{"any port", []string{"http://localhost:*"}, "http://localhost:3000", 0},
+		{"any port, other host", []string{"http://localhost:*"}, "http://evil.example:3000", 403},
+		{"https for wss", []string{"wss://b.example"}, "https://b.example", 0},
+		{"wss for https", []string{"https://b.example"}, "wss://b.example", 0},
+		{"ws for https", []string{"https://b.example"}, "ws://b.example", 403},
 		{"all", []string{"*"}, "http://evil.example", 0},
 		{"all, and null", []string{"*"}, "null", 0},
 		{"all, and no web page", []string{"*"}, "file://", 0},
@@ -137,9 +161,10 @@ func TestCheckOriginIsAsked(t *testing.T) {
 			}
 		}
 		serve(up, requestOf(v).with(name).String())
+		serve(up, requestOf(v).with(name, "").String())
 		serve(up, requestOf(v).with(name, "a", "b").String())
 		serve(up, requestOf(v).with("Connection").String())
-		want := []string{"/chat http://evil.example", "/chat null", "/chat file://", "/chat "}
+		want := []string{"/chat http://evil.example", "/chat null", "/chat file://", "/chat ", "/chat "}
 		if isHixie(v) {
 			want = want[:3] // which require an origin
 		}
@@ -153,7 +178,9 @@ func TestCheckOriginIsAsked(t *testing.T) {
 func TestOriginOverTLS(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		name := originHeader(v)
-		for origin, want := range map[string]int{"https://lab.example:8080": 0, "http://lab.example:8080": 403} {
+		for origin, want := range map[string]int{
+			"https://lab.example:8080": 0, "http://lab.example:8080": 403, "wss://lab.example:8080": 0, "ws://lab.example:8080": 403,
+		} {
 			h := websocket.NewServerHandshake(nil)
 			h.TLS = &tls.ConnectionState{}
 			if _, err := h.Feed([]byte(requestOf(v).with(name, origin).String())); statusOf(err) != want {

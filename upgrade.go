@@ -35,14 +35,15 @@ type Upgrader struct {
 	Subprotocols []string
 
 	// Origins are allowed beside the origin of the server itself:
-	// "https://host", "https://host:port", "https://*.name" for all hosts below
-	// it, "null", or "*" for every origin. RFC 6454 section 7; RFC 6455 section
-	// 10.2.
+	// "https://host", "https://host:port", "https://host:*" for any port,
+	// "https://*.name" for all hosts below it, "null", or "*" for every origin.
+	// Here, and in what clients send, wss stands for https and ws for http. RFC
+	// 6454 section 7; RFC 6455 section 10.2.
 	Origins []string
 
 	// CheckOrigin, if not nil, decides instead of Origins and the comparison
-	// with the server's own origin. The origin is "" if the client sent none;
-	// browsers always send one. An error refuses the request: with its Status
+	// with the server's own origin. The origin is "" if the client sent none, or
+	// an empty one; browsers always send one. An error refuses the request: with its Status
 	// if it is a [HandshakeError], otherwise with 403.
 	CheckOrigin func(r *http.Request, origin string) error
 

@@ -14,9 +14,13 @@ import (
 
 // webOrigin is the origin of a page that came over HTTP: scheme, host and port
 // (RFC 6454 section 4). Only the zero webOrigin has port 0.
+//
+// Programs that are not browsers often send the scheme of the WebSocket instead.
+// ws stands for http and wss for https: no page has an origin with these schemes,
+// so that lets nothing through that a page can send.
 type webOrigin struct {
 	HostPort
-	secure bool
+	secure bool // https or wss
 }
 
 // Same compares the Origin header of a request with its Host header. It returns
@@ -68,9 +72,9 @@ func compareOrigin(origin, host string, secure bool) error {
 	case secure && !o.secure:
 		return errors.New("expected an https origin, because the request came over TLS")
 	case !o.SameHost(h):
-		return errors.New("expected the same host in both")
+		return errors.New("expected the same host in both (behind a proxy: does it pass Host?)")
 	case o.Port != h.Port:
-		return fmt.Errorf("expected port %d in Origin, got %d", h.Port, o.Port)
+		return fmt.Errorf("expected port %d in Origin, got %d (behind a proxy: does it pass Host with its port?)", h.Port, o.Port)
 	}
 	return nil
 }
@@ -89,7 +93,7 @@ func parseOrigin(s string) (webOrigin, error) {
 	}
 	scheme, rest, _ := strings.Cut(s, "://")
 	if !isWebScheme(scheme) {
-		return webOrigin{}, errors.New("expected it to begin with http:// or https://")
+		return webOrigin{}, errors.New("expected it to begin with http:// or https:// (or ws://, wss://)")
 	}
 	return newOrigin(scheme, rest)
 }
@@ -102,9 +106,15 @@ var errNotVisible = errors.New("expected visible ASCII only, with international 
 // are left to checkNoExtras, which calls a list of origins a list.
 func isNotVisible(r rune) bool { return r < ' ' || r > '~' }
 
-// isWebScheme reports whether s is http or https. s must be ASCII, because
-// strings.EqualFold takes U+017F for an s.
-func isWebScheme(s string) bool { return strings.EqualFold(s, "http") || strings.EqualFold(s, "https") }
+// isWebScheme reports whether s is http, https, ws or wss. s must be ASCII,
+// because strings.EqualFold takes U+017F for an s.
+func isWebScheme(s string) bool {
+	return isSecureScheme(s) || strings.EqualFold(s, "http") || strings.EqualFold(s, "ws")
+}
+
+func isSecureScheme(s string) bool {
+	return strings.EqualFold(s, "https") || strings.EqualFold(s, "wss")
+}
 
 func newOrigin(scheme, rest string) (webOrigin, error) {
 	if err := checkNoExtras(rest); err != nil {
@@ -117,7 +127,7 @@ func newOrigin(scheme, rest string) (webOrigin, error) {
 	if err != nil {
 		return webOrigin{}, err
 	}
-	o := webOrigin{HostPort: h, secure: len(scheme) == len("https")}
+	o := webOrigin{HostPort: h, secure: isSecureScheme(scheme)}
 	if o.Port == 0 {
 		o.Port = DefaultPort(o.secure)
 	}

@@ -61,7 +61,18 @@ func TestSame(t *testing.T) {
 		{name: "undefined", origin: "undefined", host: "undefined", reason: "http:// or https://"},
 		{name: "host alone", origin: "a", host: "a", reason: "http:// or https://"},
 		{name: "host and port alone", origin: "a:80", host: "a", reason: "http:// or https://"},
-		{name: "websocket scheme", origin: "ws://a", host: "a", reason: "http:// or https://"},
+		{name: "ws scheme", origin: "ws://a", host: "a"},
+		{name: "ws scheme and default port", origin: "ws://a:80", host: "a"},
+		{name: "wss scheme", origin: "wss://a", host: "a"},
+		{name: "wss scheme over TLS", origin: "WSS://A", host: "a:443", secure: true},
+		{name: "ws scheme over TLS", origin: "ws://a", host: "a", secure: true, reason: "https origin"},
+		{name: "ws scheme over TLS, ports alike", origin: "ws://a:443", host: "a:443", secure: true, reason: "https origin"},
+		{name: "ws scheme, Host on 443", origin: "ws://a", host: "a:443", reason: "expected port 443"},
+		{name: "wss scheme, Host on 80", origin: "wss://a", host: "a:80", reason: "expected port 80"},
+		{name: "wss scheme, another host", origin: "wss://b", host: "a", reason: "does it pass Host?"},
+		{name: "wss scheme and path", origin: "wss://a/chat", host: "a", reason: "no path"},
+		{name: "long s in ws", origin: "w\u017f://a", host: "a", reason: "visible ASCII"},
+		{name: "wsss", origin: "wsss://a", host: "a", reason: "http:// or https://"},
 		{name: "file", origin: "file://", host: "", reason: "http:// or https://"},
 		{name: "extension", origin: "chrome-extension://a", host: "a", reason: "http:// or https://"},
 		{name: "scheme alone", origin: "http://", host: "", reason: "in Origin, expected a host"},
@@ -188,7 +199,8 @@ func FuzzOrigin(f *testing.F) {
 	for _, s := range [][3]string{
 		{"http://a:80", "A", "http://*.a"}, {"https://[::1]:443", "[0::1]", "https://[::1]"}, {"null", "null", "null"},
 		{"https://x.example.com", "x.example.com:", "https://*.example.com"}, {"http://u@a/b?c#d", "u@a", "*"},
-		{"file://", "", "file://"}, {"http://a, http://b", "a,b", "wss://a"}, {"http://é.", "é.", "https://é"},
+		{"file://", "", "file://"}, {"http://a, http://b", "a,b", "wss://a"}, {"ws://a:81", "a:81", "http://*.a:*"},
+		{"wss://a:443", "a", "https://a:*"}, {"http://[::1]:81", "[::1]:81", "ws://[::1]:*"}, {"http://é.", "é.", "https://é"},
 	} {
 		f.Add(s[0], s[1], s[2], false)
 		f.Add(s[0], s[1], s[2], true)
@@ -198,8 +210,8 @@ func FuzzOrigin(f *testing.F) {
 			if a, b := hostname(t, page), hostname(t, "http://"+host); a != b {
 				t.Errorf("Same(%q, %q) = nil, but net/url reads the hosts %q and %q", page, host, a, b)
 			}
-			if secure && !strings.HasPrefix(strings.ToLower(page), "https:") {
-				t.Errorf("Same(%q, %q, true) = nil, want https only", page, host)
+			if scheme, _, _ := strings.Cut(strings.ToLower(page), ":"); secure && scheme != "https" && scheme != "wss" {
+				t.Errorf("Same(%q, %q, true) = nil, want https or wss only", page, host)
 			}
 		}
 		ok, err := origin.Allowed([]string{pattern}, page)
@@ -208,7 +220,7 @@ func FuzzOrigin(f *testing.F) {
 		}
 		// What matches without being equal is a page's origin: the hosts are
 		// the same, or one is below the other.
-		got, want := hostname(t, page), hostname(t, pattern)
+		got, want := hostname(t, page), hostname(t, strings.TrimSuffix(pattern, ":*"))
 		if base, wild := strings.CutPrefix(want, "*"); wild && !strings.HasSuffix(got, base) || !wild && got != want {
 			t.Errorf("Allowed([%q], %q) = true, but net/url reads the hosts %q and %q", pattern, page, want, got)
 		}

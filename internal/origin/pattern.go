@@ -13,7 +13,10 @@ import (
 //	*                              every origin, also null, but not a missing one
 //	https://app.example.com:8443   this scheme, host and port; without a port, the default port
 //	https://*.example.com          all hosts below example.com, at any depth, but not example.com itself
+//	http://localhost:*             any port, also the default port
 //	chrome-extension://abcdef      exactly this, for schemes other than http and https
+//
+// In patterns as in origins, ws stands for http and wss for https.
 //
 // Allowed returns an error if a pattern could never match or probably means
 // something else, which is a mistake of the program. It checks all patterns at
@@ -21,8 +24,7 @@ import (
 // none of the patterns before it.
 func Allowed(patterns []string, origin string) (bool, error) {
 	// If the origin is not that of a web page, o is the zero webOrigin, which
-	// matches no web pattern, because its port is 0. The origin may still be in
-	// the list literally.
+	// matches no web pattern. The origin may still be in the list literally.
 	o, _ := parseOrigin(origin)
 	allowed := false
 	for _, pattern := range patterns {
@@ -38,9 +40,10 @@ func Allowed(patterns []string, origin string) (bool, error) {
 // originPattern is one entry of a list of allowed origins.
 type originPattern struct {
 	text       string
-	isWeb      bool      // the scheme is http or https, so web is set
-	web        webOrigin // without "*." before the host
+	isWeb      bool      // the scheme is http, https, ws or wss, so web is set
+	web        webOrigin // without "*." before the host and ":*" after it
 	subdomains bool      // matches the names below that of web, but not that name itself
+	anyPort    bool
 }
 
 func parsePattern(s string) (originPattern, error) {
@@ -58,14 +61,18 @@ func parsePattern(s string) (originPattern, error) {
 	case isWebScheme(scheme):
 		return p, p.setWeb(scheme, rest)
 	}
-	return p, checkOther(scheme, rest)
+	return p, checkOther(rest)
 }
 
 func (p *originPattern) setWeb(scheme, rest string) (err error) {
 	p.isWeb = true
 	rest, p.subdomains = strings.CutPrefix(rest, "*.")
+	rest, p.anyPort = strings.CutSuffix(rest, ":*")
 	if p.subdomains && isAddress(rest) {
 		return errors.New("expected a name after the wildcard, got an address, and nothing is below an address")
+	}
+	if _, port, _ := SplitHostPort(rest); p.anyPort && port != "" {
+		return errors.New("expected one port or :* for any")
 	}
 	p.web, err = newOrigin(scheme, rest)
 	return err
@@ -88,12 +95,9 @@ func isAddress(hostPort string) bool {
 	return last != "" && strings.Trim(last, "0123456789") == ""
 }
 
-// checkOther checks a pattern whose scheme is neither http nor https. This
-// package does not know the structure of such origins.
-func checkOther(scheme, rest string) error {
-	if strings.EqualFold(scheme, "ws") || strings.EqualFold(scheme, "wss") {
-		return errors.New("expected the scheme of the page, http or https, not that of its WebSocket")
-	}
+// checkOther checks a pattern whose scheme is not of the web. This package does
+// not know the structure of such origins.
+func checkOther(rest string) error {
 	if strings.Contains(rest, "*") {
 		return errors.New("expected no wildcard with this scheme")
 	}
@@ -117,7 +121,7 @@ func (p originPattern) matches(origin string, o webOrigin) bool {
 		return origin != ""
 	case !p.isWeb:
 		return p.text == origin
-	case p.web.secure != o.secure || p.web.Port != o.Port:
+	case o.Port == 0 || p.web.secure != o.secure || p.web.Port != o.Port && !p.anyPort:
 		return false
 	case p.subdomains:
 		return isSubdomain(o.Name, p.web.Name)
