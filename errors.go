@@ -177,7 +177,8 @@ type HandshakeError struct {
 	Response *http.Response
 	Err      error
 
-	public bool // this package made Err, so its text may be sent to the peer
+	public    bool // this package made Err, so its text may be sent to the peer
+	inOptions bool // the program's options are wrong, so every request is refused
 }
 
 // Error tells what was expected and what came, and the status of the refusal.

@@ -13,12 +13,21 @@ import (
 
 // This file holds what a server requires of a request, apart from its state.
 
-// check returns an error if an option is wrong. Such a mistake is answered with
-// 500, because it is not the client's fault.
-func (u *Upgrader) check() error {
-	for _, v := range u.Versions {
+// Validate returns an error if an option is wrong: an unknown version or one
+// that is listed twice, a name in Subprotocols that cannot be sent or is there
+// twice, a pattern in Origins that could never match, a number in Compression
+// that is out of range. The zero Upgrader is valid.
+//
+// A program calls Validate once, when it starts. If it does not, every request
+// is answered with 500 as long as an option is wrong, and this is logged, once
+// for each Upgrader: to [slog.Default], or to the Logger of a [Server].
+func (u *Upgrader) Validate() error {
+	for i, v := range u.Versions {
 		if err := v.check(); err != nil {
 			return err
+		}
+		if slices.Contains(u.Versions[:i], v) {
+			return fmt.Errorf("websocket: Versions has %v twice: expected each once", v)
 		}
 	}
 	if err := checkSubprotocols(u.Subprotocols); err != nil {
@@ -35,6 +44,12 @@ func (u *Upgrader) check() error {
 		return fmt.Errorf("websocket: %w", err)
 	}
 	return nil
+}
+
+// mistaken returns the refusal of every request while an option is wrong. It is
+// answered with 500, because it is not the client's fault.
+func mistaken(err error) error {
+	return &HandshakeError{Status: http.StatusInternalServerError, Err: err, inOptions: true}
 }
 
 func (u *Upgrader) versions() []Version {

@@ -107,8 +107,8 @@ func (h *ServerHandshake) begin(r *http.Request) error {
 	if err := h.unwilling(); err != nil {
 		return err
 	}
-	if err := h.up.check(); err != nil {
-		return &HandshakeError{Status: http.StatusInternalServerError, Err: err}
+	if err := h.up.Validate(); err != nil {
+		return mistaken(err)
 	}
 	versions := h.up.versions()
 	if err := checkUpgrade(r, versions); err != nil {

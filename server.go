@@ -23,7 +23,9 @@ import (
 //		Handler: serve,
 //	}
 type Server struct {
-	Upgrader Upgrader // options only
+	// Upgrader holds options only. [Upgrader.Validate] tells, when the program
+	// starts, whether they are right.
+	Upgrader Upgrader
 
 	// Handler is called once for each connection. Unless Detach is set, it runs
 	// in the goroutine of [Server.ServeHTTP] or [Server.ServeConn], so to the
@@ -80,18 +82,18 @@ type Server struct {
 	Detach func(r *http.Request) context.Context
 
 	// Logger is told of handlers' errors, of panics after Detach, of requests
-	// whose context ends before their connection, and of requests refused with
-	// 500 over a mistake in the options; at level debug of errors after the end
-	// of the connection and of all other refused requests. Nil means
-	// [slog.Default].
+	// whose context ends before their connection, of a mistake in the options when
+	// the first request is refused with 500 over it, and of each other request
+	// refused with 500; at level debug of errors after the end of the connection
+	// and of all other refused requests. Nil means [slog.Default].
 	Logger *slog.Logger
 
 	conns serverConns
 }
 
 // Handler returns a handler for use with net/http that runs f on each
-// connection, a [Server] without options. It accepts every version, from pages
-// of the same origin. It panics if f is nil.
+// connection, a [Server] without options, in which therefore none can be wrong.
+// It accepts every version, from pages of the same origin. It panics if f is nil.
 func Handler(f func(ctx context.Context, c *Conn) error) http.Handler {
 	if f == nil {
 		panic("websocket: Handler of a nil function")
@@ -150,7 +152,7 @@ func (s *Server) mistake() error {
 	if s.Handler != nil {
 		return nil
 	}
-	return &HandshakeError{Status: http.StatusInternalServerError, Err: errors.New("websocket: Server.Handler is nil")}
+	return mistaken(errors.New("websocket: Server.Handler is nil: expected a function"))
 }
 
 // ServeConn reads a request from nc, which may be TLS, upgrades it as

@@ -17,15 +17,20 @@ func (s *Server) logger() *slog.Logger {
 }
 
 // logRefusal logs a refused request. A mistake of the program is an error, so
-// that it is noticed. Everything else has level debug: any client can cause it,
-// and must not be able to fill the log.
+// that it is noticed; one in the options, which refuses every request, only once.
+// Everything else has level debug: any client can cause it, and must not be able
+// to fill the log.
 func (s *Server) logRefusal(ctx context.Context, remote string, err error) {
-	level := slog.LevelDebug
+	level, message := slog.LevelDebug, "websocket: request refused"
 	var refused *HandshakeError
-	if errors.As(err, &refused) && refused.Status == http.StatusInternalServerError {
+	switch {
+	case !errors.As(err, &refused) || refused.Status != http.StatusInternalServerError:
+	case !refused.inOptions:
 		level = slog.LevelError
+	case s.Upgrader.isFirstMistake():
+		level, message = slog.LevelError, allRefused
 	}
-	s.logger().Log(ctx, level, "websocket: request refused", "remote", remote, "error", err)
+	s.logger().Log(ctx, level, message, "remote", remote, "error", err)
 }
 
 // brief returns the text of err for the log. It cuts a long text, because err

@@ -4,12 +4,15 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
@@ -69,6 +72,8 @@ type Upgrader struct {
 	// compare says wss, and the server's own origin is https. Nil means that
 	// only r.TLS counts.
 	Secure func(r *http.Request) bool
+
+	mistaken uint32 // 1 once a request was refused over the options; an atomic.Uint32 must not be copied, but options may be
 }
 
 // Upgrade answers a request that asks for a WebSocket and returns the
@@ -89,9 +94,25 @@ type Upgrader struct {
 // program panics afterwards, the connection is closed and the panic goes on.
 func (u *Upgrader) Upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error) {
 	c, err := u.upgrade(w, r)
+	u.logMistake(err)
 	u.Trace.handshakeFailed(r, err)
 	return c, err
 }
+
+// logMistake logs err if it is a mistake in the options, the first time. Whoever
+// serves requests with several Upgraders sees one line for each.
+func (u *Upgrader) logMistake(err error) {
+	if refused, ok := errors.AsType[*HandshakeError](err); ok && refused.inOptions && u.isFirstMistake() {
+		slog.Error(allRefused, "error", err)
+	}
+}
+
+// allRefused is logged of a mistake in the options.
+const allRefused = "websocket: an option is wrong, so every request is refused"
+
+// isFirstMistake reports whether no request was refused before over a mistake in
+// the options.
+func (u *Upgrader) isFirstMistake() bool { return atomic.CompareAndSwapUint32(&u.mistaken, 0, 1) }
 
 func (u *Upgrader) upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error) {
 	h := NewServerHandshake(u)
@@ -204,7 +225,9 @@ func refuseHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request, err 
 // A refused client was answered.
 func (u *Upgrader) Accept(ctx context.Context, nc net.Conn) (*Conn, error) {
 	h := NewServerHandshake(u)
-	return u.accept(ctx, h, nc)
+	c, err := u.accept(ctx, h, nc)
+	u.logMistake(err)
+	return c, err
 }
 
 func (u *Upgrader) accept(ctx context.Context, h *ServerHandshake, nc net.Conn) (*Conn, error) {
