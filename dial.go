@@ -18,7 +18,7 @@ import (
 )
 
 // Dialer makes connections to servers. The zero Dialer speaks [RFC6455] and
-// takes proxies from the environment. It may be used by many goroutines at
+// uses the proxies of the environment. It may be used by many goroutines at
 // once and must not be changed while in use.
 type Dialer struct {
 	Config
@@ -48,7 +48,9 @@ type Dialer struct {
 
 	// Proxy chooses the proxy for a request, whose URL has http instead of ws
 	// and https instead of wss. It returns an http, https, socks5 or socks5h
-	// URL, or nil for none. Nil means [http.ProxyFromEnvironment].
+	// URL, or nil for none. If Proxy is nil, [http.ProxyFromEnvironment] chooses;
+	// but if DialContext is not nil, no proxy is used, because the environment does
+	// not know where DialContext connects to.
 	Proxy func(*http.Request) (*url.URL, error)
 
 	// Jar, if not nil, has cookies for the request and takes those of the
@@ -119,11 +121,7 @@ func (d *Dialer) connect(ctx context.Context, u *URL) (net.Conn, error) {
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
 	}
-	chooseProxy := d.Proxy
-	if chooseProxy == nil {
-		chooseProxy = http.ProxyFromEnvironment
-	}
-	via, err := proxy.For(chooseProxy, u.Secure, u.Addr())
+	via, err := d.proxyFor(u)
 	if err != nil {
 		return nil, fmt.Errorf("websocket: %w", err)
 	}
@@ -139,6 +137,18 @@ func (d *Dialer) connect(ctx context.Context, u *URL) (net.Conn, error) {
 		return nc, err
 	}
 	return d.secure(ctx, nc, u)
+}
+
+// proxyFor returns the URL of the proxy for u, or nil if none is used.
+func (d *Dialer) proxyFor(u *URL) (*url.URL, error) {
+	choose := d.Proxy
+	switch {
+	case choose == nil && d.DialContext != nil:
+		return nil, nil
+	case choose == nil:
+		choose = http.ProxyFromEnvironment
+	}
+	return proxy.For(choose, u.Secure, u.Addr())
 }
 
 // proxyError turns an error of package proxy into one of this package.

@@ -261,14 +261,26 @@ func TestDialProxyRefuses(t *testing.T) {
 }
 
 // net/http reads the environment once in a process, so this test starts another
-// one.
+// one. A program that makes the connections itself is not sent to the proxy.
 func TestDialProxyFromEnvironment(t *testing.T) {
-	const child = "WEBSOCKET_TEST_DIAL"
+	const child, own = "WEBSOCKET_TEST_DIAL", "WEBSOCKET_TEST_DIAL_CONTEXT"
 	if target := os.Getenv(child); target != "" {
-		websocket.Dial(t.Context(), target)
+		var d websocket.Dialer
+		if addr := os.Getenv(own); addr != "" {
+			d.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, network, addr)
+			}
+		}
+		d.Dial(t.Context(), target)
 		return
 	}
-	for target, want := range map[string]string{"ws://a.test/": "CONNECT a.test:80 ", "wss://a.test/": "CONNECT a.test:443 "} {
+	for _, tt := range []struct {
+		target string
+		own    bool
+		want   string
+	}{
+		{"ws://a.test/", false, "CONNECT a.test:80 "}, {"wss://a.test/", false, "CONNECT a.test:443 "}, {"ws://a.test/x", true, "GET /x "},
+	} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
@@ -285,17 +297,20 @@ func TestDialProxyFromEnvironment(t *testing.T) {
 		}()
 		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
 		setting := "=http://" + l.Addr().String()
-		cmd.Env = []string{child + "=" + target, "HTTP_PROXY" + setting, "HTTPS_PROXY" + setting}
+		cmd.Env = []string{child + "=" + tt.target, "HTTP_PROXY" + setting, "HTTPS_PROXY" + setting}
+		if tt.own {
+			cmd.Env = append(cmd.Env, own+"="+l.Addr().String())
+		}
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
 		select {
 		case got := <-asked:
-			if !strings.HasPrefix(got, want) {
-				t.Errorf("%s: proxy was asked %q, want %q", target, got, want)
+			if !strings.HasPrefix(got, tt.want) {
+				t.Errorf("%s, own DialContext %t: asked %q, want %q", tt.target, tt.own, got, tt.want)
 			}
 		default:
-			t.Errorf("%s: the proxy of the environment was not asked", target)
+			t.Errorf("%s, own DialContext %t: nobody was asked, want %q", tt.target, tt.own, tt.want)
 		}
 	}
 }
