@@ -33,8 +33,11 @@ type Dialer struct {
 
 	// Header is added to the request. Host replaces the URL's host there, and
 	// Origin is sent under the name that the version has for it; the two
-	// oldest versions send the server's own origin if there is none. Headers of
-	// the handshake itself are refused, as are control characters.
+	// oldest versions send the server's own origin if there is none. User-Agent
+	// replaces that of net/http, which is sent otherwise; if it is empty or nil,
+	// none is sent. An HTTP proxy is sent the same User-Agent, and nothing else of
+	// Header. Headers of the handshake itself are refused, as are control
+	// characters.
 	Header http.Header
 
 	// TLSConfig is used for wss, and for https proxies. Nil means the zero
@@ -80,7 +83,7 @@ func (d *Dialer) Dial(ctx context.Context, url string) (*Conn, error) {
 
 func (d *Dialer) dial(ctx context.Context, h *ClientHandshake) (*Conn, error) {
 	return withinTimeout(ctx, d.handshakeTimeout(), func(ctx context.Context) (*Conn, error) {
-		nc, err := d.connect(ctx, h.url)
+		nc, err := d.connect(ctx, h)
 		if err != nil {
 			return nil, err
 		}
@@ -114,9 +117,10 @@ func (d *Dialer) traceFailed(ctx context.Context, h *ClientHandshake, err error)
 	}
 }
 
-// connect returns a connection to the server of u, over TLS for wss. It goes
-// through a proxy if one is chosen.
-func (d *Dialer) connect(ctx context.Context, u *URL) (net.Conn, error) {
+// connect returns a connection to the server, over TLS for wss. It goes through
+// a proxy if one is chosen.
+func (d *Dialer) connect(ctx context.Context, h *ClientHandshake) (net.Conn, error) {
+	u := h.url
 	dial := proxy.DialFunc(d.DialContext)
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
@@ -127,7 +131,7 @@ func (d *Dialer) connect(ctx context.Context, u *URL) (net.Conn, error) {
 	}
 	var nc net.Conn
 	if via != nil {
-		if nc, err = proxy.Dial(ctx, dial, via, u.Addr(), d.TLSConfig); err != nil {
+		if nc, err = proxy.Dial(ctx, dial, via, u.Addr(), proxy.Options{TLSConfig: d.TLSConfig, UserAgent: h.header.Get("User-Agent")}); err != nil {
 			err = proxyError(err)
 		}
 	} else if nc, err = dial(ctx, "tcp", u.Addr()); err != nil {

@@ -36,6 +36,10 @@ type ClientHandshake struct {
 	res     *http.Response // nil until its head has arrived
 }
 
+// defaultUserAgent is the User-Agent of clients of net/http, which does not
+// export it.
+const defaultUserAgent = "Go-http-client/1.1"
+
 // NewClientHandshake returns a handshake for a ws or wss URL with the options
 // of d, except those that concern the network; nil stands for the zero Dialer.
 // An error is about what cannot be sent as it is: see the fields of [Dialer].
@@ -82,9 +86,8 @@ func (h *ClientHandshake) takeHeader() error {
 		return err
 	}
 	for name, values := range h.dialer.Header { // the names may not be canonical
-		for _, value := range values {
-			h.header.Add(name, value)
-		}
+		name = http.CanonicalHeaderKey(name)
+		h.header[name] = append(h.header[name], values...)
 	}
 	for _, one := range []struct {
 		name string
@@ -104,12 +107,27 @@ func (h *ClientHandshake) takeHeader() error {
 	if h.origin == "" && h.version.traits().originRequired {
 		h.origin = h.httpURL().Scheme + "://" + h.host
 	}
+	h.setUserAgent()
 	if user := h.url.User; user != nil && h.header.Get("Authorization") == "" {
 		password, _ := user.Password()
 		pair := user.Username() + ":" + password
 		h.header.Set("Authorization", "Basic "+base64.StdEncoding.EncodeToString([]byte(pair)))
 	}
 	return h.addCookies()
+}
+
+// setUserAgent sets User-Agent as net/http does: to that of the program, which
+// may be none, or else to a default.
+func (h *ClientHandshake) setUserAgent() {
+	agents, given := h.header["User-Agent"]
+	switch {
+	case !given:
+		h.header.Set("User-Agent", defaultUserAgent)
+	case len(agents) == 0 || textproto.TrimString(agents[0]) == "":
+		delete(h.header, "User-Agent")
+	default:
+		h.header.Set("User-Agent", textproto.TrimString(agents[0]))
+	}
 }
 
 // addCookies adds the jar's cookies to those of the program. All go into one

@@ -3,6 +3,7 @@ package websocket_test
 import (
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -20,14 +21,14 @@ func TestClientRequestForms(t *testing.T) {
 	hixieBegin := strings.Replace(begin, "websocket", "WebSocket", 1)
 	tests := map[websocket.Version]string{
 		websocket.RFC6455: begin + "Origin: http://page.example\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
-			"Sec-WebSocket-Protocol: chat\r\nX-A: 1\r\nX-A: 2\r\n\r\n",
+			"Sec-WebSocket-Protocol: chat\r\nUser-Agent: Go-http-client/1.1\r\nX-A: 1\r\nX-A: 2\r\n\r\n",
 		websocket.Hybi10: begin + "Sec-WebSocket-Origin: http://page.example\r\nSec-WebSocket-Version: 8\r\nSec-WebSocket-Key: OC0xNzk1MzQ4MjI0NjQ1\r\n" +
-			"Sec-WebSocket-Protocol: chat\r\nX-A: 1\r\nX-A: 2\r\n\r\n",
+			"Sec-WebSocket-Protocol: chat\r\nUser-Agent: Go-http-client/1.1\r\nX-A: 1\r\nX-A: 2\r\n\r\n",
 		websocket.Hybi07: begin + "Sec-WebSocket-Origin: http://page.example\r\nSec-WebSocket-Version: 7\r\nSec-WebSocket-Key: BCoM17o5VNPvlTlidZCRjw==\r\n" +
-			"Sec-WebSocket-Protocol: chat\r\nX-A: 1\r\nX-A: 2\r\n\r\n",
+			"Sec-WebSocket-Protocol: chat\r\nUser-Agent: Go-http-client/1.1\r\nX-A: 1\r\nX-A: 2\r\n\r\n",
 		websocket.Hybi00: hixieBegin + "Origin: http://page.example\r\nSec-WebSocket-Key1: " + hixieKey1 + "\r\nSec-WebSocket-Key2: " + hixieKey2 + "\r\n" +
-			"Sec-WebSocket-Protocol: chat\r\nX-A: 1\r\nX-A: 2\r\n\r\n" + hixieKey3,
-		websocket.Hixie75: hixieBegin + "Origin: http://page.example\r\nWebSocket-Protocol: chat\r\nX-A: 1\r\nX-A: 2\r\n\r\n",
+			"Sec-WebSocket-Protocol: chat\r\nUser-Agent: Go-http-client/1.1\r\nX-A: 1\r\nX-A: 2\r\n\r\n" + hixieKey3,
+		websocket.Hixie75: hixieBegin + "Origin: http://page.example\r\nWebSocket-Protocol: chat\r\nUser-Agent: Go-http-client/1.1\r\nX-A: 1\r\nX-A: 2\r\n\r\n",
 	}
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		h := newClient(t, v, &websocket.Dialer{
@@ -38,6 +39,55 @@ func TestClientRequestForms(t *testing.T) {
 			t.Errorf("request\n%q, want\n%q", got, tests[v])
 		}
 	})
+}
+
+// A client sends the User-Agent of net/http unless the program gives another, or
+// an empty one for none. A proxy is sent the same.
+func TestClientUserAgent(t *testing.T) {
+	const usual = "User-Agent: Go-http-client/1.1"
+	for _, tt := range []struct {
+		name   string
+		header http.Header
+		want   string // its line
+	}{
+		{"no header", nil, usual},
+		{"other headers", http.Header{"X-A": {"1"}}, usual},
+		{"given", http.Header{"User-Agent": {"meter/2 (v3)"}}, "User-Agent: meter/2 (v3)"},
+		{"name in lower case", http.Header{"user-agent": {"meter/2"}}, "User-Agent: meter/2"},
+		{"spaces around it", http.Header{"User-Agent": {" meter/2\t"}}, "User-Agent: meter/2"},
+		{"two, of which net/http sends the first", http.Header{"User-Agent": {"a", "b"}}, "User-Agent: a"},
+		{"empty", http.Header{"User-Agent": {""}}, ""},
+		{"spaces", http.Header{"User-Agent": {" "}}, ""},
+		{"nil", http.Header{"User-Agent": nil}, ""},
+		{"nil, in lower case", http.Header{"user-agent": nil}, ""},
+	} {
+		eachVersion(t, func(t *testing.T, v websocket.Version) {
+			check := func(to, request string) {
+				t.Helper()
+				var lines []string
+				for line := range strings.SplitSeq(request, "\r\n") {
+					if strings.HasPrefix(strings.ToLower(line), "user-agent:") {
+						lines = append(lines, line)
+					}
+				}
+				if got := strings.Join(lines, "|"); got != tt.want {
+					t.Errorf("%s: %s is sent %q, want %q", tt.name, to, got, tt.want)
+				}
+			}
+			d := websocket.Dialer{Version: v, Header: tt.header}
+			h := newClient(t, v, &d)
+			check("the server", string(h.AppendRequest(nil)))
+
+			link := &pipeLink{Serve: func(c net.Conn) {
+				check("a proxy", readHead(c))
+				io.WriteString(c, "HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n")
+			}}
+			d.DialContext, d.Proxy = link.Dial, http.ProxyURL(&url.URL{Scheme: "http", Host: "p.test"})
+			if _, err := d.Dial(t.Context(), requestURL); statusOf(err) != 403 {
+				t.Errorf("%s: %v, want the proxy's 403", tt.name, err)
+			}
+		})
+	}
 }
 
 func TestClientRequestSubprotocolList(t *testing.T) {

@@ -15,8 +15,8 @@ import (
 
 // connect sends CONNECT on conn and reads the answer, RFC 9110 section 9.3.6.
 // RFC 6455 section 4.1 requires this for ws as well as for wss.
-func (p *server) connect(conn net.Conn, addr string) (net.Conn, error) {
-	if _, err := io.WriteString(conn, p.connectRequest(addr)); err != nil {
+func (p *server) connect(conn net.Conn, addr, userAgent string) (net.Conn, error) {
+	if _, err := io.WriteString(conn, p.connectRequest(addr, userAgent)); err != nil {
 		return nil, fmt.Errorf("sending CONNECT: %w", err)
 	}
 	var head, rest []byte
@@ -45,8 +45,11 @@ func (p *server) connect(conn net.Conn, addr string) (net.Conn, error) {
 	return nil, fmt.Errorf("answered CONNECT with more than %d interim responses", httphead.MaxInterim)
 }
 
-func (p *server) connectRequest(addr string) string {
+func (p *server) connectRequest(addr, userAgent string) string {
 	head := "CONNECT " + addr + " HTTP/1.1\r\nHost: " + addr + "\r\n"
+	if userAgent != "" {
+		head += "User-Agent: " + userAgent + "\r\n"
+	}
 	if p.user != nil {
 		password, _ := p.user.Password()
 		userPass := []byte(p.user.Username() + ":" + password)

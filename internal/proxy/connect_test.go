@@ -16,6 +16,22 @@ import (
 	"github.com/protocol-websocket/websocket/internal/testkit"
 )
 
+func TestDialConnectUserAgent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var request string
+		link := &testkit.PipeLink{Serve: connectProxy(&request, "HTTP/1.1 200 OK\r\n\r\n")}
+		conn, err := proxy.Dial(t.Context(), link.Dial, mustURL(t, "http://u@p.test"), "a.test:80", proxy.Options{UserAgent: "meter/2"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		conn.Close()
+		const want = "CONNECT a.test:80 HTTP/1.1\r\nHost: a.test:80\r\nUser-Agent: meter/2\r\nProxy-Authorization: Basic dTo=\r\n\r\n"
+		if request != want {
+			t.Errorf("request %q, want %q", request, want)
+		}
+	})
+}
+
 func TestDialConnect(t *testing.T) {
 	const ok = "HTTP/1.1 200 Connection established\r\n\r\n"
 	const plainRequest = "CONNECT a.test:80 HTTP/1.1\r\nHost: a.test:80\r\n\r\n"
@@ -58,7 +74,7 @@ func TestDialConnect(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var request string
 				link := &testkit.PipeLink{Serve: connectProxy(&request, tt.answer...)}
-				conn, err := proxy.Dial(t.Context(), link.Dial, mustURL(t, tt.proxy), tt.addr, nil)
+				conn, err := proxy.Dial(t.Context(), link.Dial, mustURL(t, tt.proxy), tt.addr, proxy.Options{})
 				if err != nil {
 					t.Fatalf("Dial: %v", err)
 				}
@@ -111,7 +127,7 @@ func TestDialRefused(t *testing.T) {
 				var request string
 				link := &testkit.PipeLink{Serve: connectProxy(&request, tt.answer...)}
 				start := time.Now()
-				_, err := proxy.Dial(t.Context(), link.Dial, mustURL(t, "http://user:secret@p.test:3128"), "a.test:80", nil)
+				_, err := proxy.Dial(t.Context(), link.Dial, mustURL(t, "http://user:secret@p.test:3128"), "a.test:80", proxy.Options{})
 				var refusal *proxy.Refusal
 				if !errors.As(err, &refusal) {
 					t.Fatalf("error is %T (%v), want *proxy.Refusal", err, err)
@@ -190,7 +206,7 @@ func TestDialBadAnswer(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				link := &testkit.PipeLink{Serve: tt.serve}
-				_, err := proxy.Dial(t.Context(), link.Dial, mustURL(t, "http://user:secret@p.test:3128"), "a.test:80", nil)
+				_, err := proxy.Dial(t.Context(), link.Dial, mustURL(t, "http://user:secret@p.test:3128"), "a.test:80", proxy.Options{})
 				if err == nil {
 					t.Fatal("Dial took the answer for success")
 				}
@@ -221,7 +237,7 @@ func TestDialDialFails(t *testing.T) {
 		return nil, failure
 	}
 	for _, proxyURL := range []string{"http://u:secret@p.test:1", "https://u:secret@p.test:1", "socks5://u:secret@p.test:1"} {
-		_, err := proxy.Dial(ctx, dial, mustURL(t, proxyURL), "a.test:80", nil)
+		_, err := proxy.Dial(ctx, dial, mustURL(t, proxyURL), "a.test:80", proxy.Options{})
 		if !errors.Is(err, failure) || !strings.Contains(err.Error(), "p.test:1") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: error %v, want one that names p.test:1 and wraps %v", proxyURL, err, failure)
 		}

@@ -41,7 +41,7 @@ func connectTo(t *testing.T, answer []byte, size int) (tunnel []byte, err error)
 	dial := func(context.Context, string, string) (net.Conn, error) {
 		return &answerConn{answer: bytes.Clone(answer), size: size}, nil
 	}
-	nc, err := proxy.Dial(t.Context(), dial, mustURL(t, "http://p.test"), "a.test:80", nil)
+	nc, err := proxy.Dial(t.Context(), dial, mustURL(t, "http://p.test"), "a.test:80", proxy.Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func checkInterrupted(t *testing.T, ctx context.Context, proxyURL string, serve 
 		return wrap(c), err
 	}
 	start := time.Now()
-	_, err := proxy.Dial(ctx, dial, mustURL(t, proxyURL), "a.test:80", nil)
+	_, err := proxy.Dial(ctx, dial, mustURL(t, proxyURL), "a.test:80", proxy.Options{})
 	if !errors.Is(err, want) {
 		t.Errorf("error %v, want one that wraps %v", err, want)
 	}
@@ -99,7 +99,7 @@ func TestDialRefusalOutlivesContext(t *testing.T) {
 		link := &testkit.PipeLink{Serve: connectProxy(&request, "HTTP/1.1 407 Nope\r\nContent-Length: 3\r\n\r\nw")}
 		ctx, cancel := context.WithTimeout(t.Context(), httphead.BodyWait/2)
 		defer cancel()
-		_, err := proxy.Dial(ctx, link.Dial, mustURL(t, "http://p.test"), "a.test:80", nil)
+		_, err := proxy.Dial(ctx, link.Dial, mustURL(t, "http://p.test"), "a.test:80", proxy.Options{})
 		var refusal *proxy.Refusal
 		if !errors.As(err, &refusal) || refusal.Response.StatusCode != 407 {
 			t.Errorf("error %v, want a *proxy.Refusal of status 407", err)
@@ -122,7 +122,7 @@ func TestDialOutlivesContext(t *testing.T) {
 				}
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
-				conn, err := proxy.Dial(ctx, link.Dial, mustURL(t, scheme+"://p.test"), "a.test:80", nil)
+				conn, err := proxy.Dial(ctx, link.Dial, mustURL(t, scheme+"://p.test"), "a.test:80", proxy.Options{})
 				if err != nil {
 					t.Fatal(err)
 				}

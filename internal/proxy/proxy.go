@@ -61,6 +61,17 @@ func (e *choiceError) Error() string {
 
 func (e *choiceError) Unwrap() error { return e.err }
 
+// Options are what Dial needs besides the addresses. The zero Options are valid.
+type Options struct {
+	// TLSConfig is what TLS with the target uses. TLS with an https proxy uses
+	// what of it does not concern the target alone.
+	TLSConfig *tls.Config
+
+	// UserAgent is sent with CONNECT, unless it is "". It holds no control
+	// characters.
+	UserAgent string
+}
+
 // Dial returns a connection to addr, a host:port, through the proxy at
 // proxyURL, which it reaches with dial. The end of ctx interrupts every stage,
 // provided that dial heeds it, and has no effect on the connection returned.
@@ -71,7 +82,7 @@ func (e *choiceError) Unwrap() error { return e.err }
 //
 // If the proxy answers CONNECT with a status other than 2xx, the error is a
 // [Refusal], not wrapped. No error shows the user or password of proxyURL.
-func Dial(ctx context.Context, dial DialFunc, proxyURL *url.URL, addr string, tlsConfig *tls.Config) (net.Conn, error) {
+func Dial(ctx context.Context, dial DialFunc, proxyURL *url.URL, addr string, o Options) (net.Conn, error) {
 	if target, err := origin.ParseHostHeader(addr); err != nil || target.Port == 0 {
 		return nil, fmt.Errorf("a proxy needs a target of the form host:port, in ASCII, without an IPv6 zone, port 1 to 65535; the caller gave %q", addr)
 	}
@@ -84,7 +95,7 @@ func Dial(ctx context.Context, dial DialFunc, proxyURL *url.URL, addr string, tl
 		return nil, fmt.Errorf("cannot reach proxy %s: %w", p.addr, err)
 	}
 	conn, err := netx.Interruptible(ctx, raw, isRefusal, func() (net.Conn, error) {
-		return p.tunnel(ctx, raw, addr, tlsConfig)
+		return p.tunnel(ctx, raw, addr, o)
 	})
 	if err != nil {
 		return nil, p.failure(err)
@@ -150,18 +161,18 @@ func (p *server) failure(err error) error {
 
 // tunnel asks the proxy, on the new connection raw, for a tunnel to addr. It
 // returns the connection to use.
-func (p *server) tunnel(ctx context.Context, raw net.Conn, addr string, tlsConfig *tls.Config) (net.Conn, error) {
+func (p *server) tunnel(ctx context.Context, raw net.Conn, addr string, o Options) (net.Conn, error) {
 	if p.socks() {
 		return raw, p.connectSOCKS(ctx, raw, addr)
 	}
 	if p.scheme == "http" {
-		return p.connect(raw, addr)
+		return p.connect(raw, addr, o.UserAgent)
 	}
-	secure := tls.Client(raw, p.tlsConfig(tlsConfig))
+	secure := tls.Client(raw, p.tlsConfig(o.TLSConfig))
 	if err := netx.HandshakeTLS(ctx, secure); err != nil {
 		return nil, fmt.Errorf("TLS handshake: %w", err)
 	}
-	conn, err := p.connect(secure, addr)
+	conn, err := p.connect(secure, addr, o.UserAgent)
 	if err != nil {
 		netx.LingerTLS(secure, netx.LingerTime)
 	}

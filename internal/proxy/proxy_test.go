@@ -76,7 +76,7 @@ func TestDialRejectsInput(t *testing.T) {
 				t.Error("dialed before the input was checked")
 				return nil, errors.New("not to be dialed")
 			}
-			_, err := proxy.Dial(t.Context(), dial, tt.proxy, tt.addr, nil)
+			_, err := proxy.Dial(t.Context(), dial, tt.proxy, tt.addr, proxy.Options{})
 			checkProxyError(t, err, tt.want, "")
 		})
 	}

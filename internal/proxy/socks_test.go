@@ -101,7 +101,7 @@ func TestDialSOCKS(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				link := &testkit.PipeLink{Serve: tt.server.serve}
-				conn, err := proxy.Dial(t.Context(), link.Dial, mustURL(t, tt.proxy), tt.addr, nil)
+				conn, err := proxy.Dial(t.Context(), link.Dial, mustURL(t, tt.proxy), tt.addr, proxy.Options{})
 				if err == nil {
 					defer conn.Close()
 					if conn != link.Client {
@@ -127,7 +127,7 @@ func TestDialNotSOCKS(t *testing.T) {
 			readN(c, 3)
 			io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
 		}}
-		_, err := proxy.Dial(t.Context(), link.Dial, mustURL(t, "socks5://p.test"), "a.test:80", nil)
+		_, err := proxy.Dial(t.Context(), link.Dial, mustURL(t, "socks5://p.test"), "a.test:80", proxy.Options{})
 		checkProxyError(t, err, "unexpected protocol version", "proxy p.test:1080: ")
 		link.CheckClosed(t)
 	})

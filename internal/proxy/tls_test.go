@@ -75,7 +75,7 @@ func TestDialTLS(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := tt.cfg.Clone()
-			conn, err := proxy.Dial(t.Context(), dial, mustURL(t, tt.proxy), "a.test:443", tt.cfg)
+			conn, err := proxy.Dial(t.Context(), dial, mustURL(t, tt.proxy), "a.test:443", proxy.Options{TLSConfig: tt.cfg})
 			if tt.cfg != nil && (tt.cfg.ServerName != before.ServerName || len(tt.cfg.NextProtos) != len(before.NextProtos)) {
 				t.Error("the caller's config was changed")
 			}
@@ -113,7 +113,7 @@ func TestDialLoopback(t *testing.T) {
 	}()
 	relay := httptest.NewServer(http.HandlerFunc(testkit.RelayConnect))
 	defer relay.Close()
-	conn, err := proxy.Dial(t.Context(), new(net.Dialer).DialContext, mustURL(t, relay.URL), target.Addr().String(), nil)
+	conn, err := proxy.Dial(t.Context(), new(net.Dialer).DialContext, mustURL(t, relay.URL), target.Addr().String(), proxy.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
