@@ -235,11 +235,11 @@ func TestTraceHandshakeFailed(t *testing.T) {
 		}, "failed *websocket.HandshakeError, GET trace.test/"},
 		{"Handshake, bad URL", func(t *testing.T, config websocket.Config) error {
 			client, _ := net.Pipe()
-			_, err := (&websocket.Dialer{Config: config}).Handshake(ctx, client, "http://trace.test/")
+			_, err := (&websocket.Dialer{Config: config}).Handshake(ctx, client, "ftp://trace.test/")
 			return err
 		}, "failed *fmt.wrapError, no request"},
 		{"Dial, bad URL", func(t *testing.T, config websocket.Config) error {
-			_, err := (&websocket.Dialer{Config: config}).Dial(ctx, "http://trace.test/")
+			_, err := (&websocket.Dialer{Config: config}).Dial(ctx, "ftp://trace.test/")
 			return err
 		}, "failed *fmt.wrapError, no request"},
 		{"Dial", func(t *testing.T, config websocket.Config) error {

@@ -61,15 +61,16 @@ type Dialer struct {
 	Jar http.CookieJar
 }
 
-// Dial connects to a ws or wss URL with a zero [Dialer].
+// Dial connects to a ws, wss, http or https URL with a zero [Dialer].
 func Dial(ctx context.Context, url string) (*Conn, error) {
 	return new(Dialer).Dial(ctx, url)
 }
 
-// Dial connects to a ws or wss URL. User and password in it are sent by basic
-// authentication. ctx and [Config].HandshakeTimeout bound the dialing and have
-// no effect on the connection returned. If the server, or a proxy, answers and
-// does not accept, the error is a [HandshakeError].
+// Dial connects to a ws or wss URL, or http or https, which mean the same, see
+// [ParseURL]. User and password in it are sent by basic authentication. ctx and
+// [Config].HandshakeTimeout bound the dialing and have no effect on the
+// connection returned. If the server, or a proxy, answers and does not accept,
+// the error is a [HandshakeError].
 func (d *Dialer) Dial(ctx context.Context, url string) (*Conn, error) {
 	h, err := NewClientHandshake(d, url) // finds mistakes before anything is connected
 	if err != nil {

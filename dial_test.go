@@ -373,7 +373,7 @@ func TestDialVersionNotTaken(t *testing.T) {
 	srv := httptest.NewServer(echoOnceHandler(&websocket.Upgrader{Versions: []websocket.Version{websocket.RFC6455, websocket.Hybi07}}, nil))
 	defer srv.Close()
 	for _, v := range []websocket.Version{websocket.Hybi10, websocket.Hybi00, websocket.Hixie75} {
-		_, err := (&websocket.Dialer{Version: v}).Dial(t.Context(), strings.Replace(srv.URL, "http", "ws", 1))
+		_, err := (&websocket.Dialer{Version: v}).Dial(t.Context(), srv.URL)
 		if statusOf(err) != 426 || !strings.Contains(err.Error(), "13, 7") {
 			t.Errorf("%v: %v; want status 426 and the versions 13, 7", v, err)
 		}

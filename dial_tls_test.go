@@ -118,12 +118,14 @@ func TestDialOverTLSEveryVersion(t *testing.T) {
 	d, _ := dialTLSServer(t)
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		d.Version = v
-		c, err := d.Dial(t.Context(), "wss://lab.example/")
-		if err != nil {
-			t.Fatal(err)
+		for _, rawURL := range []string{"wss://lab.example/", "https://lab.example/"} {
+			c, err := d.Dial(t.Context(), rawURL)
+			if err != nil {
+				t.Fatalf("%s: %v", rawURL, err)
+			}
+			defer c.Close()
+			checkEcho(t, c)
 		}
-		defer c.Close()
-		checkEcho(t, c)
 	})
 }
 

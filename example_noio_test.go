@@ -204,9 +204,9 @@ func ExampleParseURL() {
 		log.Fatal(err)
 	}
 	fmt.Println(u.Secure, u.Host, u.Addr(), u.ResourceName())
-	_, err = websocket.ParseURL("http://example.com/")
+	_, err = websocket.ParseURL("ftp://example.com/")
 	fmt.Println(err)
 	// Output:
 	// true example.com example.com:443 /chat?room=1
-	// websocket: the caller's URL "http://example.com/" is unusable: expected it to begin with ws:// or wss://
+	// websocket: the caller's URL "ftp://example.com/" is unusable: expected it to begin with ws://, wss://, http:// or https://
 }

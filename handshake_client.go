@@ -40,8 +40,9 @@ type ClientHandshake struct {
 // export it.
 const defaultUserAgent = "Go-http-client/1.1"
 
-// NewClientHandshake returns a handshake for a ws or wss URL with the options
-// of d, except those that concern the network; nil stands for the zero Dialer.
+// NewClientHandshake returns a handshake for a URL as in [ParseURL], with the
+// options of d, except those that concern the network; nil stands for the zero
+// Dialer.
 // An error is about what cannot be sent as it is: see the fields of [Dialer].
 func NewClientHandshake(d *Dialer, rawURL string) (*ClientHandshake, error) {
 	if d == nil {

@@ -168,7 +168,7 @@ func TestClientRefusesControls(t *testing.T) {
 	check("two Hosts", &websocket.Dialer{Header: http.Header{"Host": {"a", "b"}}}, "ws://a/")
 	check("two Hosts, one in lower case", &websocket.Dialer{Header: http.Header{"Host": {"a"}, "host": {"b"}}}, "ws://a/")
 	check("two Origins", &websocket.Dialer{Header: http.Header{"Origin": {"http://a", "http://b"}}}, "ws://a/")
-	check("another scheme", &websocket.Dialer{}, "http://a/")
+	check("another scheme", &websocket.Dialer{}, "ftp://a/")
 	if _, err := websocket.NewClientHandshake(&websocket.Dialer{Version: 99}, "ws://a/"); err == nil {
 		t.Error("version 99 was taken")
 	}

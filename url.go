@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -49,7 +50,8 @@ type URL struct {
 }
 
 // ParseURL reads a ws or wss URI, absolute and without fragment, as RFC 6455
-// section 3 has it.
+// section 3 has it. As in browsers, http means ws and https means wss, so that a
+// program can use the URL that it has for HTTP.
 //
 // The scheme and the host are case-insensitive and come out in lower case. A
 // host that is not ASCII is mapped and converted as IDNA asks of a lookup (RFC
@@ -76,7 +78,7 @@ func parseURL(s string) (*URL, error) {
 	if err != nil {
 		return nil, syntaxError(s, err)
 	}
-	u := &URL{Secure: p.Scheme == "wss"}
+	u := &URL{Secure: p.Scheme == "wss" || p.Scheme == "https"}
 	if u.User, err = basicUser(p.User); err != nil {
 		return nil, err
 	}
@@ -86,14 +88,17 @@ func parseURL(s string) (*URL, error) {
 	return u, u.setResource(p)
 }
 
+// schemes are what a URL may begin with.
+var schemes = []string{"ws", "wss", "http", "https"}
+
 // checkURLText refuses what net/url would accept, or would refuse with a
 // message that does not name the mistake.
 func checkURLText(s string) error {
 	scheme, _, found := strings.Cut(s, "://")
 	scheme = strings.ToLower(scheme)
 	switch {
-	case !found || scheme != "ws" && scheme != "wss":
-		return errors.New("expected it to begin with ws:// or wss://")
+	case !found || !slices.Contains(schemes, scheme):
+		return errors.New("expected it to begin with ws://, wss://, http:// or https://")
 	case strings.Contains(s, "#"):
 		return errors.New("expected no fragment; a # that is part of a name is written %23 (RFC 6455 section 3)")
 	case strings.ContainsFunc(s, isSpaceOrControl):

@@ -27,6 +27,9 @@ func TestParseURL(t *testing.T) {
 		{name: "path of slashes", in: "ws://h//evil.example/", want: websocket.URL{Host: "h", Path: "//evil.example/"}, addr: "h:80", resource: "//evil.example/"},
 		{name: "dot segments are the server's", in: "ws://h/a/../b", want: websocket.URL{Host: "h", Path: "/a/../b"}, addr: "h:80", resource: "/a/../b"},
 		{name: "upper-case scheme", in: "WsS://h/", want: websocket.URL{Secure: true, Host: "h"}, addr: "h:443", text: "wss://h/"},
+		{name: "http, as in browsers", in: "http://h/p?q", want: websocket.URL{Host: "h", Path: "/p", RawQuery: "q"}, addr: "h:80", resource: "/p?q", text: "ws://h/p?q"},
+		{name: "https, as in browsers", in: "HTTPS://h:443/", want: websocket.URL{Secure: true, Host: "h"}, addr: "h:443", text: "wss://h/"},
+		{name: "http on the port of https", in: "http://h:443/", want: websocket.URL{Host: "h:443"}, addr: "h:443", text: "ws://h:443/"},
 		{name: "upper-case host, path kept", in: "ws://Example.COM/A", want: websocket.URL{Host: "example.com", Path: "/A"}, addr: "example.com:80",
 			resource: "/A", text: "ws://example.com/A"},
 
@@ -135,17 +138,18 @@ func checkRoundTrip(t *testing.T, u *websocket.URL) {
 
 func TestParseURLRefuses(t *testing.T) {
 	for _, tt := range []struct{ name, in, reason string }{
-		{"empty", "", "ws:// or wss://"},
-		{"http", "http://h/", "ws:// or wss://"},
-		{"https", "https://h/", "ws:// or wss://"},
-		{"long s in the scheme", "wſ://h/", "ws:// or wss://"},
-		{"no scheme", "h/chat", "ws:// or wss://"},
-		{"no scheme, with port", "localhost:8080/chat", "ws:// or wss://"},
-		{"address for a scheme", "127.0.0.1:8080/", "ws:// or wss://"},
-		{"scheme-relative", "//h/", "ws:// or wss://"},
-		{"opaque", "ws:h", "ws:// or wss://"},
-		{"one slash", "ws:/h/", "ws:// or wss://"},
-		{"scheme in the query", "h?ws://h/", "ws:// or wss://"},
+		{"empty", "", "http:// or https://"},
+		{"ftp", "ftp://h/", "http:// or https://"},
+		{"begins like http", "httpx://h/", "http:// or https://"},
+		{"opaque http", "http:h", "http:// or https://"},
+		{"long s in the scheme", "wſ://h/", "http:// or https://"},
+		{"no scheme", "h/chat", "http:// or https://"},
+		{"no scheme, with port", "localhost:8080/chat", "http:// or https://"},
+		{"address for a scheme", "127.0.0.1:8080/", "http:// or https://"},
+		{"scheme-relative", "//h/", "http:// or https://"},
+		{"opaque", "ws:h", "http:// or https://"},
+		{"one slash", "ws:/h/", "http:// or https://"},
+		{"scheme in the query", "h?ws://h/", "http:// or https://"},
 
 		{"no host", "ws:///chat", "expected a host"},
 		{"port without host", "ws://:80/", "expected a host"},
@@ -287,7 +291,8 @@ func TestURLUser(t *testing.T) {
 // message, would quote the password or a part of it.
 func TestParseURLHidesPasswords(t *testing.T) {
 	for _, in := range []string{
-		"http://user:hunter2@h/",
+		"ftp://user:hunter2@h/",
+		"http://user:hunter2@h:0/",
 		"user:hunter2@h/",
 		"ws://user:hunter2@h:0/",
 		"ws://user:hunter2@h:99999/",
