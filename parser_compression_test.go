@@ -72,7 +72,7 @@ func TestInflateErrors(t *testing.T) {
 // The error of a message that refers too far back names the window that was
 // agreed on, and whose it is.
 func TestWindowErrors(t *testing.T) {
-	z := websocket.Config{Compression: &websocket.Compression{WindowBits: 9}}
+	z := websocket.Config{Compression: &websocket.Compression{PeerWindowBits: 9}}
 	server, client := handshakes(t, &websocket.Upgrader{Config: z}, &websocket.Dialer{Config: z})
 	noise := string(randomBytes(newRand(1), 700))
 	for p, want := range map[*websocket.Parser]string{
