@@ -179,6 +179,7 @@ type HandshakeError struct {
 
 	public    bool // this package made Err, so its text may be sent to the peer
 	inOptions bool // the program's options are wrong, so every request is refused
+	ofVersion bool // the refusal concerns the version, so it names those that are accepted
 }
 
 // Error tells what was expected and what came, and the status of the refusal.

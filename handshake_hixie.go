@@ -182,11 +182,11 @@ func randomBelow(n uint64) uint64 {
 func checkHixie75(h http.Header) error {
 	for _, name := range []string{"Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Sec-Websocket-Origin"} {
 		if h[name] != nil {
-			return refusef(http.StatusBadRequest, "header %s without Sec-WebSocket-Version", wireName(name))
+			return fmt.Errorf("header %s without Sec-WebSocket-Version", wireName(name))
 		}
 	}
 	if h["Sec-Websocket-Key"] != nil && !slices.Contains(h["Upgrade"], Hixie75.traits().upgrade) {
-		return refusef(http.StatusBadRequest, "header Sec-WebSocket-Key without Sec-WebSocket-Version")
+		return errors.New("header Sec-WebSocket-Key without Sec-WebSocket-Version")
 	}
 	return nil
 }

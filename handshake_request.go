@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/protocol-websocket/websocket/internal/origin"
+	"github.com/protocol-websocket/websocket/internal/permessage"
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -68,7 +69,7 @@ func checkUpgrade(r *http.Request, versions []Version) error {
 	case r.Method != http.MethodGet:
 		return refusef(http.StatusMethodNotAllowed, "method is %.20q: expected GET", r.Method)
 	case !hasToken(r.Header, "Upgrade", "websocket"):
-		return upgradeRequired(versions, "header Upgrade does not have the token websocket")
+		return refuseVersion(http.StatusUpgradeRequired, versions, "header Upgrade does not have the token websocket")
 	case !hasToken(r.Header, "Connection", "upgrade"):
 		return refusef(http.StatusBadRequest, "header Connection does not have the token Upgrade")
 	case r.Host == "" || !httpguts.ValidHostHeader(r.Host):
@@ -81,11 +82,12 @@ func checkUpgrade(r *http.Request, versions []Version) error {
 	return nil
 }
 
-// upgradeRequired returns a refusal that names the accepted versions, RFC 6455
-// section 4.4.
-func upgradeRequired(versions []Version, format string, args ...any) error {
-	format += "; accepted versions are " + versionNames(versions)
-	return refusef(http.StatusUpgradeRequired, format, args...)
+// refuseVersion returns a refusal that names the accepted versions, RFC 6455
+// section 4.4, also in its header.
+func refuseVersion(status int, versions []Version, format string, args ...any) error {
+	err := refusef(status, format+"; accepted versions are "+versionNames(versions), args...)
+	err.ofVersion = true
+	return err
 }
 
 func versionNames(list []Version) string {
@@ -106,29 +108,40 @@ func detectVersion(h http.Header, versions []Version) (Version, error) {
 	case h["Sec-Websocket-Version"] != nil:
 		number, err := single(h, "Sec-Websocket-Version")
 		if err != nil {
-			return 0, refusef(http.StatusBadRequest, "%w", err)
+			return 0, refuseVersion(http.StatusBadRequest, versions, "%w", err)
 		}
 		if _, err := strconv.ParseUint(number, 10, 8); err != nil {
-			return 0, refusef(http.StatusBadRequest, "Sec-WebSocket-Version is %.20q: expected a number up to 255", number)
+			return 0, refuseVersion(http.StatusBadRequest, versions, "Sec-WebSocket-Version is %.20q: expected a number up to 255", number)
 		}
 		i := slices.IndexFunc(allVersions, func(v Version) bool { return v.traits().number == number })
 		if i < 0 {
-			return 0, upgradeRequired(versions, "Sec-WebSocket-Version is %s", number)
+			return 0, refuseVersion(http.StatusUpgradeRequired, versions, "Sec-WebSocket-Version is %s", number)
 		}
 		v = allVersions[i]
 	case h["Sec-Websocket-Draft"] != nil:
-		return 0, refusef(http.StatusBadRequest, "Sec-WebSocket-Draft: drafts hybi-01 to -03 are not supported")
+		return 0, refuseVersion(http.StatusBadRequest, versions, "header Sec-WebSocket-Draft: drafts hybi-01 to -03 are not supported")
 	case h["Sec-Websocket-Key1"] != nil || h["Sec-Websocket-Key2"] != nil:
 		v = Hybi00
 	default:
 		if err := checkHixie75(h); err != nil {
-			return 0, err
+			return 0, refuseVersion(http.StatusBadRequest, versions, "%w", err)
 		}
 	}
 	if !slices.Contains(versions, v) {
-		return 0, upgradeRequired(versions, "version is %v", v)
+		return 0, refuseVersion(http.StatusUpgradeRequired, versions, "version is %v", v)
 	}
 	return v, nil
+}
+
+// checkExtensions returns an error if Sec-WebSocket-Extensions is malformed. Then
+// the handshake must fail, RFC 6455 section 9.1, whether or not the server has
+// extensions. What is well-formed and makes no sense is only declined.
+func checkExtensions(v Version, h http.Header) error {
+	lines := h["Sec-Websocket-Extensions"]
+	if !v.traits().extensions || permessage.WellFormed(lines) {
+		return nil
+	}
+	return refusef(http.StatusBadRequest, "Sec-WebSocket-Extensions is %.200q: expected names with parameters after semicolons (RFC 6455 section 9.1)", strings.Join(lines, ", "))
 }
 
 // requestOrigin returns the origin in a request, or "" if there is none. It
@@ -140,7 +153,7 @@ func detectVersion(h http.Header, versions []Version) (Version, error) {
 //
 // An empty header counts as a missing one. Embedded clients send it, and no
 // browser does.
-func requestOrigin(v Version, r *http.Request) (string, error) {
+func requestOrigin(v Version, r *http.Request, versions []Version) (string, error) {
 	plain, err := originIn(r.Header, "Origin")
 	if err != nil {
 		return "", err
@@ -154,13 +167,23 @@ func requestOrigin(v Version, r *http.Request) (string, error) {
 	case isPlain && plain == "" && draft != "":
 		return "", refusef(http.StatusForbidden, "header Sec-WebSocket-Origin without Origin: expected Origin in %v", v)
 	case plain == "" && draft == "" && v.traits().originRequired:
-		return "", refusef(http.StatusForbidden, "header Origin is missing or empty: expected the origin of a page, which %v requires", v)
+		return "", refuseWithoutOrigin(v, versions)
 	case plain != "" && draft != "" && plain != draft && !isHostOfWs04(v, r, plain):
 		return "", refusef(http.StatusForbidden, "Origin is %s, but Sec-WebSocket-Origin is %s: expected the same in both", origin.Quote(plain), origin.Quote(draft))
 	case isPlain || draft == "":
 		return plain, nil
 	}
 	return draft, nil
+}
+
+// refuseWithoutOrigin refuses a request that must have an origin. One of
+// hixie-75 may be one of a later version whose headers were lost on the way.
+func refuseWithoutOrigin(v Version, versions []Version) error {
+	const format = "header Origin is missing or empty: expected the origin of a page, which %v requires"
+	if v == Hixie75 {
+		return refuseVersion(http.StatusForbidden, versions, format+", or the headers of a later version", v)
+	}
+	return refusef(http.StatusForbidden, format, v)
 }
 
 // originIn returns the value of a header that has an origin, or "" if there is

@@ -122,7 +122,10 @@ func (h *ServerHandshake) begin(r *http.Request) error {
 	if err := h.readKeys(r); err != nil {
 		return err
 	}
-	if h.origin, err = requestOrigin(v, r); err != nil {
+	if err := checkExtensions(v, r.Header); err != nil {
+		return err
+	}
+	if h.origin, err = requestOrigin(v, r, versions); err != nil {
 		return err
 	}
 	if err := h.up.checkOrigin(r, h.origin); err != nil {
@@ -307,11 +310,11 @@ func (h *ServerHandshake) refusalHeader() http.Header {
 	case http.StatusUpgradeRequired:
 		header.Set("Upgrade", "websocket")
 		header.Add("Connection", "Upgrade") // on a line of its own: net/http only closes if the first line is just "close"
-		if numbers := versionNumbers(h.up.versions()); numbers != "" {
-			header["Sec-WebSocket-Version"] = []string{numbers}
-		}
 	case http.StatusMethodNotAllowed:
 		header.Set("Allow", http.MethodGet)
+	}
+	if numbers := versionNumbers(h.up.versions()); numbers != "" && (h.err.ofVersion || h.err.Status == http.StatusUpgradeRequired) {
+		header["Sec-WebSocket-Version"] = []string{numbers}
 	}
 	return header
 }

@@ -80,72 +80,6 @@ func TestServerResponseMeetsHixie76Clients(t *testing.T) {
 	}
 }
 
-func TestServerDetectsVersion(t *testing.T) {
-	rfc, hixie76, hixie75 := requestOf(websocket.RFC6455), requestOf(websocket.Hybi00), requestOf(websocket.Hixie75)
-	lower := func(m httpMessage) httpMessage {
-		for i := range m.fields {
-			m.fields[i][0] = strings.ToLower(m.fields[i][0])
-		}
-		return m
-	}
-	tests := []struct {
-		name    string
-		request httpMessage
-		want    websocket.Version
-		status  int // of the refusal, 0 if there is none
-	}{
-		{"13", rfc, websocket.RFC6455, 0},
-		{"8", requestOf(websocket.Hybi10), websocket.Hybi10, 0},
-		{"7", requestOf(websocket.Hybi07), websocket.Hybi07, 0},
-		{"keys 1 and 2", hixie76, websocket.Hybi00, 0},
-		{"none of that", hixie75, websocket.Hixie75, 0},
-		{"names in lower case", lower(requestOf(websocket.RFC6455)), websocket.RFC6455, 0},
-		{"hixie-76 in lower case", lower(requestOf(websocket.Hybi00)), websocket.Hybi00, 0},
-		{"version before keys", hixie76.with("Sec-WebSocket-Version", "13").with("Sec-WebSocket-Key", hybiKeys[websocket.RFC6455][0]), websocket.RFC6455, 0},
-		{"hixie-76 with HAProxy's key", hixie76.with("sec-websocket-key", "EWlklyJbB8zJc4IPXssAwQ=="), websocket.Hybi00, 0},
-		{"hixie-75 with HAProxy's key", hixie75.with("sec-websocket-key", "EWlklyJbB8zJc4IPXssAwQ=="), websocket.Hixie75, 0},
-
-		{"version missing", rfc.with("Sec-WebSocket-Version"), 0, 400},
-		{"version and subprotocol", rfc.with("Sec-WebSocket-Version").with("Sec-WebSocket-Protocol", "chat"), 0, 400},
-		{"version missing in draft 8", requestOf(websocket.Hybi10).with("Sec-WebSocket-Version"), 0, 400},
-		{"version and key missing in draft 8", requestOf(websocket.Hybi10).with("Sec-WebSocket-Version").with("Sec-WebSocket-Key"), 0, 400},
-		{"extensions alone", hixie75.with("Sec-WebSocket-Extensions", "x"), 0, 400},
-		{"version empty", rfc.with("Sec-WebSocket-Version", ""), 0, 400},
-		{"version twice", rfc.with("Sec-WebSocket-Version", "13", "13"), 0, 400},
-		{"versions 13 and 8", rfc.with("Sec-WebSocket-Version", "13", "8"), 0, 400},
-		{"list of versions", rfc.with("Sec-WebSocket-Version", "13, 8"), 0, 400},
-		{"version with sign", rfc.with("Sec-WebSocket-Version", "+13"), 0, 400},
-		{"version not a number", rfc.with("Sec-WebSocket-Version", "thirteen"), 0, 400},
-		{"version beyond 255", rfc.with("Sec-WebSocket-Version", "269"), 0, 400},
-		{"empty version of hixie-76", hixie76.with("Sec-WebSocket-Version", ""), 0, 400},
-		{"version 0", rfc.with("Sec-WebSocket-Version", "0"), 0, 426},
-		{"version 4", rfc.with("Sec-WebSocket-Version", "4"), 0, 426},
-		{"version 6", rfc.with("Sec-WebSocket-Version", "6"), 0, 426},
-		{"version 9", rfc.with("Sec-WebSocket-Version", "9"), 0, 426},
-		{"version 14", rfc.with("Sec-WebSocket-Version", "14"), 0, 426},
-		{"version 255", rfc.with("Sec-WebSocket-Version", "255"), 0, 426},
-		{"leading zero", rfc.with("Sec-WebSocket-Version", "013"), 0, 426},
-		{"key 1 alone", hixie76.with("Sec-WebSocket-Key2"), 0, 400},
-		{"key 2 alone", hixie76.with("Sec-WebSocket-Key1"), 0, 400},
-		{"draft 1", hixie76.with("Sec-WebSocket-Draft", "1"), 0, 400},
-		{"draft 3", hixie76.with("Sec-WebSocket-Draft", "3"), 0, 400},
-		{"draft without keys", hixie75.with("Sec-WebSocket-Draft", "2"), 0, 400},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			h, response, _, err := serve(nil, tt.request.String())
-			switch got := statusOf(err); {
-			case got != tt.status:
-				t.Errorf("status %d (%v), want %d", got, err, tt.status)
-			case tt.status == 0 && (h.Version() != tt.want || !h.Done()):
-				t.Errorf("taken for %v, done %t; want %v", h.Version(), h.Done(), tt.want)
-			case tt.status == 426 && !strings.Contains(response, "\r\nSec-WebSocket-Version: 13, 8, 7\r\n"):
-				t.Errorf("response %q does not name the versions taken", response)
-			}
-		})
-	}
-}
-
 // "Missing, duplicated, empty and malformed Upgrade, Connection, Host, Key,
 // Version, Key1, Key2; HTTP/1.0; other methods; lists in one header and in
 // two."
@@ -365,59 +299,6 @@ func TestServerHixie76HeadDoesNotWait(t *testing.T) {
 	if n, err := h.Feed([]byte("\x00x\xff")); n != 0 || err != nil {
 		t.Errorf("took %d bytes behind the handshake, %v; want none", n, err)
 	}
-}
-
-// A server takes what it knows of the subprotocols that a client offers. It
-// refuses nothing over them, whatever they are.
-func TestServerSubprotocol(t *testing.T) {
-	const portForward, ocpp, bearer = "SPDY/3.1+portforward.k8s.io", "http://ocpp.org/1.6", "bearer.YWI+/w=="
-	tests := []struct {
-		name   string
-		ours   []string
-		theirs []string
-		want   string
-		old    string // of the hixie versions, whose header is no list
-	}{
-		{"none", []string{"a"}, nil, "", ""},
-		{"none of ours", nil, []string{"a"}, "", ""},
-		{"the one", []string{"a"}, []string{"a"}, "a", "a"},
-		{"ours decide", []string{"b", "a"}, []string{"a, b"}, "b", ""},
-		{"ours decide again", []string{"b", "a"}, []string{"b, a"}, "b", ""},
-		{"no match", []string{"c"}, []string{"a, b"}, "", ""},
-		{"case counts", []string{"A"}, []string{"a"}, "", ""},
-		{"two headers", []string{"b"}, []string{"a", "b"}, "b", "b"},
-		{"two headers with lists", []string{"c"}, []string{"a, b", "d, c"}, "c", ""},
-		{"two headers, one empty", []string{"b"}, []string{"", "b"}, "b", "b"},
-		{"empty", []string{"a"}, []string{""}, "", ""},
-		{"empty elements", []string{"a"}, []string{", ,a,,"}, "a", ""},
-		{"of Kubernetes", []string{portForward}, []string{portForward}, portForward, portForward},
-		{"of chargers", []string{ocpp}, []string{ocpp}, ocpp, ocpp},
-		{"of chargers, in a list", []string{ocpp}, []string{"ocpp2.0.1, " + ocpp}, ocpp, ""},
-		{"base64", []string{bearer}, []string{bearer}, bearer, bearer},
-		{"base64 beside another", []string{"v1"}, []string{"v1, " + bearer}, "v1", ""},
-		{"malformed", []string{"a"}, []string{"a b"}, "", ""},
-		{"malformed beside a good one", []string{"a"}, []string{`"x, a b, a`}, "a", ""},
-		{"malformed for a server without subprotocols", nil, []string{"a b, \x80"}, "", ""},
-		{"thousands of spaces", []string{"a"}, []string{strings.Repeat(" ", 15<<10) + ",a"}, "a", ""},
-		{"many", []string{"a"}, []string{strings.Repeat("b,", 7<<10) + "a"}, "a", ""},
-	}
-	eachVersion(t, func(t *testing.T, v websocket.Version) {
-		for _, tt := range tests {
-			want := tt.want
-			if isHixie(v) {
-				want = tt.old
-			}
-			request := requestOf(v).with(protocolHeader(v), tt.theirs...)
-			h, response, _, err := serve(&websocket.Upgrader{Subprotocols: tt.ours}, request.String())
-			if err != nil || h.Subprotocol() != want {
-				t.Errorf("%s: %q, %v; want %q", tt.name, h.Subprotocol(), err, want)
-			}
-			line := protocolHeader(v) + ": " + want + "\r\n"
-			if has := strings.Contains(response, line); has != (want != "") || strings.Count(response, "Protocol: ") > 1 {
-				t.Errorf("%s: response %q, want a subprotocol in it only if one was chosen", tt.name, response)
-			}
-		}
-	})
 }
 
 // "Hixie reflects Host and Origin into its response": as they arrived, after
