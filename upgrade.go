@@ -125,16 +125,41 @@ func (u *Upgrader) upgrade(w http.ResponseWriter, r *http.Request) (*Conn, error
 // upgradeHTTP takes over the connection of a request that beginHTTP has
 // accepted and finishes the handshake.
 func upgradeHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request) (*Conn, error) {
-	nc, buffered, err := http.NewResponseController(w).Hijack()
+	nc, buffered, err := hijack(w)
 	if err != nil {
-		err = fmt.Errorf("cannot take over the connection of the request: %w", err)
 		return nil, refuseHTTP(h, w, r, &HandshakeError{Status: http.StatusInternalServerError, Err: err})
 	}
-	rest, err := netx.OrClose(nc, func() ([]byte, error) { return serverRespond(h, nc, buffered.Reader) })
+	c, err := netx.OrClose(nc, func() (*Conn, error) {
+		rest, err := serverRespond(h, nc, buffered)
+		if err != nil {
+			return nil, err
+		}
+		return serverConn(h, nc, rest), nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("websocket: handshake: %w", err)
 	}
-	return serverConn(h, nc, rest), nil
+	c.start(h.config.Trace)
+	return c, nil
+}
+
+// hijack takes over the connection of a request. The reader has what was read
+// beyond the request. Some servers and wrappers give none, because they read
+// nothing ahead.
+func hijack(w http.ResponseWriter) (net.Conn, *bufio.Reader, error) {
+	nc, buffered, err := http.NewResponseController(w).Hijack()
+	switch {
+	case errors.Is(err, http.ErrNotSupported):
+		return nil, nil, fmt.Errorf("cannot take over the connection: %T has no method Hijack, nor has what it wraps: "+
+			"a middleware's ResponseWriter needs a method Unwrap, and http.TimeoutHandler allows no upgrade (%w)", w, err)
+	case err != nil:
+		return nil, nil, fmt.Errorf("cannot take over the connection: %w", err)
+	case nc == nil:
+		return nil, nil, fmt.Errorf("cannot take over the connection: the method Hijack of %T, or of what it wraps, has returned none and no error", w)
+	case buffered == nil || buffered.Reader == nil:
+		return nc, bufio.NewReader(nc), nil
+	}
+	return nc, buffered.Reader, nil
 }
 
 // headerToKeep returns the headers of a ResponseWriter that go into a 101
@@ -265,7 +290,11 @@ func serverOpen(ctx context.Context, h *ServerHandshake, nc net.Conn) (*Conn, er
 	case err != nil:
 		return nil, fmt.Errorf("websocket: handshake: %w", err)
 	}
-	return serverConn(h, nc, rest), nil
+	c, err := netx.OrClose(nc, func() (*Conn, error) { return serverConn(h, nc, rest), nil })
+	if err == nil {
+		c.start(h.config.Trace)
+	}
+	return c, err
 }
 
 // interruptible runs do, which does I/O on nc, and makes it fail when
@@ -385,8 +414,8 @@ func answerKey3(ctx context.Context, h *ServerHandshake, nc net.Conn, in io.Read
 	return err
 }
 
-// serverConn returns the connection of a finished handshake and starts it. rest
-// holds the bytes that were read beyond the handshake.
+// serverConn returns the connection of a finished handshake. rest holds the bytes
+// that were read beyond the handshake.
 func serverConn(h *ServerHandshake, nc net.Conn, rest []byte) *Conn {
 	c := newConn(nc, h.version, ServerSide, h.config, rest)
 	c.subprotocol = h.subprotocol
@@ -395,6 +424,5 @@ func serverConn(h *ServerHandshake, nc net.Conn, rest []byte) *Conn {
 		h.accepted = h.accepted.WithContext(h.detached)
 	}
 	c.request = keepRequest(h.accepted)
-	c.start(h.config.Trace)
 	return c
 }

@@ -244,6 +244,11 @@ func TestUpgradeWithoutHijacking(t *testing.T) {
 	if statusOf(err) != 500 || !errors.Is(err, http.ErrNotSupported) || w.Code != 500 {
 		t.Errorf("%v, response %d; want 500 and an error that wraps http.ErrNotSupported", err, w.Code)
 	}
+	for _, words := range []string{"*httptest.ResponseRecorder", "middleware", "Unwrap", "http.TimeoutHandler"} {
+		if !strings.Contains(err.Error(), words) {
+			t.Errorf("%v; want it to name %s", err, words)
+		}
+	}
 	if w.Header().Get("Connection") != "close" || w.Header().Get("Content-Length") != "" {
 		t.Errorf("headers %v, want the end of the connection and no length", w.Header())
 	}
