@@ -226,8 +226,9 @@
 // and MaxFragments say otherwise; more ends the connection with
 // [StatusMessageTooBig] and an error that wraps [ErrMessageTooBig]. Memory is
 // taken as bytes arrive, never because a length was announced. The head of a
-// handshake may have 64 KiB in 256 lines. A writer that the peer keeps waiting
-// waits, at most 64 KiB being queued for it; deadlines end that.
+// request may have 16 KiB, or [Upgrader].MaxHeaderBytes, and that of a response
+// 64 KiB, both in 256 lines. A writer that the peer keeps waiting waits, at most
+// 64 KiB being queued for it; deadlines end that.
 //
 // # Compression
 //

@@ -24,6 +24,7 @@ const (
 	DefaultHandshakeTimeout = defaultHandshakeTimeout
 	DefaultMaxFragments     = defaultMaxFragments
 	DefaultMaxMessageSize   = defaultMaxMessageSize
+	DefaultMaxHeaderBytes   = defaultMaxHeaderBytes
 
 	ChunkSize         = chunkSize
 	PayloadMin        = payloadMin

@@ -15,14 +15,14 @@ import (
 // wantCutMeansNothing compares handshakes whose input was cut and whose input
 // was whole. Where the input is too long the reasons of the refusals may
 // differ: both are right.
-func wantCutMeansNothing(t *testing.T, cut, whole replay, cutDone, wholeDone bool, size int) {
+func wantCutMeansNothing(t *testing.T, cut, whole replay, cutDone, wholeDone, tooLong bool) {
 	t.Helper()
 	switch {
 	case (cut.err == nil) != (whole.err == nil) || cutDone != wholeDone:
 		t.Fatalf("cut: done %v, error %v\nwhole: done %v, error %v", cutDone, cut.err, wholeDone, whole.err)
 	case !slices.Equal(cut.heard, whole.heard):
 		t.Fatalf("cut: heard %.500q\nwhole: heard %.500q", cut.heard, whole.heard)
-	case size > httphead.MaxBytes:
+	case tooLong:
 		return
 	}
 	var a, b *websocket.HandshakeError
@@ -55,7 +55,7 @@ func FuzzServerHandshake(f *testing.F) {
 	}
 	f.Add([]byte("GET / HTTP/1.1\nHost: a\n\n"), uint64(1))
 	f.Add([]byte("\n\r\n\r\n"), uint64(49))
-	f.Add([]byte(strings.Repeat(" ", httphead.MaxBytes+2)), uint64(2))
+	f.Add([]byte(strings.Repeat(" ", websocket.DefaultMaxHeaderBytes+2)), uint64(2))
 	f.Add([]byte("GET / HTTP/1.1\r\n"+strings.Repeat("A: b\r\n", 300)+"\r\n"), uint64(3))
 	f.Fuzz(func(t *testing.T, data []byte, seed uint64) {
 		up := &websocket.Upgrader{Origins: []string{"*"}, Subprotocols: []string{"chat"}}
@@ -68,7 +68,7 @@ func FuzzServerHandshake(f *testing.F) {
 		}
 		one, cut := replayServer(up, splitBySeed(data, seed))
 		two, whole := replayServer(up, [][]byte{data})
-		wantCutMeansNothing(t, cut, whole, one.Done(), two.Done(), len(data))
+		wantCutMeansNothing(t, cut, whole, one.Done(), two.Done(), len(data) > websocket.DefaultMaxHeaderBytes)
 		if one.Version() != two.Version() || one.Subprotocol() != two.Subprotocol() {
 			t.Fatalf("cut: %v %q\nwhole: %v %q", one.Version(), one.Subprotocol(), two.Version(), two.Subprotocol())
 		}
@@ -141,7 +141,7 @@ func FuzzClientHandshake(f *testing.F) {
 		}
 		one, two := fixedClient(t, v), fixedClient(t, v)
 		cut, whole := replayClient(one, splitBySeed(data, seed)), replayClient(two, [][]byte{data})
-		wantCutMeansNothing(t, cut, whole, one.Done(), two.Done(), len(data))
+		wantCutMeansNothing(t, cut, whole, one.Done(), two.Done(), len(data) > httphead.MaxBytes)
 		if one.Subprotocol() != two.Subprotocol() {
 			t.Fatalf("cut: subprotocol %q\nwhole: %q", one.Subprotocol(), two.Subprotocol())
 		}

@@ -1,12 +1,14 @@
 package websocket
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/protocol-websocket/websocket/internal/httphead"
 	"github.com/protocol-websocket/websocket/internal/origin"
 	"github.com/protocol-websocket/websocket/internal/permessage"
 	"golang.org/x/net/http/httpguts"
@@ -16,8 +18,8 @@ import (
 
 // Validate returns an error if an option is wrong: an unknown version or one
 // that is listed twice, a name in Subprotocols that cannot be sent or is there
-// twice, a pattern in Origins that could never match, a number in Compression
-// that is out of range. The zero Upgrader is valid.
+// twice, a pattern in Origins that could never match, a MaxHeaderBytes below 0, a
+// number in Compression that is out of range. The zero Upgrader is valid.
 //
 // A program calls Validate once, when it starts. If it does not, every request
 // is answered with 500 as long as an option is wrong, and this is logged, once
@@ -37,6 +39,9 @@ func (u *Upgrader) Validate() error {
 	if err := u.Compression.validate(); err != nil {
 		return err
 	}
+	if u.MaxHeaderBytes < 0 {
+		return fmt.Errorf("websocket: MaxHeaderBytes is %d: expected a number of bytes, or 0 for %d", u.MaxHeaderBytes, defaultMaxHeaderBytes)
+	}
 	if len(u.Origins) == 0 {
 		return nil // the usual case costs nothing
 	}
@@ -51,6 +56,32 @@ func (u *Upgrader) Validate() error {
 // answered with 500, because it is not the client's fault.
 func mistaken(err error) error {
 	return &HandshakeError{Status: http.StatusInternalServerError, Err: err, inOptions: true}
+}
+
+// defaultMaxHeaderBytes is enough for browsers, whose largest header is Cookie.
+const defaultMaxHeaderBytes = 16 << 10
+
+// maxHeaderBytes returns the limit for the head of a request. Where Validate
+// complains of the option, it is the default.
+func (u *Upgrader) maxHeaderBytes() int {
+	if u.MaxHeaderBytes <= 0 {
+		return defaultMaxHeaderBytes
+	}
+	return u.MaxHeaderBytes
+}
+
+// refuseRequestHead is refuseHead for a request.
+func refuseRequestHead(err error) error {
+	if bad, ok := errors.AsType[*httphead.Error](err); ok && bad.Status == http.StatusRequestHeaderFieldsTooLarge {
+		return refuseLargeHead(bad)
+	}
+	return refuseHead(err)
+}
+
+// refuseLargeHead returns the refusal of a head that is over a limit, which err
+// says.
+func refuseLargeHead(err error) error {
+	return refusef(http.StatusRequestHeaderFieldsTooLarge, "%w: expected fewer headers or smaller ones, such as cookies; the server's Upgrader.MaxHeaderBytes limits the bytes", err)
 }
 
 func (u *Upgrader) versions() []Version {

@@ -28,6 +28,7 @@ var mistakes = []struct {
 	{"origin with a path", websocket.Upgrader{Origins: []string{"https://example.com/"}}, "no path"},
 	{"window too small", websocket.Upgrader{Config: websocket.Config{Compression: &websocket.Compression{WindowBits: 7}}}, "WindowBits is 7"},
 	{"window too large", websocket.Upgrader{Config: websocket.Config{Compression: &websocket.Compression{WindowBits: 16}}}, "WindowBits is 16"},
+	{"negative head", websocket.Upgrader{MaxHeaderBytes: -1}, "MaxHeaderBytes is -1"},
 	{"negative threshold", websocket.Upgrader{Config: websocket.Config{Compression: &websocket.Compression{Threshold: -1}}}, "Threshold is -1"},
 }
 

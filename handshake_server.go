@@ -53,7 +53,8 @@ func NewServerHandshake(up *Upgrader) *ServerHandshake {
 	if up == nil {
 		up = new(Upgrader)
 	}
-	return &ServerHandshake{handshake: handshake{side: ServerSide, config: &up.Config}, up: up}
+	head := httphead.Head{Limit: up.maxHeaderBytes()}
+	return &ServerHandshake{handshake: handshake{side: ServerSide, config: &up.Config, head: head}, up: up}
 }
 
 // Feed takes bytes of the handshake and reports how many; the rest of p came
@@ -70,7 +71,7 @@ func (h *ServerHandshake) Feed(p []byte) (n int, err error) {
 			err = h.readHead()
 		}
 		if err != nil {
-			return n, h.Refuse(refuseHead(err))
+			return n, h.Refuse(refuseRequestHead(err))
 		}
 	}
 	if h.accepted != nil && h.challenge != nil {

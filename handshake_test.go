@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/protocol-websocket/websocket"
+	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
 // A head that two parsers could read differently is refused.
@@ -44,7 +45,7 @@ func TestHeadRefusesAmbiguity(t *testing.T) {
 func TestRequestsRefused(t *testing.T) {
 	request := requestOf(websocket.RFC6455)
 	tests := []struct{ name, input, words string }{
-		{"long line without a colon", request.withLine("GET / HTTP/1.1\r\n" + strings.Repeat("A\xff", 30000)).String(), "not an HTTP request"},
+		{"long line without a colon", request.withLine("GET / HTTP/1.1\r\n" + strings.Repeat("A\xff", 7_000)).String(), "not an HTTP request"},
 		{"LF first", "\n" + request.String(), "LF"},
 		{"empty line first", "\r\n\r\n" + request.String(), "not an HTTP request"},
 		{"no HTTP", "hello\r\n\r\n", "not an HTTP request"},
@@ -79,7 +80,7 @@ func TestHeadRefusesBareLineEndAtOnce(t *testing.T) {
 // time."
 func TestListHeadersAreLinear(t *testing.T) {
 	server := func(request httpMessage) error {
-		_, err := websocket.NewServerHandshake(&websocket.Upgrader{Subprotocols: []string{"chat"}}).Feed([]byte(request.String()))
+		_, err := websocket.NewServerHandshake(&websocket.Upgrader{Subprotocols: []string{"chat"}, MaxHeaderBytes: httphead.MaxBytes}).Feed([]byte(request.String()))
 		return err
 	}
 	client := func(response httpMessage) error {

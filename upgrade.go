@@ -73,6 +73,14 @@ type Upgrader struct {
 	// only r.TLS counts.
 	Secure func(r *http.Request) bool
 
+	// MaxHeaderBytes is the size, in bytes, of the largest head of a request that
+	// is accepted: its first line and its headers. A larger one, or one of more
+	// than 256 lines, is refused with 431. 0 means 16 KiB. It also bounds what a
+	// connection keeps of its request for [Conn.Request], about twice this size.
+	// net/http reads up to the MaxHeaderBytes of its own Server, by default 1
+	// MiB, before Upgrade can refuse a request.
+	MaxHeaderBytes int
+
 	mistaken uint32 // 1 once a request was refused over the options; an atomic.Uint32 must not be copied, but options may be
 }
 
@@ -200,25 +208,28 @@ func cannotBeIn101(h http.Header, name string) bool {
 // the headers of w.
 func beginHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request) error {
 	h.header = headerToKeep(w.Header())
-	if err := checkHeadSize(r); err != nil {
+	if err := checkHeadSize(r, h.up.maxHeaderBytes()); err != nil {
 		return err
 	}
 	return h.begin(r)
 }
 
-// checkHeadSize applies the limits of httphead to a request that net/http has
-// read. net/http's own limit is 1 MiB by default, and the connection keeps the
-// request that is accepted.
-func checkHeadSize(r *http.Request) error {
-	size, lines := len(r.RequestURI)+len(r.Host), 0
+// checkHeadSize applies the limits of a head to a request that net/http has read.
+// It counts what the client must have sent, without spaces that have no meaning.
+func checkHeadSize(r *http.Request, limit int) error {
+	size := len(r.Method) + len(r.RequestURI) + len(r.Proto) + len("  \r\nHost: \r\n\r\n") + len(r.Host)
+	lines := 3 // the first, Host and the empty one
 	for name, values := range r.Header {
 		lines += len(values)
 		for _, value := range values {
-			size += len(name) + len(value)
+			size += len(name) + len(value) + len(": \r\n")
 		}
 	}
-	if size > httphead.MaxBytes || lines > httphead.MaxLines {
-		return refusef(http.StatusRequestHeaderFieldsTooLarge, "header of %d lines, %d bytes: limits are %d and %d", lines, size, httphead.MaxLines, httphead.MaxBytes)
+	switch {
+	case size > limit:
+		return refuseLargeHead(fmt.Errorf("header of %d bytes, more than %d", size, limit))
+	case lines > httphead.MaxLines:
+		return refuseLargeHead(fmt.Errorf("header of %d lines, more than %d", lines, httphead.MaxLines))
 	}
 	return nil
 }

@@ -8,14 +8,15 @@ package httphead
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
 )
 
 const (
-	// MaxBytes is the size of the largest head that is accepted. MaxLines is
-	// the largest number of its lines: a map of many small headers takes far
-	// more memory than their bytes.
+	// MaxBytes is the size of the largest head that is accepted, unless
+	// Head.Limit says otherwise. MaxLines is the largest number of its lines: a
+	// map of many small headers takes far more memory than their bytes.
 	MaxBytes = 64 << 10
 	MaxLines = 256
 )
@@ -43,6 +44,10 @@ type Head struct {
 	// depends on how another parser would read the head.
 	Lenient bool
 
+	// Limit is the size of the largest head that is accepted, in bytes. 0 means
+	// MaxBytes.
+	Limit int
+
 	buf  []byte
 	done bool
 }
@@ -54,15 +59,18 @@ func (h *Head) Feed(p []byte) (n int, err error) {
 	if h.done {
 		return 0, nil
 	}
-	before := len(h.buf)
-	h.buf = append(h.buf, p[:min(len(p), MaxBytes+1-before)]...)
+	before, limit := len(h.buf), cmp.Or(h.Limit, MaxBytes)
+	if room := limit - before; len(p) > room {
+		p = p[:room+1] // one byte more shows that the head is too large
+	}
+	h.buf = append(h.buf, p...)
 	if end := h.end(before); end >= 0 {
 		h.buf, h.done = h.buf[:end], true
 	}
 	n = len(h.buf) - before
 	switch {
-	case len(h.buf) > MaxBytes:
-		return n, tooLarge("header of more than %d bytes", MaxBytes)
+	case len(h.buf) > limit:
+		return n, tooLarge("header of more than %d bytes", limit)
 	case h.Lenient:
 		return n, nil
 	case h.done:
