@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
@@ -193,6 +194,19 @@ func InterruptAt(c *Conn, ctx context.Context) (release func()) {
 	release, _ = c.rcv.interruptAt(ctx)
 	return release
 }
+
+// ParserWindow and EncoderWindow return how many bytes are kept of the messages
+// so far, for compression: the memory, whether filled or not.
+func ParserWindow(p *Parser) int { return windowOf(p.dec.decompressor) }
+
+func EncoderWindow(e *Encoder) int { return windowOf(&e.enc.compressor.deflate) }
+
+// ConnWindows return the same of a connection, for what it receives and sends.
+func ConnWindows(c *Conn) (in, out int) {
+	return windowOf(c.rcv.dec.decompressor), windowOf(&c.send.enc.compressor.deflate)
+}
+
+func windowOf(z any) int { return reflect.ValueOf(z).Elem().FieldByName("window").Cap() }
 
 // CompressedFrame returns m as a server sends it that compresses each message
 // alone, with a window of this size.
