@@ -36,13 +36,28 @@ func tooLarge(format string, limit int) *Error {
 
 func malformed(text string) *Error { return &Error{http.StatusBadRequest, text} }
 
-// Head gathers a head. The zero Head is ready to use.
+// Mode says what a [Head] accepts.
+type Mode uint8
+
+const (
+	// Strict is for servers. It accepts nothing that another parser, in a proxy
+	// that has checked the request before, could read in another way.
+	Strict Mode = iota
+
+	// BareLF is for clients. It accepts lines that end with LF alone, RFC 9112
+	// section 2.2, which small servers in devices send.
+	BareLF
+
+	// Lenient accepts what net/http's parsers accept: lines that end with LF
+	// alone, folded lines, control characters and any number of lines. It is for
+	// answers of proxies, where nothing depends on how another parser would read
+	// the head.
+	Lenient
+)
+
+// Head gathers a head. The zero Head is strict and ready to use.
 type Head struct {
-	// Lenient makes Head accept what net/http's parsers accept: lines that end
-	// with a bare LF, RFC 9112 section 2.2, folded lines, control characters
-	// and any number of lines. It is for answers of proxies, where nothing
-	// depends on how another parser would read the head.
-	Lenient bool
+	Mode Mode
 
 	// Limit is the size of the largest head that is accepted, in bytes. 0 means
 	// MaxBytes.
@@ -71,12 +86,13 @@ func (h *Head) Feed(p []byte) (n int, err error) {
 	switch {
 	case len(h.buf) > limit:
 		return n, tooLarge("header of more than %d bytes", limit)
-	case h.Lenient:
-		return n, nil
-	case h.done:
-		return n, check(h.buf)
+	case h.Mode == Strict:
+		err = checkBareLF(h.buf, before)
 	}
-	return n, checkBareLF(h.buf, before)
+	if err == nil && h.done && h.Mode != Lenient {
+		err = check(h.buf)
+	}
+	return n, err
 }
 
 // Done reports whether the head is complete.
@@ -88,7 +104,7 @@ func (h *Head) Bytes() []byte { return h.buf }
 // end returns the index after the empty line, or -1 if there is none. No empty
 // line ends in the first before bytes.
 func (h *Head) end(before int) int {
-	if h.Lenient {
+	if h.Mode != Strict {
 		return lenientEnd(h.buf, max(0, before-len("\n\r")))
 	}
 	from := max(0, before-len("\r\n\r"))
@@ -129,16 +145,13 @@ func checkBareLF(b []byte, from int) error {
 }
 
 // check returns an error for what two parsers could read in two ways: control
-// characters, line ends that are not CR LF, and folded lines, RFC 9112 sections
-// 2.2 and 5.2.
+// characters, CR within a line, and folded lines, RFC 9112 sections 2.2 and 5.2.
 func check(b []byte) error {
 	lines := 0
 	for i, c := range b {
 		switch {
 		case c == '\r' && b[i+1] != '\n': // a head ends with LF, so there is a next byte
 			return malformed("header with CR not followed by LF")
-		case c == '\n' && (i == 0 || b[i-1] != '\r'):
-			return malformed("header line that ends with LF: expected CR LF")
 		case c == '\n':
 			lines++
 		case (c == ' ' || c == '\t') && i > 0 && b[i-1] == '\n':

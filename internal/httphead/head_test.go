@@ -30,29 +30,34 @@ func gather(t *testing.T, h *httphead.Head, input string, size int) (took, statu
 	return took, 0
 }
 
+var allModes = []httphead.Mode{httphead.Strict, httphead.BareLF, httphead.Lenient}
+
 func TestHeadInAnyPieces(t *testing.T) {
+	lines := allModes[1:] // modes in which a line may end with LF
 	for _, tt := range []struct {
-		name    string
-		lenient bool
-		head    string
-		rest    string
+		name  string
+		modes []httphead.Mode
+		head  string
+		rest  string
 	}{
-		{"strict", false, "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "\r\n\r\nrest"},
-		{"strict, empty lines only", false, "\r\n\r\n", "rest"},
-		{"lenient", true, "HTTP/1.1 200 OK\r\nVia: a\r\n\r\n", "\r\n\r\nrest"},
-		{"bare LF", true, "HTTP/1.1 200 OK\nVia: a\n\n", "\n\nrest"},
-		{"bare LF, then CR LF", true, "HTTP/1.1 200 OK\n\r\n", "\n\nrest"},
-		{"CR LF, then bare LF", true, "HTTP/1.1 200 OK\r\n\n", "\r\n\r\nrest"},
-		{"LF, then CR alone", true, "a\n\rb\r\n\r\n", "rest"},
-		{"what only strict heads refuse", true, "a\x00\r\n folded\r\n\r\n", "rest"},
+		{"CR LF", allModes, "HTTP/1.1 200 OK\r\nVia: a\r\n\r\n", "\r\n\r\nrest"},
+		{"empty lines only", allModes[:1], "\r\n\r\n", "rest"},
+		{"bare LF", lines, "HTTP/1.1 200 OK\nVia: a\n\n", "\n\nrest"},
+		{"bare LF, then CR LF", lines, "HTTP/1.1 200 OK\n\r\n", "\n\nrest"},
+		{"CR LF, then bare LF", lines, "HTTP/1.1 200 OK\r\n\n", "\r\n\r\nrest"},
+		{"line ends mixed", lines, "HTTP/1.1 200 OK\nA: b\r\nC: d\n\r\n", "\nrest"},
+		{"LF, then CR alone", allModes[2:], "a\n\rb\r\n\r\n", "rest"},
+		{"what only lenient heads accept", allModes[2:], "a\x00\r\n folded\r\n\r\n", "rest"},
 	} {
 		input := tt.head + tt.rest
-		for size := 1; size <= len(input); size++ {
-			h := httphead.Head{Lenient: tt.lenient}
-			took, status := gather(t, &h, input, size)
-			if status != 0 || !h.Done() || string(h.Bytes()) != tt.head || took != len(tt.head) {
-				t.Errorf("%s, pieces of %d bytes: status %d, took %d as %q, done %t; want the %d bytes up to the empty line",
-					tt.name, size, status, took, h.Bytes(), h.Done(), len(tt.head))
+		for _, mode := range tt.modes {
+			for size := 1; size <= len(input); size++ {
+				h := httphead.Head{Mode: mode}
+				took, status := gather(t, &h, input, size)
+				if status != 0 || !h.Done() || string(h.Bytes()) != tt.head || took != len(tt.head) {
+					t.Errorf("%s, mode %d, pieces of %d bytes: status %d, took %d as %q, done %t; want the %d bytes up to the empty line",
+						tt.name, mode, size, status, took, h.Bytes(), h.Done(), len(tt.head))
+				}
 			}
 		}
 	}
@@ -64,8 +69,8 @@ func TestHeadLimit(t *testing.T) {
 	fits := begin + strings.Repeat("x", httphead.MaxBytes-len(begin)-len(end)) + end
 	tests := []struct {
 		name, input string
-		status      int // of a strict head
-		lenient     int // of a lenient one
+		status      int
+		lenient     int // the status of a lenient head
 	}{
 		{"exactly met", fits, 0, 0},
 		{"one more", strings.Replace(fits, "x", "xx", 1), 431, 431},
@@ -75,11 +80,15 @@ func TestHeadLimit(t *testing.T) {
 	}
 	for _, tt := range tests {
 		for _, size := range []int{1, 4096, len(tt.input)} {
-			for lenient, want := range map[bool]int{false: tt.status, true: tt.lenient} {
-				h := httphead.Head{Lenient: lenient}
+			for _, mode := range allModes {
+				want := tt.status
+				if mode == httphead.Lenient {
+					want = tt.lenient
+				}
+				h := httphead.Head{Mode: mode}
 				_, got := gather(t, &h, tt.input, size)
 				if got != want || want == 0 && !h.Done() {
-					t.Errorf("%s, lenient %t, pieces of %d bytes: status %d, done %t; want status %d", tt.name, lenient, size, got, h.Done(), want)
+					t.Errorf("%s, mode %d, pieces of %d bytes: status %d, done %t; want status %d", tt.name, mode, size, got, h.Done(), want)
 				}
 				if len(h.Bytes()) > httphead.MaxBytes+1 {
 					t.Errorf("%s: %d bytes were kept, want no more than the limit and one", tt.name, len(h.Bytes()))
@@ -129,6 +138,32 @@ func TestHeadRefuses(t *testing.T) {
 	}
 }
 
+// A head whose lines may end with LF has all other rules of a strict one.
+func TestHeadWithBareLFRefuses(t *testing.T) {
+	for input, want := range map[string]string{
+		"HTTP/1.1 101 x\nA: b\rc\n\n":                            "CR not followed by LF",
+		"HTTP/1.1 101 x\nA: b\r\r\n\n":                           "CR not followed by LF",
+		"HTTP/1.1 101 x\nA: b\n c\n\n":                           "folded",
+		"HTTP/1.1 101 x\r\nA: b\n\tc\n\n":                        "folded",
+		"HTTP/1.1 101 x\nA: \x00\n\n":                            "control character 0x0",
+		"HTTP/1.1 101 x\nA: \x7f\n\n":                            "control character 0x7f",
+		"a\n" + strings.Repeat("a:\n", httphead.MaxLines) + "\n": "lines",
+	} {
+		for _, size := range []int{1, 3, len(input)} {
+			h := httphead.Head{Mode: httphead.BareLF}
+			var err error
+			for piece := range slices.Chunk([]byte(input), size) {
+				if _, err = h.Feed(piece); err != nil {
+					break
+				}
+			}
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%.40q, pieces of %d bytes: error %v, want one with %q", input, size, err, want)
+			}
+		}
+	}
+}
+
 func TestHeadTakesAllElse(t *testing.T) {
 	for _, input := range []string{"GET / HTTP/1.1\r\nA: b\tc\r\n\r\n", "\r\n\r\n", "GET /\xff\xfe é\r\n\r\n"} {
 		var h httphead.Head
@@ -139,10 +174,10 @@ func TestHeadTakesAllElse(t *testing.T) {
 }
 
 func TestHeadFedBytewiseIsLinear(t *testing.T) {
-	for name, filler := range map[string]string{"strict": "\r\r\r", "lenient": "\n\rx"} {
+	for mode, filler := range map[httphead.Mode]string{httphead.Strict: "\r\r\r", httphead.BareLF: "\n\rx", httphead.Lenient: "\n\rx"} {
 		head := []byte("GET / HTTP/1.1\r\nX: " + strings.Repeat(filler, httphead.MaxBytes/3))
 		feed := func(n int) {
-			h := httphead.Head{Lenient: name == "lenient"}
+			h := httphead.Head{Mode: mode}
 			for i := range n {
 				h.Feed(head[i : i+1])
 			}
@@ -153,13 +188,13 @@ func TestHeadFedBytewiseIsLinear(t *testing.T) {
 		feed(httphead.MaxBytes)
 		runtime.ReadMemStats(&after)
 		if used := after.TotalAlloc - before.TotalAlloc; used > 8*httphead.MaxBytes {
-			t.Errorf("a %s head of %d bytes fed byte by byte allocated %d, want a small multiple; look at how Head grows", name, httphead.MaxBytes, used)
+			t.Errorf("mode %d: a head of %d bytes fed byte by byte allocated %d, want a small multiple; look at how Head grows", mode, httphead.MaxBytes, used)
 		}
 	}
 }
 
-// However a head is cut, the same bytes are taken, and a strict head that is
-// accepted is also the head that a lenient one finds.
+// However a head is cut, the same bytes are taken. A head that one mode accepts
+// is the same in the modes that accept more.
 func FuzzHead(f *testing.F) {
 	for _, s := range []string{"GET / HTTP/1.1\r\nHost: a\r\n\r\nrest", "a\n\nb", "a\n\r\nb\r\n\r\n", "\r\n\r\n", "a\r\n b\r\n\r\n", "a\x00\r\n\r\n"} {
 		f.Add(s, 1)
@@ -169,21 +204,23 @@ func FuzzHead(f *testing.F) {
 		if size < 1 || input == "" {
 			return
 		}
-		heads := map[bool]string{}
-		for _, lenient := range []bool{false, true} {
-			cut, whole := httphead.Head{Lenient: lenient}, httphead.Head{Lenient: lenient}
+		accepted := ""
+		for _, mode := range allModes {
+			cut, whole := httphead.Head{Mode: mode}, httphead.Head{Mode: mode}
 			tookCut, cutStatus := gather(t, &cut, input, size)
 			took, status := gather(t, &whole, input, len(input))
 			if (cutStatus == 0) != (status == 0) || status == 0 && (tookCut != took || cut.Done() != whole.Done() || string(cut.Bytes()) != string(whole.Bytes())) {
-				t.Fatalf("lenient %t: in pieces of %d: %d bytes, status %d, done %t; whole: %d bytes, status %d, done %t",
-					lenient, size, tookCut, cutStatus, cut.Done(), took, status, whole.Done())
+				t.Fatalf("mode %d: in pieces of %d: %d bytes, status %d, done %t; whole: %d bytes, status %d, done %t",
+					mode, size, tookCut, cutStatus, cut.Done(), took, status, whole.Done())
 			}
+			head := ""
 			if status == 0 && whole.Done() {
-				heads[lenient] = string(whole.Bytes())
+				head = string(whole.Bytes())
 			}
-		}
-		if strict, ok := heads[false]; ok && strict != heads[true] {
-			t.Fatalf("strict head %q, lenient head %q", strict, heads[true])
+			if accepted != "" && head != accepted {
+				t.Fatalf("head %q, in mode %d %q", accepted, mode, head)
+			}
+			accepted = head
 		}
 	})
 }

@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/textproto"
+	"strings"
 	"sync"
 	"time"
 
@@ -54,14 +56,43 @@ func ParseRequest(head []byte) (*http.Request, error) {
 }
 
 // ParseResponse parses the head of an answer to req. The response has an empty
-// body, as in [ParseRequest].
+// body, as in [ParseRequest], and all headers that head has.
 func ParseResponse(head []byte, req *http.Request) (*http.Response, error) {
 	res, err := parse(head, func(in *bufio.Reader) (*http.Response, error) { return http.ReadResponse(in, req) })
 	if err != nil {
 		return nil, err
 	}
 	res.Body = http.NoBody
+	if res.Close && res.Header["Connection"] == nil {
+		restoreConnection(res, head)
+	}
 	return res, nil
+}
+
+// restoreConnection sets the header Connection to what head has. ReadResponse
+// removes it if it contains close, with whatever else that contains.
+func restoreConnection(res *http.Response, head []byte) {
+	header, _ := parse(head, func(in *bufio.Reader) (textproto.MIMEHeader, error) { // ReadResponse has found no error
+		r := textproto.NewReader(in)
+		_, _ = r.ReadLine()
+		return r.ReadMIMEHeader()
+	})
+	if values := header["Connection"]; values != nil {
+		res.Header["Connection"] = values
+	}
+}
+
+// TrimNames removes the spaces between the names of headers and the colon. It is
+// for responses: RFC 9112 section 5.1 lets proxies do the same with them, and
+// servers refuse such requests.
+func TrimNames(h http.Header) {
+	for name, values := range h {
+		if trimmed := strings.TrimRight(name, " "); trimmed != name {
+			delete(h, name)
+			trimmed = http.CanonicalHeaderKey(trimmed)
+			h[trimmed] = append(h[trimmed], values...)
+		}
+	}
 }
 
 // CheckNames returns an error if a header has a malformed name. The parsers of

@@ -3,9 +3,11 @@ package httphead_test
 import (
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -71,6 +73,38 @@ func TestParseConcurrently(t *testing.T) {
 		})
 	}
 	wg.Wait()
+}
+
+// net/http removes a header Connection that contains close.
+func TestParseResponseKeepsConnection(t *testing.T) {
+	req := &http.Request{Method: "GET", URL: &url.URL{Host: "a"}}
+	for _, version := range []string{"HTTP/1.1", "HTTP/1.0", "HTTP/0.9", "HTTP/2.0"} {
+		for _, values := range [][]string{nil, {"close"}, {"close, Upgrade"}, {"Upgrade", "Close"}, {"keep-alive"}} {
+			for _, end := range []string{"\r\n", "\n"} {
+				head := version + " 101 x" + end
+				for _, value := range values {
+					head += "connection: " + value + end
+				}
+				res, err := httphead.ParseResponse([]byte(head+"X: y"+end+end), req)
+				if err != nil {
+					t.Fatalf("%q: %v", head, err)
+				}
+				if got := res.Header["Connection"]; !slices.Equal(got, values) || res.Header.Get("X") != "y" {
+					t.Errorf("%q: Connection %q, X %q; want what came", head, got, res.Header.Get("X"))
+				}
+			}
+		}
+	}
+}
+
+func TestTrimNames(t *testing.T) {
+	h := http.Header{"Upgrade ": {"a"}, "connection  ": {"b"}, "Connection": {"c"}, "X Y ": {"d"}, " Z": {"e"}}
+	httphead.TrimNames(h)
+	slices.Sort(h["Connection"])
+	want := http.Header{"Upgrade": {"a"}, "Connection": {"b", "c"}, "X Y": {"d"}, " Z": {"e"}}
+	if !maps.EqualFunc(h, want, slices.Equal) {
+		t.Errorf("got %v, want %v", h, want)
+	}
 }
 
 func TestCheckNames(t *testing.T) {

@@ -88,7 +88,7 @@ func request(addr string) *http.Request {
 // arrived, and rest those that arrived after the head. The limit is the same as
 // for servers, because a proxy is not trusted more.
 func readHead(r io.Reader, begun []byte) (head, rest []byte, err error) {
-	h := httphead.Head{Lenient: true} // as net/http, which parses the head afterwards
+	h := httphead.Head{Mode: httphead.Lenient} // as net/http, which parses the head afterwards
 	in := make([]byte, 2<<10)
 	for p := begun; ; {
 		n, headErr := h.Feed(p)
