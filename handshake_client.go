@@ -3,15 +3,14 @@ package websocket
 import (
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/textproto"
 	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
-	"github.com/protocol-websocket/websocket/internal/origin"
 	"golang.org/x/net/http/httpguts"
 )
 
@@ -69,7 +68,7 @@ func newClientHandshake(d *Dialer, u *URL) (*ClientHandshake, error) {
 		return nil, fmt.Errorf("websocket: %d subprotocols: %v can offer only one", len(d.Subprotocols), d.Version)
 	}
 	h := &ClientHandshake{
-		handshake: handshake{side: ClientSide, config: &d.Config, version: d.Version},
+		handshake: handshake{side: ClientSide, config: &d.Config, version: d.Version, head: newClientHead()},
 		dialer:    d, url: u, host: u.Host, header: http.Header{},
 	}
 	if err := h.takeHeader(); err != nil {
@@ -237,11 +236,8 @@ func (h *ClientHandshake) Feed(p []byte) (n int, err error) {
 		return 0, h.err
 	}
 	for h.res == nil && n < len(p) {
-		k, err := h.head.Feed(p[n:])
+		k, err := h.feedHead(p[n:])
 		n += k
-		if err == nil && h.head.Done() {
-			err = h.readHead()
-		}
 		if err != nil {
 			return n, h.fail(err)
 		}
@@ -266,20 +262,36 @@ func (h *ClientHandshake) fail(err error) error {
 	return he
 }
 
+// feedHead takes bytes of a head. Once it is complete, it is read.
+func (h *ClientHandshake) feedHead(p []byte) (n int, err error) {
+	n, err = h.head.Feed(p)
+	if other := otherProtocol(h.head.Bytes()); other != "" {
+		return n, errors.New(other)
+	}
+	switch {
+	case err != nil:
+		return n, fmt.Errorf("malformed response of the server: %w", err)
+	case h.head.Done():
+		return n, h.readHead()
+	}
+	return n, nil
+}
+
 func (h *ClientHandshake) readHead() error {
 	req := &http.Request{Method: http.MethodGet, URL: h.httpURL(), Host: h.host, Header: http.Header{}}
 	res, err := httphead.ParseResponse(h.head.Bytes(), req)
 	if err != nil {
-		return fmt.Errorf("not an HTTP response: %.100q", err.Error()) // err may quote any amount of what the server sent
+		return fmt.Errorf("server sent what is not an HTTP response: %.100q: expected HTTP/1.1", err.Error()) // err may quote any amount of what came
 	}
+	httphead.TrimNames(res.Header)
 	if err := httphead.CheckNames(res.Header); err != nil {
-		return err
+		return fmt.Errorf("malformed response of the server: %w", err)
 	}
 	if httphead.IsInterim(res.StatusCode) {
 		if h.interim++; h.interim > httphead.MaxInterim {
-			return fmt.Errorf("more than %d interim responses", httphead.MaxInterim)
+			return fmt.Errorf("server sent more than %d interim responses, with a status of 1xx: expected 101", httphead.MaxInterim)
 		}
-		h.head = httphead.Head{}
+		h.head = newClientHead()
 		return nil
 	}
 	h.res = res
@@ -291,73 +303,10 @@ func (h *ClientHandshake) readHead() error {
 	return h.checkResponse()
 }
 
-// checkResponse compares the response with the request, RFC 6455 section 4.1
-// from "Once the client's opening handshake has been sent".
-func (h *ClientHandshake) checkResponse() error {
-	header := h.res.Header
-	switch {
-	case h.res.StatusCode == http.StatusUpgradeRequired && header["Sec-Websocket-Version"] != nil:
-		return fmt.Errorf("server does not accept version %v: it accepts %.80q", h.version, strings.Join(header["Sec-Websocket-Version"], ", "))
-	case h.res.StatusCode != http.StatusSwitchingProtocols:
-		if location := header.Get("Location"); location != "" {
-			return fmt.Errorf("server answered %.80q with Location %s: expected 101", h.res.Status, origin.Quote(location))
-		}
-		return fmt.Errorf("server answered %.80q: expected 101", h.res.Status)
-	case !hasToken(header, "Upgrade", "websocket"):
-		return fmt.Errorf("header Upgrade of the response is %.80q: expected websocket", header["Upgrade"])
-	case !hasToken(header, "Connection", "upgrade"):
-		return fmt.Errorf("header Connection of the response is %.80q: expected Upgrade", header["Connection"])
-	}
-	check := h.checkOriginAndLocation
-	if h.version.traits().proof == proofAccept {
-		check = h.checkAccept
-	}
-	if err := check(); err != nil {
-		return err
-	}
-	if err := h.takeExtensions(); err != nil {
-		return err
-	}
-	return h.takeSubprotocol()
-}
-
-func (h *ClientHandshake) checkAccept() error {
-	accept, err := single(h.res.Header, "Sec-Websocket-Accept")
-	if err != nil {
-		return fmt.Errorf("response: %w", err)
-	}
-	if want := acceptFor(h.key); accept != string(want[:]) {
-		return fmt.Errorf("Sec-WebSocket-Accept is %.80q: expected %q", accept, want)
-	}
-	return nil
-}
-
-func (h *ClientHandshake) takeExtensions() (err error) {
-	if !h.version.traits().extensions {
-		return nil
-	}
-	var compression *Compression
-	if h.offersCompression() {
-		compression = h.dialer.Compression
-	}
-	h.agreed, err = compression.agreed(h.res.Header["Sec-Websocket-Extensions"])
-	return err
-}
-
-func (h *ClientHandshake) takeSubprotocol() error {
-	t := h.version.traits()
-	switch chosen := h.res.Header[t.protocolHeader]; {
-	case len(chosen) == 0, len(chosen) == 1 && chosen[0] == "" && !t.subprotocolList:
-		return nil
-	case len(chosen) > 1:
-		return fmt.Errorf("%d headers %s: expected one", len(chosen), wireName(t.protocolHeader))
-	case !slices.Contains(h.dialer.Subprotocols, chosen[0]):
-		return fmt.Errorf("server chose the subprotocol %.80q: the client offered %q", chosen[0], h.dialer.Subprotocols)
-	default:
-		h.subprotocol = chosen[0]
-		return nil
-	}
-}
+// newClientHead returns the reader of a response. Some servers in small devices
+// end lines with LF alone. A client is the last to read a response, so nobody
+// can have read it in another way.
+func newClientHead() httphead.Head { return httphead.Head{Mode: httphead.BareLF} }
 
 // Response returns the head of the server's response once it has arrived, and
 // nil before. Its Body is empty.

@@ -37,19 +37,61 @@ func TestClientAccepts(t *testing.T) {
 			slices.Reverse(m.fields)
 			return m
 		},
+		"spaces around values": func(m httpMessage) httpMessage {
+			return m.with("Connection", "  Upgrade \t").with("Upgrade", "\twebsocket  ")
+		},
+		"spaces before colons": func(m httpMessage) httpMessage {
+			m.fields = slices.Clone(m.fields)
+			for i := range m.fields {
+				m.fields[i][0] += " "
+			}
+			return m
+		},
+		"Connection on two lines":                   func(m httpMessage) httpMessage { return m.with("Connection", "keep-alive", "Upgrade") },
+		"Connection with empty elements":            func(m httpMessage) httpMessage { return m.with("Connection", ",upgrade ,, ") },
+		"Connection close and Upgrade":              func(m httpMessage) httpMessage { return m.with("Connection", "close, Upgrade") },
+		"Connection close and Upgrade on two lines": func(m httpMessage) httpMessage { return m.with("Connection", "close", "Upgrade") },
+		"empty extensions":                          func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Extensions", "") },
+		"empty extensions twice":                    func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Extensions", "", " , ") },
+		"empty subprotocol": func(m httpMessage) httpMessage {
+			return m.with("Sec-WebSocket-Protocol", "").with("WebSocket-Protocol", "")
+		},
+		"a version, as with a refusal":    func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Version", "13") },
 		"origin repeated, as wsnode does": func(m httpMessage) httpMessage { return m.with("Origin", "http://lab.example:8080") },
 	}
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		for name, edit := range edits {
-			h := newClient(t, v, nil)
-			if _, err := h.Feed([]byte(edit(responseOf(v)).String())); err != nil || !h.Done() {
-				t.Errorf("%s: %v, done %t; want the connection open", name, err, h.Done())
+			for _, compression := range []*websocket.Compression{nil, {}} {
+				h := newClient(t, v, &websocket.Dialer{Config: websocket.Config{Compression: compression}})
+				if _, err := h.Feed([]byte(edit(responseOf(v)).String())); err != nil || !h.Done() {
+					t.Errorf("%s, compression %t: %v, done %t; want the connection open", name, compression != nil, err, h.Done())
+				}
 			}
 		}
 		h := newClient(t, v, nil)
 		accept := responseOf(v).with("sec-websocket-accept", "X7sdFi1aZDLMcFz+yURsFmFjwvU=")
 		if _, err := h.Feed([]byte(accept.String())); (err == nil) != isHixie(v) {
 			t.Errorf("with the Accept that HAProxy adds: %v; want it ignored by hixie alone", err)
+		}
+	})
+}
+
+// Servers in small devices end lines with LF alone, some lines or all. What
+// follows the head begins after its empty line, whatever that ends with.
+func TestClientTakesBareLF(t *testing.T) {
+	ends := map[string]func(head string) string{
+		"all":             func(head string) string { return strings.ReplaceAll(head, "\r\n", "\n") },
+		"the empty line":  func(head string) string { return strings.TrimSuffix(head, "\r\n") + "\n" },
+		"the last line":   func(head string) string { return strings.TrimSuffix(head, "\r\n\r\n") + "\n\r\n" },
+		"the status line": func(head string) string { return strings.Replace(head, "\r\n", "\n", 1) },
+		"all but the empty": func(head string) string {
+			return strings.ReplaceAll(strings.TrimSuffix(head, "\r\n"), "\r\n", "\n") + "\r\n"
+		},
+	}
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
+		for name, end := range ends {
+			m := responseOf(v)
+			checkClientInAnyPieces(t, v, "LF ends "+name, end(m.head())+m.body)
 		}
 	})
 }
@@ -66,14 +108,31 @@ func TestClientRefuses(t *testing.T) {
 		words    string
 	}{
 		{"Upgrade missing", allVersions, func(m httpMessage) httpMessage { return m.with("Upgrade") }, "Upgrade"},
+		{"Upgrade with another", allVersions, func(m httpMessage) httpMessage { return m.with("Upgrade", "websocket, foo") }, `"websocket, foo": expected websocket`},
+		{"Upgrade with another before", allVersions, func(m httpMessage) httpMessage { return m.with("Upgrade", "h2c, websocket") }, "expected websocket"},
+		{"Upgrade with an empty element", allVersions, func(m httpMessage) httpMessage { return m.with("Upgrade", "websocket,") }, "expected websocket"},
+		{"Upgrade twice", allVersions, func(m httpMessage) httpMessage { return m.with("Upgrade", "websocket", "websocket") }, "expected websocket"},
+		{"Upgrade twice, of others", allVersions, func(m httpMessage) httpMessage { return m.with("Upgrade", "websocket", "foo") }, "expected websocket"},
+		{"Upgrade empty", allVersions, func(m httpMessage) httpMessage { return m.with("Upgrade", "") }, "expected websocket"},
+		{"HTTP/1.0", allVersions, func(m httpMessage) httpMessage { return m.withLine("HTTP/1.0 101 x") }, "HTTP/1.0: expected HTTP/1.1"},
+		{"HTTP/1.2", allVersions, func(m httpMessage) httpMessage { return m.withLine("HTTP/1.2 101 x") }, "HTTP/1.2: expected HTTP/1.1"},
+		{"HTTP/2.0", allVersions, func(m httpMessage) httpMessage { return m.withLine("HTTP/2.0 101 x") }, "HTTP/2.0: expected HTTP/1.1"},
+		{"HTTP/0.9", allVersions, func(m httpMessage) httpMessage { return m.withLine("HTTP/0.9 101 x") }, "HTTP/0.9: expected HTTP/1.1"},
+		{"HTTP/2", allVersions, func(m httpMessage) httpMessage { return m.withLine("HTTP/2 101 x") }, "malformed HTTP version"},
+		{"folded line", allVersions, func(m httpMessage) httpMessage { return m.with("X", "a\r\n b") }, "folded"},
+		{"CR alone", allVersions, func(m httpMessage) httpMessage { return m.with("X", "a\rb") }, "CR not followed by LF"},
+		{"control character", allVersions, func(m httpMessage) httpMessage { return m.with("X", "a\x00b") }, "control character"},
+		{"space in a name", allVersions, func(m httpMessage) httpMessage { return m.with("X Y", "a") }, "not the name"},
+		{"tab after a name", allVersions, func(m httpMessage) httpMessage { return m.with("X\t", "a") }, "malformed"},
 		{"Upgrade to something else", allVersions, func(m httpMessage) httpMessage { return m.with("Upgrade", "h2c") }, "Upgrade"},
 		{"Connection missing", allVersions, func(m httpMessage) httpMessage { return m.with("Connection") }, "Connection"},
-		{"Connection close", allVersions, func(m httpMessage) httpMessage { return m.with("Connection", "close") }, "Connection"},
+		{"Connection close", allVersions, func(m httpMessage) httpMessage { return m.with("Connection", "close") }, `"close": expected Upgrade`},
+		{"Connection close and another", allVersions, func(m httpMessage) httpMessage { return m.with("Connection", "close, upgrades") }, `"close, upgrades": expected Upgrade`},
 		{"status 200", allVersions, func(m httpMessage) httpMessage { return m.withLine("HTTP/1.1 200 OK") }, "200 OK"},
 		{"redirect", allVersions, func(m httpMessage) httpMessage {
 			return m.withLine("HTTP/1.1 302 Found").with("Location", "ws://evil.example/")
 		}, `"302 Found" with Location "ws://evil.example/"`},
-		{"no HTTP", allVersions, func(m httpMessage) httpMessage { return m.withLine("SSH-2.0-x") }, "not an HTTP response"},
+		{"no HTTP", allVersions, func(m httpMessage) httpMessage { return m.withLine("SMTP ready") }, "not an HTTP response"},
 		{"status of two digits", allVersions, func(m httpMessage) httpMessage { return m.withLine("HTTP/1.1 10 x") }, "not an HTTP response"},
 
 		{"Accept missing", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Accept") }, "missing"},
@@ -91,7 +150,7 @@ func TestClientRefuses(t *testing.T) {
 			return m.with("Sec-WebSocket-Extensions", "permessage-deflate")
 		}, "none was offered"},
 		{"subprotocol", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Protocol", "chat") }, "the client offered"},
-		{"empty subprotocol", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Protocol", "") }, "the client offered"},
+		{"two subprotocols", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Protocol", ", a", "b") }, "the client offered"},
 		{"subprotocol of hixie-76", []websocket.Version{websocket.Hybi00}, func(m httpMessage) httpMessage {
 			return m.with("Sec-WebSocket-Protocol", "chat")
 		}, "the client offered"},
@@ -138,9 +197,15 @@ func TestClientTakesSubprotocol(t *testing.T) {
 			ok     bool
 		}{
 			{nil, "", true}, {[]string{"chat"}, "chat", true}, {[]string{"Chat"}, "", false}, {[]string{"other"}, "", false},
-			{[]string{"chat", "chat"}, "", false}, {[]string{""}, "", isHixie(v)}, {[]string{"chat, chat"}, "", false},
+			{[]string{"chat", "chat"}, "chat", true}, {[]string{"chat, chat"}, "chat", true}, {[]string{" ,chat,", ""}, "chat", true},
+			{[]string{""}, "", true}, {[]string{"", ","}, "", true}, {[]string{" , "}, "", true},
+			{[]string{"chat, v2"}, "", false}, {[]string{"chat", "v2"}, "", false}, {[]string{"chat v2"}, "", false}, {[]string{"chat", "other"}, "", false},
 		} {
-			h := newClient(t, v, &websocket.Dialer{Subprotocols: []string{"chat"}})
+			offered := []string{"chat", "v2"}
+			if isHixie(v) {
+				offered = offered[:1]
+			}
+			h := newClient(t, v, &websocket.Dialer{Subprotocols: offered})
 			_, err := h.Feed([]byte(responseOf(v).with(name, tt.answer...).String()))
 			if (err == nil) != tt.ok || h.Subprotocol() != tt.want {
 				t.Errorf("answer %q: %q, %v; want %q, ok %t", tt.answer, h.Subprotocol(), err, tt.want, tt.ok)

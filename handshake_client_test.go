@@ -243,30 +243,37 @@ func TestClientKeepsCookies(t *testing.T) {
 // both arrive.
 func TestClientHandshakeInAnyPieces(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
-		input := "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + responseOf(v).String() + helloOf(v, websocket.ServerSide)
-		for size := 1; size <= len(input); size++ {
-			h := newClient(t, v, nil)
-			var p *websocket.Parser
-			for piece := range slices.Chunk([]byte(input), size) {
-				n, err := h.Feed(piece)
-				if err != nil {
-					t.Fatalf("pieces of %d bytes: %v", size, err)
-				}
-				if p == nil && h.Done() {
-					p = h.Parser()
-				}
-				if n < len(piece) {
-					p.Append(piece[n:])
-				}
+		checkClientInAnyPieces(t, v, "interim response before", "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"+responseOf(v).String())
+	})
+}
+
+// checkClientInAnyPieces feeds a client a response and a message, in pieces of
+// each size. It fails unless the client takes both.
+func checkClientInAnyPieces(t *testing.T, v websocket.Version, name, response string) {
+	t.Helper()
+	input := response + helloOf(v, websocket.ServerSide)
+	for size := 1; size <= len(input); size++ {
+		h := newClient(t, v, nil)
+		var p *websocket.Parser
+		for piece := range slices.Chunk([]byte(input), size) {
+			n, err := h.Feed(piece)
+			if err != nil {
+				t.Fatalf("%s, pieces of %d bytes: %v", name, size, err)
 			}
-			if h.Response() == nil || h.Response().StatusCode != 101 || h.Version() != v {
-				t.Errorf("pieces of %d bytes: response %v, version %v", size, h.Response(), h.Version())
+			if p == nil && h.Done() {
+				p = h.Parser()
 			}
-			if m, err := p.Next(); err != nil || m.Type != websocket.Text || string(m.Data) != "Hello" {
-				t.Errorf("pieces of %d bytes: first message %v %q, %v; want Hello", size, m.Type, m.Data, err)
+			if n < len(piece) {
+				p.Append(piece[n:])
 			}
 		}
-	})
+		if h.Response() == nil || h.Response().StatusCode != 101 || h.Version() != v {
+			t.Fatalf("%s, pieces of %d bytes: response %v, version %v", name, size, h.Response(), h.Version())
+		}
+		if m, err := p.Next(); err != nil || m.Type != websocket.Text || string(m.Data) != "Hello" {
+			t.Errorf("%s, pieces of %d bytes: first message %v %q, %v; want Hello", name, size, m.Type, m.Data, err)
+		}
+	}
 }
 
 func TestClientInterimResponses(t *testing.T) {

@@ -32,6 +32,7 @@ var filesBelow = []string{
 	"handshake_client.go",
 	"handshake_hixie.go",
 	"handshake_request.go",
+	"handshake_response.go",
 	"handshake_server.go",
 	"parser.go",
 	"pools.go",
