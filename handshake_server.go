@@ -39,6 +39,7 @@ type ServerHandshake struct {
 	opening  context.Context // ends when the Server begins closing; nil for an Upgrader alone
 	refusal  error           // refuses every request; nil for none
 	detached context.Context // what the connection keeps instead of the context of accepted; nil to keep that
+	inServe  bool            // ServeHTTP waits for the handler, so the connection keeps accepted as it is
 
 	origin     string
 	accept     [acceptLen]byte // not used in the two oldest versions

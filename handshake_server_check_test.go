@@ -151,8 +151,8 @@ func TestCheckRefusalIsDescribedOnce(t *testing.T) {
 
 type checkKey struct{}
 
-// The context that Check returns becomes that of the request. A connection keeps
-// it without its cancellation.
+// The context that Check returns becomes that of the request. A connection that
+// may outlive its request keeps it without its cancellation.
 func TestCheckContext(t *testing.T) {
 	end := func() {}
 	check := func(r *http.Request, _ http.Header) (context.Context, error) {
@@ -188,10 +188,10 @@ func TestCheckContext(t *testing.T) {
 			s := &websocket.Server{Logger: slog.New(slog.DiscardHandler), Upgrader: websocket.Upgrader{Check: check}, Handler: func(ctx context.Context, c *websocket.Conn) error {
 				defer close(done)
 				want(t, "Handler", ctx)
-				end()
 				want(t, "Request", c.Request().Context())
-				if ctx.Err() == nil {
-					t.Error("the context of Check has ended, but not that of Handler")
+				end()
+				if ctx.Err() == nil || c.Request().Context().Err() == nil {
+					t.Error("the context of Check has ended, but not that of Handler or of Request")
 				}
 				return nil
 			}}

@@ -128,7 +128,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // runs.
 func (s *Server) upgrade(opening context.Context, w http.ResponseWriter, r *http.Request) (*Conn, context.Context, error) {
 	h := NewServerHandshake(&s.Upgrader)
-	h.opening, h.refusal = opening, s.mistake()
+	h.opening, h.refusal, h.inServe = opening, s.mistake(), s.Detach == nil
 	err := beginHTTP(h, w, r)
 	if err == nil && s.Detach != nil {
 		if h.detached = s.Detach(h.accepted); h.detached == nil {

@@ -431,9 +431,22 @@ func serverConn(h *ServerHandshake, nc net.Conn, rest []byte) *Conn {
 	c := newConn(nc, h.version, ServerSide, h.config, rest)
 	c.subprotocol = h.subprotocol
 	c.compress(h.agreed)
-	if h.detached != nil {
-		h.accepted = h.accepted.WithContext(h.detached)
-	}
-	c.request = keepRequest(h.accepted)
+	c.request = keptOf(h)
 	return c
+}
+
+// keptOf returns what a connection keeps of its request.
+func keptOf(h *ServerHandshake) *keptRequest {
+	r := h.accepted
+	if h.detached != nil {
+		r = r.WithContext(h.detached)
+	}
+	if !h.inServe {
+		return keepRequest(r)
+	}
+	if r.ContentLength != 0 { // key3, counted as a body: net/http would read it from the connection
+		r = r.WithContext(r.Context())
+		r.Body = http.NoBody
+	}
+	return &keptRequest{Request: r}
 }

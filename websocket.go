@@ -103,11 +103,19 @@ func (c *Conn) Version() Version { return c.send.enc.version }
 // RFC 6455 section 1.9.
 func (c *Conn) Subprotocol() string { return c.subprotocol }
 
-// Request returns, on a server, the request that the connection was made of;
-// its context carries values only and its body is empty. It is a copy, made at
-// each call, since the connection keeps its header in less memory. It is nil on
-// a client.
-func (c *Conn) Request() *http.Request { return c.request.unpacked() }
+// Request returns, on a server, the request that the connection was made of. It
+// is nil on a client.
+//
+// Where [Server.ServeHTTP] waits for the Handler, it is the request that ServeHTTP
+// was called with, and the same at each call; if [Upgrader].Check has returned a
+// context, it has that one. As in every handler it may be used until Handler
+// returns: routers and middlewares may take back afterwards what it holds.
+//
+// After [Server].Detach, and from [Server.ServeConn], [Upgrader.Upgrade] and
+// [Upgrader.Accept], the connection may outlive the request. Then it is a copy,
+// made at each call, since the connection keeps the header in less memory. Its
+// context carries values only, and its body is empty.
+func (c *Conn) Request() *http.Request { return c.request.whole() }
 
 // Response returns, on a client, the response that made the connection; its
 // body is empty. It is nil on a server.
@@ -153,31 +161,34 @@ func (c *Conn) SetReadDeadline(t time.Time) error { return c.life.setReadDeadlin
 // queued before it.
 func (c *Conn) SetWriteDeadline(t time.Time) error { return c.send.setDeadline(t) }
 
-// keptRequest is the request that a connection came from. The connection keeps
-// it for all its life. Its header is packed into one string: a map, with a
-// slice and a string for each line, takes three times as much memory, and few
-// programs read the header again.
+// keptRequest is the request that a connection came from. If the connection may
+// outlive it, its header is packed into one string: a map, with a slice and a
+// string for each line, takes three times as much memory, and few programs read
+// the header again.
 type keptRequest struct {
-	http.Request
-	header string // see packHeader
+	*http.Request
+	packed string // see packHeader; used if Request has no Header
 }
 
-// keepRequest returns what a connection keeps of r. The context keeps its
-// values but not its cancellation, because net/http cancels the context of r
-// when ServeHTTP returns.
+// keepRequest returns what a connection keeps of r if it may outlive r. The
+// context keeps its values but not its cancellation, because net/http cancels the
+// context of r when ServeHTTP returns.
 func keepRequest(r *http.Request) *keptRequest {
-	k := &keptRequest{Request: *r.WithContext(context.WithoutCancel(r.Context())), header: packHeader(r.Header)}
+	k := &keptRequest{r.WithContext(context.WithoutCancel(r.Context())), packHeader(r.Header)}
 	k.Header, k.Body = nil, http.NoBody
 	return k
 }
 
-// unpacked returns a copy of the request with its header, or nil if k is nil.
-func (k *keptRequest) unpacked() *http.Request {
-	if k == nil {
+// whole returns the request with its header, or nil if k is nil.
+func (k *keptRequest) whole() *http.Request {
+	switch {
+	case k == nil:
 		return nil
+	case k.Header != nil:
+		return k.Request
 	}
 	r := k.WithContext(k.Context())
-	r.Header = unpackHeader(k.header)
+	r.Header = unpackHeader(k.packed)
 	return r
 }
 
