@@ -130,11 +130,11 @@ func refuseHead(err error) error {
 func single(h http.Header, name string) (string, error) {
 	switch v := h[name]; {
 	case len(v) == 0:
-		return "", fmt.Errorf("header %s is missing", wireName(name))
+		return "", fmt.Errorf("header %s is missing: expected one", wireName(name))
 	case len(v) > 1:
 		return "", fmt.Errorf("%d headers %s: expected one", len(v), wireName(name))
 	case v[0] == "":
-		return "", fmt.Errorf("header %s is empty", wireName(name))
+		return "", fmt.Errorf("header %s is empty: expected a value", wireName(name))
 	default:
 		return v[0], nil
 	}

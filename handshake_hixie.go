@@ -59,7 +59,7 @@ func readChallenge(h http.Header) (*challenge, error) {
 			return nil, err
 		}
 		if c.numbers[i], err = keyNumber(key); err != nil {
-			return nil, fmt.Errorf("%s is %.80q: %w", wireName(name), key, err)
+			return nil, fmt.Errorf("%s is %.80q: %w; expected digits, whose number its spaces divide (draft 76 section 5.2)", wireName(name), key, err)
 		}
 	}
 	return c, nil
@@ -183,11 +183,11 @@ func randomBelow(n uint64) uint64 {
 func checkHixie75(h http.Header) error {
 	for _, name := range []string{"Sec-Websocket-Protocol", "Sec-Websocket-Extensions", "Sec-Websocket-Origin"} {
 		if h[name] != nil {
-			return fmt.Errorf("header %s without Sec-WebSocket-Version", wireName(name))
+			return fmt.Errorf("header %s without Sec-WebSocket-Version: expected both, or neither; did a proxy remove one?", wireName(name))
 		}
 	}
 	if h["Sec-Websocket-Key"] != nil && !slices.Contains(h["Upgrade"], Hixie75.traits().upgrade) {
-		return errors.New("header Sec-WebSocket-Key without Sec-WebSocket-Version")
+		return errors.New("header Sec-WebSocket-Key without Sec-WebSocket-Version: expected both, or neither; did a proxy remove one?")
 	}
 	return nil
 }

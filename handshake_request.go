@@ -96,19 +96,21 @@ func (u *Upgrader) versions() []Version {
 func checkUpgrade(r *http.Request, versions []Version) error {
 	switch {
 	case r.ProtoMajor != 1 || r.ProtoMinor < 1:
-		return refusef(http.StatusHTTPVersionNotSupported, "request is %.20s: expected HTTP/1.1", r.Proto)
+		return refusef(http.StatusHTTPVersionNotSupported, "request is %.20s: expected HTTP/1.1; behind a proxy, make it use that version (nginx: proxy_http_version 1.1)", r.Proto)
 	case r.Method != http.MethodGet:
 		return refusef(http.StatusMethodNotAllowed, "method is %.20q: expected GET", r.Method)
 	case !hasToken(r.Header, "Upgrade", "websocket"):
-		return refuseVersion(http.StatusUpgradeRequired, versions, "header Upgrade does not have the token websocket")
+		return refuseVersion(http.StatusUpgradeRequired, versions, "header Upgrade is %.80q: expected the token websocket; "+
+			"open this address with a WebSocket client, and make a proxy pass the header", joined(r.Header, "Upgrade"))
 	case !hasToken(r.Header, "Connection", "upgrade"):
-		return refusef(http.StatusBadRequest, "header Connection does not have the token Upgrade")
+		return refusef(http.StatusBadRequest, "header Connection is %.80q: expected the token Upgrade; "+
+			"make a proxy send it (nginx: proxy_set_header Connection upgrade)", joined(r.Header, "Connection"))
 	case r.Host == "" || !httpguts.ValidHostHeader(r.Host):
-		return refusef(http.StatusBadRequest, "Host is missing or malformed: %.80q", r.Host)
+		return refusef(http.StatusBadRequest, "header Host is %.80q: expected host or host:port", r.Host)
 	case !strings.HasPrefix(r.URL.Path, "/"):
-		return refusef(http.StatusBadRequest, "request target does not begin with a slash")
+		return refusef(http.StatusBadRequest, "request target is %s: expected a path that begins with a slash", origin.Quote(r.RequestURI))
 	case !httpguts.ValidHeaderFieldValue(r.RequestURI): // the Location header repeats it
-		return refusef(http.StatusBadRequest, "request target has a control character: %s", origin.Quote(r.RequestURI))
+		return refusef(http.StatusBadRequest, "request target is %s: expected no control characters", origin.Quote(r.RequestURI))
 	}
 	return nil
 }
@@ -120,6 +122,10 @@ func refuseVersion(status int, versions []Version, format string, args ...any) e
 	err.ofVersion = true
 	return err
 }
+
+// joined returns the values of a header for an error. They are cut there, because
+// a peer may send any amount.
+func joined(h http.Header, name string) string { return strings.Join(h[name], ", ") }
 
 func versionNames(list []Version) string {
 	names := make([]string, len(list))
@@ -150,7 +156,7 @@ func detectVersion(h http.Header, versions []Version) (Version, error) {
 		}
 		v = allVersions[i]
 	case h["Sec-Websocket-Draft"] != nil:
-		return 0, refuseVersion(http.StatusBadRequest, versions, "header Sec-WebSocket-Draft: drafts hybi-01 to -03 are not supported")
+		return 0, refuseVersion(http.StatusBadRequest, versions, "header Sec-WebSocket-Draft is %.20q: expected none, because drafts hybi-01 to -03 are not supported", joined(h, "Sec-Websocket-Draft"))
 	case h["Sec-Websocket-Key1"] != nil || h["Sec-Websocket-Key2"] != nil:
 		v = Hybi00
 	default:
@@ -159,7 +165,7 @@ func detectVersion(h http.Header, versions []Version) (Version, error) {
 		}
 	}
 	if !slices.Contains(versions, v) {
-		return 0, refuseVersion(http.StatusUpgradeRequired, versions, "version is %v", v)
+		return 0, refuseVersion(http.StatusUpgradeRequired, versions, "Sec-WebSocket-Version is %.20q, with which the request is one of %v", joined(h, "Sec-Websocket-Version"), v)
 	}
 	return v, nil
 }
@@ -168,11 +174,10 @@ func detectVersion(h http.Header, versions []Version) (Version, error) {
 // the handshake must fail, RFC 6455 section 9.1, whether or not the server has
 // extensions. What is well-formed and makes no sense is only declined.
 func checkExtensions(v Version, h http.Header) error {
-	lines := h["Sec-Websocket-Extensions"]
-	if !v.traits().extensions || permessage.WellFormed(lines) {
+	if !v.traits().extensions || permessage.WellFormed(h["Sec-Websocket-Extensions"]) {
 		return nil
 	}
-	return refusef(http.StatusBadRequest, "Sec-WebSocket-Extensions is %.200q: expected names with parameters after semicolons (RFC 6455 section 9.1)", strings.Join(lines, ", "))
+	return refusef(http.StatusBadRequest, "Sec-WebSocket-Extensions is %.200q: expected names with parameters after semicolons (RFC 6455 section 9.1)", joined(h, "Sec-Websocket-Extensions"))
 }
 
 // requestOrigin returns the origin in a request, or "" if there is none. It
@@ -256,7 +261,7 @@ func (u *Upgrader) checkOrigin(r *http.Request, from string) error {
 	if ok, _ := origin.Allowed(u.Origins, from); ok {
 		return nil
 	}
-	return refusef(http.StatusForbidden, "%w", err)
+	return refusef(http.StatusForbidden, "%w; the server's Upgrader.Origins allows others", err)
 }
 
 // secure reports whether the client uses TLS.

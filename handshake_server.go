@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/protocol-websocket/websocket/internal/httphead"
 )
@@ -87,7 +88,7 @@ func (h *ServerHandshake) readHead() error {
 		err = bad.Err // without the target, whose query may have a token
 	}
 	if err != nil {
-		return refusef(http.StatusBadRequest, "not an HTTP request: %.100q", err.Error()) // err may quote any amount of what the client sent
+		return refusef(http.StatusBadRequest, "not an HTTP request: %.100q: expected GET, a target, HTTP/1.1, and headers", err.Error()) // err may quote any amount of what the client sent
 	}
 	r.TLS, r.RemoteAddr = h.TLS, h.RemoteAddr
 	if h.base != nil {
@@ -151,7 +152,7 @@ func (h *ServerHandshake) begin(r *http.Request) error {
 // if it does not.
 func (h *ServerHandshake) unwilling() error {
 	if h.opening != nil && h.opening.Err() != nil {
-		return &HandshakeError{Status: http.StatusServiceUnavailable, Err: http.ErrServerClosed}
+		return refusef(http.StatusServiceUnavailable, "the server is closing: try again later (%w)", http.ErrServerClosed)
 	}
 	return h.refusal
 }
@@ -162,11 +163,11 @@ func (h *ServerHandshake) readKeys(r *http.Request) (err error) {
 	t := h.version.traits()
 	switch {
 	case len(r.TransferEncoding) > 0:
-		return refusef(http.StatusBadRequest, "request with Transfer-Encoding: expected no body")
+		return refusef(http.StatusBadRequest, "Transfer-Encoding is %.40q: expected none, because an upgrade has no body", strings.Join(r.TransferEncoding, ", "))
 	case t.proof == proofChallenge && r.ContentLength != 0 && r.ContentLength != key3Len: // Perl and Netty announce key3 as a body
-		return refusef(http.StatusBadRequest, "Content-Length is %d: expected none, or %d", r.ContentLength, key3Len)
+		return refusef(http.StatusBadRequest, "Content-Length is %d: expected none or 0, or %d for the bytes that follow the header", r.ContentLength, key3Len)
 	case t.proof != proofChallenge && r.ContentLength != 0:
-		return refusef(http.StatusBadRequest, "Content-Length is %d: expected no body", r.ContentLength)
+		return refusef(http.StatusBadRequest, "Content-Length is %d: expected none or 0, because an upgrade has no body", r.ContentLength)
 	}
 	switch t.proof {
 	case proofChallenge:

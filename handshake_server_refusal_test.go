@@ -56,10 +56,10 @@ func TestServerRefusalForms(t *testing.T) {
 				common + "Content-Length: 50\r\n\r\nMethod Not Allowed: method is \"PUT\": expected GET\n"},
 		{"400", requestOf(websocket.RFC6455).with("Connection"),
 			"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n" +
-				common + "Content-Length: 63\r\n\r\nBad Request: header Connection does not have the token Upgrade\n"},
+				common + "Content-Length: 132\r\n\r\nBad Request: header Connection is \"\": expected the token Upgrade; make a proxy send it (nginx: proxy_set_header Connection upgrade)\n"},
 		{"400 of a body", requestOf(websocket.RFC6455).with("Transfer-Encoding", "chunked"),
 			"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n" +
-				common + "Content-Length: 62\r\n\r\nBad Request: request with Transfer-Encoding: expected no body\n"},
+				common + "Content-Length: 91\r\n\r\nBad Request: Transfer-Encoding is \"chunked\": expected none, because an upgrade has no body\n"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

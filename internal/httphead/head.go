@@ -151,13 +151,13 @@ func check(b []byte) error {
 	for i, c := range b {
 		switch {
 		case c == '\r' && b[i+1] != '\n': // a head ends with LF, so there is a next byte
-			return malformed("header with CR not followed by LF")
+			return malformed("header with CR not followed by LF: expected CR LF")
 		case c == '\n':
 			lines++
 		case (c == ' ' || c == '\t') && i > 0 && b[i-1] == '\n':
-			return malformed("folded header line")
+			return malformed("folded header line: expected each header on one line")
 		case c < ' ' && c != '\t' && c != '\r', c == 0x7f:
-			return malformed(fmt.Sprintf("header with the control character %#02x", c))
+			return malformed(fmt.Sprintf("header with the control character %#02x: expected none", c))
 		}
 	}
 	if lines > MaxLines {

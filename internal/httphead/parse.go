@@ -102,7 +102,7 @@ func TrimNames(h http.Header) {
 func CheckNames(h http.Header) error {
 	for name := range h {
 		if !httpguts.ValidHeaderFieldName(name) {
-			return malformed(fmt.Sprintf("%.40q is not the name of a header", name))
+			return malformed(fmt.Sprintf("%.40q is not the name of a header: expected a token", name))
 		}
 	}
 	return nil
