@@ -44,8 +44,11 @@ var errWriterClosed = errors.New("websocket: message has already been ended by C
 // The writer also has a method Flush() error. It sends what was gathered as a
 // fragment and waits until the system has taken it, as [Conn.Flush] does. It is
 // for messages whose parts the peer should get soon. A Close that has nothing
-// left to send after a Flush sends an empty last fragment. Some peers do not
-// join fragments.
+// left to send after a Flush sends an empty last fragment.
+//
+// Some peers do not join fragments: golang.org/x/net/websocket gives its program
+// each as a message of its own, and the developer tools of browsers show them
+// apart. [Conn.WriteMessage] sends one frame whatever the length.
 //
 // Until Close, messages of other goroutines wait, as long as the write deadline
 // lets them; Pings and Pongs go between. A writer that is never closed blocks
