@@ -69,8 +69,8 @@ func Dial(ctx context.Context, url string) (*Conn, error) {
 // Dial connects to a ws or wss URL, or http or https, which mean the same, see
 // [ParseURL]. User and password in it are sent by basic authentication. ctx and
 // [Config].HandshakeTimeout bound the dialing and have no effect on the
-// connection returned. If the server, or a proxy, answers and does not accept,
-// the error is a [HandshakeError].
+// connection returned. If the server, or an HTTP proxy, answers and does not
+// accept, the error is a [HandshakeError].
 func (d *Dialer) Dial(ctx context.Context, url string) (*Conn, error) {
 	h, err := NewClientHandshake(d, url) // finds mistakes before anything is connected
 	if err != nil {
@@ -159,7 +159,7 @@ func (d *Dialer) proxyFor(u *URL) (*url.URL, error) {
 // proxyError turns an error of package proxy into one of this package.
 func proxyError(err error) error {
 	if refused, ok := errors.AsType[*proxy.Refusal](err); ok {
-		return &HandshakeError{Status: refused.Response.StatusCode, Response: refused.Response, Err: refused}
+		return &HandshakeError{Status: refused.Response.StatusCode, Response: refused.Response, FromProxy: true, Err: refused}
 	}
 	return fmt.Errorf("websocket: %w", err)
 }
@@ -183,9 +183,17 @@ func (d *Dialer) secure(ctx context.Context, nc net.Conn, u *URL) (net.Conn, err
 		return struct{}{}, netx.HandshakeTLS(ctx, tc)
 	})
 	if err != nil {
-		return nil, fmt.Errorf("websocket: TLS handshake with %s: %w", u.Host, err)
+		return nil, fmt.Errorf("websocket: TLS handshake with %s: %w%s", u.Host, err, tlsAdvice(err))
 	}
 	return tc, nil
+}
+
+// tlsAdvice returns what to do about an error of crypto/tls that does not say so.
+func tlsAdvice(err error) string {
+	if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
+		return ": does the server speak TLS on this port? Otherwise use ws or http in the URL"
+	}
+	return ""
 }
 
 // clientOpen does the I/O of a client's handshake and returns the connection.
@@ -224,11 +232,25 @@ func clientExchange(h *ClientHandshake, nc net.Conn) (*Conn, error) {
 		case h.Done():
 			return clientConn(h, nc, in[took:n]), nil
 		case err == io.EOF:
-			return nil, h.fail(fmt.Errorf("server hung up after %d bytes of the response: %w", receivedBytes(h), io.ErrUnexpectedEOF))
+			return nil, h.fail(hungUp(h))
 		case err != nil:
 			return nil, err
 		}
 	}
+}
+
+// hungUp returns the error for a server that ended the connection before the
+// handshake was complete.
+func hungUp(h *ClientHandshake) error {
+	advice := ""
+	n := receivedBytes(h)
+	switch {
+	case n == 0 && h.url.Secure:
+		advice = ": is the port of the URL that of a WebSocket server?"
+	case n == 0:
+		advice = ": is the port of the URL right? If the server expects TLS, " + adviseTLS
+	}
+	return fmt.Errorf("server hung up after %d bytes of the response: %w: expected 101%s", n, io.ErrUnexpectedEOF, advice)
 }
 
 // receivedBytes returns how many bytes have arrived of the response, or of an

@@ -171,11 +171,14 @@ func errBadText(b byte) *ProtocolError {
 // sent, and Response is nil. An error of this type returned by [Upgrader].Check
 // or CheckOrigin chooses the status. On a client Status and Response are those
 // of the server's answer, with up to the first KiB of its body; both are zero if
-// there was none that could be read.
+// there was none that could be read. If FromProxy is true, they are those of a
+// proxy that refused CONNECT, RFC 9110 section 9.3.6, and the server was not
+// asked.
 type HandshakeError struct {
-	Status   int
-	Response *http.Response
-	Err      error
+	Status    int
+	Response  *http.Response
+	FromProxy bool
+	Err       error
 
 	public    bool // this package made Err, so its text may be sent to the peer
 	inOptions bool // the program's options are wrong, so every request is refused

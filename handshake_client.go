@@ -65,7 +65,7 @@ func newClientHandshake(d *Dialer, u *URL) (*ClientHandshake, error) {
 		return nil, err
 	}
 	if !d.Version.traits().subprotocolList && len(d.Subprotocols) > 1 {
-		return nil, fmt.Errorf("websocket: %d subprotocols: %v can offer only one", len(d.Subprotocols), d.Version)
+		return nil, fmt.Errorf("websocket: Dialer.Subprotocols has %d: expected one, because %v can offer no more", len(d.Subprotocols), d.Version)
 	}
 	h := &ClientHandshake{
 		handshake: handshake{side: ClientSide, config: &d.Config, version: d.Version, head: newClientHead()},
@@ -95,14 +95,14 @@ func (h *ClientHandshake) takeHeader() error {
 	}{{"Host", &h.host}, {"Origin", &h.origin}} {
 		switch values := h.header[one.name]; {
 		case len(values) > 1:
-			return fmt.Errorf("websocket: %d headers %s: expected one", len(values), one.name)
+			return fmt.Errorf("websocket: Dialer.Header has %d values of %s: expected one", len(values), one.name)
 		case len(values) == 1:
 			*one.to = textproto.TrimString(values[0]) // as the server sees and repeats it
 		}
 		delete(h.header, one.name)
 	}
 	if h.host == "" || !httpguts.ValidHostHeader(h.host) {
-		return fmt.Errorf("websocket: header Host is empty or malformed: %q", h.host)
+		return fmt.Errorf("websocket: Dialer.Header has the Host %.100q: expected a host, or host:port, in ASCII", h.host)
 	}
 	if h.origin == "" && h.version.traits().originRequired {
 		h.origin = h.httpURL().Scheme + "://" + h.host

@@ -91,7 +91,8 @@ func TestClientTakesBareLF(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		for name, end := range ends {
 			m := responseOf(v)
-			checkClientInAnyPieces(t, v, "LF ends "+name, end(m.head())+m.body)
+			interim := end("HTTP/1.1 100 Continue\r\nX: y\r\n\r\n")
+			checkClientInAnyPieces(t, v, "LF ends "+name, interim+end(m.head())+m.body)
 		}
 	})
 }
@@ -151,13 +152,16 @@ func TestClientRefuses(t *testing.T) {
 		}, "none was offered"},
 		{"subprotocol", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Protocol", "chat") }, "the client offered"},
 		{"two subprotocols", hybi, func(m httpMessage) httpMessage { return m.with("Sec-WebSocket-Protocol", ", a", "b") }, "the client offered"},
+		{"extension of a version that offers none", hybi[1:], func(m httpMessage) httpMessage {
+			return m.with("Sec-WebSocket-Extensions", "x-webkit-deflate-frame")
+		}, "none was offered"},
 		{"subprotocol of hixie-76", []websocket.Version{websocket.Hybi00}, func(m httpMessage) httpMessage {
 			return m.with("Sec-WebSocket-Protocol", "chat")
 		}, "the client offered"},
 		{"subprotocol of hixie-75", []websocket.Version{websocket.Hixie75}, func(m httpMessage) httpMessage { return m.with("WebSocket-Protocol", "chat") }, "the client offered"},
 
 		{"origin missing", old, func(m httpMessage) httpMessage { return m.with(m.fields[2][0]) }, "missing"},
-		{"origin of another page", old, func(m httpMessage) httpMessage { return m.with(m.fields[2][0], "http://b.example") }, "origin"},
+		{"origin of another page", old, func(m httpMessage) httpMessage { return m.with(m.fields[2][0], "http://b.example") }, "Origin"},
 		{"origin twice", old, func(m httpMessage) httpMessage {
 			return m.with(m.fields[2][0], m.fields[2][1], m.fields[2][1])
 		}, "expected one"},
@@ -174,7 +178,11 @@ func TestClientRefuses(t *testing.T) {
 	for _, tt := range tests {
 		for _, v := range tt.versions {
 			t.Run(tt.name+"/"+v.String(), func(t *testing.T) {
-				h := newClient(t, v, nil)
+				var d websocket.Dialer
+				if v != websocket.RFC6455 { // it is not offered there
+					d.Compression = &websocket.Compression{}
+				}
+				h := newClient(t, v, &d)
 				_, err := h.Feed([]byte(tt.edit(responseOf(v)).String()))
 				var refused *websocket.HandshakeError
 				if !errors.As(err, &refused) || !strings.Contains(err.Error(), tt.words) || h.Done() {

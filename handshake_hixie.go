@@ -84,7 +84,7 @@ func (c *challenge) takeAnswer(p []byte) (n int, err error) {
 	n = copy(c.received[c.count:], p)
 	c.count += n
 	if c.answered() && c.received != c.answer() {
-		return n, errors.New("server's answer to the challenge is wrong: it did not read the keys")
+		return n, fmt.Errorf("server's answer to the challenge is wrong: expected the MD5 of both keys and of the 8 bytes after the request's head: does a proxy in between pass these?")
 	}
 	return n, nil
 }
@@ -224,17 +224,18 @@ func (h *ClientHandshake) checkOriginAndLocation() error {
 	prefix = strings.TrimSuffix(prefix, "X")
 	from, err := single(h.res.Header, prefix+"Origin")
 	if err != nil {
-		return err
+		return fmt.Errorf("response: %w: a server of %v must repeat the request's", err, h.version)
 	}
 	if !strings.EqualFold(from, h.origin) {
-		return fmt.Errorf("origin in the response is %.80q: expected %q", from, h.origin)
+		return fmt.Errorf("%s of the response is %.80q: expected %q: the server must repeat the request's", wireName(prefix+"Origin"), from, h.origin)
 	}
 	location, err := single(h.res.Header, prefix+"Location")
 	if err != nil {
-		return err
+		return fmt.Errorf("response: %w: a server of %v must repeat the URL of the request", err, h.version)
 	}
 	if !h.isLocation(location) {
-		return fmt.Errorf("location in the response is %s: expected host %q and resource %s", origin.Quote(location), h.host, origin.Quote(h.url.ResourceName()))
+		return fmt.Errorf("%s of the response is %s: expected host %q and resource %s: does a proxy in between pass Host?",
+			wireName(prefix+"Location"), origin.Quote(location), h.host, origin.Quote(h.url.ResourceName()))
 	}
 	return nil
 }

@@ -29,7 +29,7 @@ func (p *server) connect(conn net.Conn, addr, userAgent string) (net.Conn, error
 		switch {
 		case err != nil:
 			// err may quote any amount of what the proxy sent, with any bytes.
-			return nil, fmt.Errorf("answered CONNECT with something other than HTTP/1: %.100q", err.Error())
+			return nil, fmt.Errorf("answered CONNECT with something other than HTTP/1: %.100q: %s", err.Error(), adviseKind)
 		case httphead.IsInterim(resp.StatusCode):
 			continue
 		case resp.StatusCode/100 != 2:
@@ -69,8 +69,31 @@ type Refusal struct {
 // reason phrase, which may hold anything. Response has it.
 func (r *Refusal) Error() string {
 	status := r.Response.StatusCode
-	return fmt.Sprintf("proxy %s refused CONNECT to %s: want a 2xx status, got %d %s",
+	text := fmt.Sprintf("proxy %s refused CONNECT to %s: want a 2xx status, got %d %s",
 		r.proxy, r.target, status, http.StatusText(status))
+	if advice := advice[status]; advice != "" {
+		text += ": " + advice
+	}
+	return text
+}
+
+const (
+	adviseKind   = "is it an HTTP proxy that allows CONNECT?"
+	adviseTarget = "can the proxy resolve and reach the target?"
+)
+
+// advice says, for statuses of refusals, where to look for the cause.
+var advice = map[int]string{
+	http.StatusBadRequest:          adviseKind,
+	http.StatusForbidden:           "does the proxy allow this target? Many allow port 443 only, that of wss",
+	http.StatusNotFound:            adviseKind,
+	http.StatusMethodNotAllowed:    adviseKind,
+	http.StatusProxyAuthRequired:   "put credentials that it accepts into the proxy's URL",
+	http.StatusInternalServerError: adviseTarget,
+	http.StatusNotImplemented:      adviseKind,
+	http.StatusBadGateway:          adviseTarget,
+	http.StatusServiceUnavailable:  adviseTarget,
+	http.StatusGatewayTimeout:      adviseTarget,
 }
 
 func isRefusal(err error) bool {
@@ -101,9 +124,18 @@ func readHead(r io.Reader, begun []byte) (head, rest []byte, err error) {
 		case h.Done():
 			return h.Bytes(), p[n:], nil
 		case err != nil:
-			return nil, nil, fmt.Errorf("incomplete answer to CONNECT after %d bytes: %w", len(h.Bytes()), err)
+			return nil, nil, incomplete(len(h.Bytes()), err)
 		}
 		n, err = r.Read(in)
 		p = in[:n]
 	}
+}
+
+// incomplete returns the error for an answer of which only n bytes arrived.
+func incomplete(n int, err error) error {
+	err = fmt.Errorf("incomplete answer to CONNECT after %d bytes: %w", n, err)
+	if n == 0 && errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("%w: %s If it expects TLS, use https in its URL", err, adviseKind)
+	}
+	return err
 }

@@ -7,6 +7,7 @@ package proxy
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -170,6 +171,9 @@ func (p *server) tunnel(ctx context.Context, raw net.Conn, addr string, o Option
 	}
 	secure := tls.Client(raw, p.tlsConfig(o.TLSConfig))
 	if err := netx.HandshakeTLS(ctx, secure); err != nil {
+		if _, plain := errors.AsType[tls.RecordHeaderError](err); plain {
+			err = fmt.Errorf("%w: does the proxy speak TLS? Otherwise use http in its URL", err)
+		}
 		return nil, fmt.Errorf("TLS handshake: %w", err)
 	}
 	conn, err := p.connect(secure, addr, o.UserAgent)
