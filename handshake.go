@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"net/http"
 	"net/textproto"
@@ -148,16 +149,35 @@ func hasToken(h http.Header, name, token string) bool {
 	return httpguts.HeaderValuesContainsToken(h[name], token)
 }
 
+// listElements returns the elements of a header that is a list, on one line or
+// on several, RFC 9110 section 5.6.1. It leaves out empty ones.
+func listElements(values []string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, value := range values {
+			for element := range strings.SplitSeq(value, ",") {
+				if element = textproto.TrimString(element); element != "" && !yield(element) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func isEmptyList(values []string) bool {
+	for range listElements(values) {
+		return false
+	}
+	return true
+}
+
 // eachSubprotocol calls f for each subprotocol in a header that is a list, on one
 // line or on several, RFC 9110 section 5.6.1. It passes over elements that are no
 // subprotocols. It does not collect them in a slice, because a peer may send tens
 // of thousands.
 func eachSubprotocol(values []string, f func(name string)) {
-	for _, value := range values {
-		for element := range strings.SplitSeq(value, ",") {
-			if element = textproto.TrimString(element); isSubprotocol(element) {
-				f(element)
-			}
+	for element := range listElements(values) {
+		if isSubprotocol(element) {
+			f(element)
 		}
 	}
 }

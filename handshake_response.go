@@ -3,9 +3,7 @@ package websocket
 import (
 	"bytes"
 	"fmt"
-	"iter"
 	"net/http"
-	"net/textproto"
 	"slices"
 	"strings"
 
@@ -103,27 +101,6 @@ func (h *ClientHandshake) takeSubprotocol() error {
 	}
 	h.subprotocol = chosen
 	return nil
-}
-
-// listElements returns the elements of a header that is a list, on one line or
-// on several, RFC 9110 section 5.6.1. It leaves out empty ones.
-func listElements(values []string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		for _, value := range values {
-			for element := range strings.SplitSeq(value, ",") {
-				if element = textproto.TrimString(element); element != "" && !yield(element) {
-					return
-				}
-			}
-		}
-	}
-}
-
-func isEmptyList(values []string) bool {
-	for range listElements(values) {
-		return false
-	}
-	return true
 }
 
 // refusal returns what is wrong with a status other than 101, and what to do.
