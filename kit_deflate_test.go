@@ -122,15 +122,15 @@ type catalogue struct {
 func newCatalogue(seed uint64) *catalogue {
 	c := &catalogue{r: newRand(seed)}
 	for range 160 {
-		c.records = append(c.records, jsonText(c.r, 200+c.r.IntN(100)))
+		c.records = append(c.records, jsonText(c.r, 150+c.r.IntN(100)))
 	}
 	return c
 }
 
-// message returns a text of 1 to 8 records.
+// message returns a text of 1 to 5 records.
 func (c *catalogue) message() []byte {
 	var p []byte
-	for range 1 + c.r.IntN(8) {
+	for range 1 + c.r.IntN(5) {
 		p = append(p, c.records[c.r.IntN(len(c.records))]...)
 	}
 	return p

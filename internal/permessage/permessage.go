@@ -90,11 +90,10 @@ func withBits(element string, param, bits int) string {
 // valid offer can be accepted, since we obey every window, unless o is strict
 // and the client does not let the server choose its window.
 //
-// Nothing in the header makes a handshake fail. Accept ignores other extensions
-// and declines invalid offers, RFC 7692 sections 5.1 and 7. It declines a
-// malformed header as a whole, since two implementations may see different
-// elements in it. RFC 6455 section 9.1 demands that the handshake fails then.
-// But only servers with extensions can notice, and compression is not needed.
+// Accept ignores other extensions and declines invalid offers, RFC 7692 sections
+// 5.1 and 7. It declines a malformed header as a whole, since two
+// implementations may see different elements in it. Whether the handshake then
+// fails, RFC 6455 section 9.1, is up to the caller.
 func (o *Options) Accept(lines []string) (p Params, response string, ok bool) {
 	if o == nil || len(lines) == 0 {
 		return p, "", false
