@@ -170,8 +170,11 @@ func (deflateGwsEcho) OnMessage(c *gws.Conn, m *gws.Message) {
 	_ = c.WriteMessage(m.Opcode, m.Bytes())
 }
 
+// deflateOptions are our options for windows.
+var deflateOptions = []websocket.Compression{{}, {WindowBits: 15}, {WindowBits: 8}, {PeerWindowBits: 9}, {PeerWindowBits: 15}}
+
 // TestDeflate has peers echo a thousand messages with permessage-deflate, with
-// and without context takeover, as servers and as clients.
+// and without context takeover, with all windows, as servers and as clients.
 func TestDeflate(t *testing.T) {
 	t.Parallel()
 	for _, p := range deflatePeers {
@@ -179,49 +182,63 @@ func TestDeflate(t *testing.T) {
 			if p.always && !alone {
 				continue
 			}
-			t.Run(fmt.Sprintf("%s/server/alone=%t", p.name, alone), func(t *testing.T) {
-				t.Parallel()
-				var n deflateCount
-				d := websocket.Dialer{Config: n.config(&websocket.Compression{Threshold: 1, NoContextTakeover: alone})}
-				c, err := d.Dial(t.Context(), "ws://"+p.server(t, alone)+"/")
-				if err != nil {
-					t.Fatal(err)
+			for _, z := range deflateOptions {
+				z.Threshold, z.NoContextTakeover = 1, alone
+				name := fmt.Sprintf("alone=%t/%d %d", alone, z.WindowBits, z.PeerWindowBits)
+				t.Run(p.name+"/server/"+name, func(t *testing.T) {
+					t.Parallel()
+					deflateDial(t, "ws://"+p.server(t, alone)+"/", &z)
+				})
+				if p.client == nil {
+					continue
 				}
-				defer c.Close()
-				if err := n.check(c); err != nil {
-					t.Errorf("%v; the server answered %q", err, c.Response().Header["Sec-Websocket-Extensions"])
-				}
-			})
-			if p.client == nil {
-				continue
+				t.Run(p.name+"/client/"+name, func(t *testing.T) {
+					t.Parallel()
+					deflateAccept(t, &z, func(url string) { p.client(t, alone, url) })
+				})
 			}
-			t.Run(fmt.Sprintf("%s/client/alone=%t", p.name, alone), func(t *testing.T) {
-				t.Parallel()
-				var n deflateCount
-				done := make(chan error, 1)
-				s := &websocket.Server{Handler: func(_ context.Context, c *websocket.Conn) error {
-					err := n.check(c)
-					if err != nil {
-						err = fmt.Errorf("%w; the client offered %q", err, c.Request().Header["Sec-Websocket-Extensions"])
-					}
-					done <- err
-					return nil
-				}}
-				s.Upgrader.Config = n.config(&websocket.Compression{Threshold: 1, NoContextTakeover: alone})
-				srv := httptest.NewServer(s)
-				t.Cleanup(srv.Close)
-				t.Cleanup(func() { s.Close() })
-				p.client(t, alone, "ws"+strings.TrimPrefix(srv.URL, "http")+"/")
-				select {
-				case err := <-done:
-					if err != nil {
-						t.Error(err)
-					}
-				case <-time.After(startPatience):
-					t.Error("it did not connect, or not answer")
-				}
-			})
 		}
+	}
+}
+
+// deflateDial has the server at url echo messages.
+func deflateDial(t *testing.T, url string, z *websocket.Compression) {
+	var n deflateCount
+	d := websocket.Dialer{Config: n.config(z)}
+	c, err := d.Dial(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := n.check(c); err != nil {
+		t.Errorf("%v; the server answered %q", err, c.Response().Header["Sec-Websocket-Extensions"])
+	}
+}
+
+// deflateAccept has the client that connect starts echo messages.
+func deflateAccept(t *testing.T, z *websocket.Compression, connect func(url string)) {
+	var n deflateCount
+	done := make(chan error, 1)
+	s := &websocket.Server{Handler: func(_ context.Context, c *websocket.Conn) error {
+		err := n.check(c)
+		if err != nil {
+			err = fmt.Errorf("%w; the client offered %q", err, c.Request().Header["Sec-Websocket-Extensions"])
+		}
+		done <- err
+		return nil
+	}}
+	s.Upgrader.Config = n.config(z)
+	srv := httptest.NewServer(s)
+	t.Cleanup(srv.Close)
+	t.Cleanup(func() { s.Close() })
+	connect("ws" + strings.TrimPrefix(srv.URL, "http") + "/")
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(startPatience):
+		t.Error("it did not connect, or not answer")
 	}
 }
 
