@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/protocol-websocket/websocket"
+	"github.com/protocol-websocket/websocket/internal/httphead"
 )
 
 // secretJar returns a jar with a cookie that cannot be sent.
@@ -63,6 +64,32 @@ func TestClientErrorsKeepSecrets(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Programs log errors, so a server does not choose how long they are, or whether
+// they have one line.
+func TestClientErrorsAreShort(t *testing.T) {
+	long := strings.Repeat("a\xff\\", 20000)
+	lines := make([]string, httphead.MaxLines-20)
+	for i := range lines {
+		lines[i] = long[:200]
+	}
+	eachVersion(t, func(t *testing.T, v websocket.Version) {
+		for _, status := range []string{"101 x", "426 x", "302 x", "403 " + long} {
+			for _, name := range []string{
+				"Upgrade", "Connection", "Sec-WebSocket-Accept", "Sec-WebSocket-Version", "Sec-WebSocket-Extensions", "Location",
+				protocolHeader(v), "Sec-WebSocket-Origin", "Sec-WebSocket-Location", "WebSocket-Origin", "WebSocket-Location", long[:200],
+			} {
+				for _, values := range [][]string{{long[:60000]}, lines} {
+					m := responseOf(v).withLine("HTTP/1.1 " + status[:min(len(status), 2000)])
+					_, err := newClient(t, v, nil).Feed([]byte(m.with(name, values...).String()))
+					if err != nil && (len(err.Error()) > 600 || strings.Contains(err.Error(), "\n")) {
+						t.Errorf("status %.10s, long %.30s: error of %d bytes: %.200q", status, name, len(err.Error()), err.Error())
+					}
+				}
+			}
+		}
+	})
 }
 
 // The same for servers, which log refusals too.
