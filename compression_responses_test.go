@@ -11,8 +11,8 @@ import (
 // The texts of refused responses: what was expected of the server, or what is
 // wrong.
 const (
-	wantsWindow = "expected server_max_window_bits of at most 10, or server_no_context_takeover; a client without PeerWindowBits takes any"
-	wantsForget = "expected server_no_context_takeover"
+	wantsWindow = "expected server_max_window_bits of at most 10, or server_no_context_takeover; any window is accepted if PeerWindowBits is 0"
+	wantsForget = "expected server_no_context_takeover; a server that keeps its window is accepted without NoContextTakeover"
 )
 
 // responseTable says what a client with each of negotiationOptions does after a

@@ -185,27 +185,30 @@ func (o *Options) Check(lines []string) (p Params, ok bool, err error) {
 	}, true, nil
 }
 
+// offerNothing says what to do about a server that cannot be talked to.
+const offerNothing = "; the server is at fault, and a client without Compression offers it nothing"
+
 // objection returns what is wrong with a response, or "". Unless o is strict, it
 // does not compare windows with the first offer: a larger one answers the
 // second offer, which allows any.
 func (o *Options) objection(e *extension, count int, wellFormed bool) string {
 	switch {
 	case o == nil:
-		return "none was offered"
+		return "none was offered; the server is at fault"
 	case !wellFormed:
-		return "malformed, expected " + deflateName + " and its parameters"
+		return "malformed, expected " + deflateName + " and its parameters" + offerNothing
 	case count != 1:
-		return fmt.Sprintf("%d extensions, expected one", count)
+		return fmt.Sprintf("%d extensions, expected one", count) + offerNothing
 	case e.name != deflateName:
-		return "only " + deflateName + " was offered"
+		return "only " + deflateName + " was offered" + offerNothing
 	case e.flaw != "":
-		return e.flaw
+		return e.flaw + offerNothing
 	case e.given[clientMaxBits] == noValue:
-		return paramNames[clientMaxBits] + ": expected a number"
+		return paramNames[clientMaxBits] + ": expected a number" + offerNothing
 	case o.NoContextTakeover && !e.has(serverNoTakeover):
-		return "expected " + paramNames[serverNoTakeover] + ", without which nothing was offered"
+		return "expected " + paramNames[serverNoTakeover] + "; a server that keeps its window is accepted without NoContextTakeover"
 	case o.Strict && !e.has(serverNoTakeover) && e.bits(serverMaxBits) > o.PeerWindowBits:
-		return fmt.Sprintf("expected %s of at most %d, or %s; a client without PeerWindowBits takes any",
+		return fmt.Sprintf("expected %s of at most %d, or %s; any window is accepted if PeerWindowBits is 0",
 			paramNames[serverMaxBits], o.PeerWindowBits, paramNames[serverNoTakeover])
 	}
 	return ""
