@@ -56,9 +56,12 @@ type Compression struct {
 	// be asked, such as Firefox and Safari, grows up to 32 KiB.
 	//
 	// With a number the peer is asked for that, and no more is kept. A peer that
-	// agrees and refers further back fails the connection. 15 asks for nothing. A
-	// client then offers what Chrome does, for the sake of servers that refuse a
-	// connection because of what it asks for.
+	// agrees and refers further back fails the connection.
+	//
+	// 15 asks for nothing, keeps up to 32 KiB, and serves peers that refer further
+	// back than they said after their first 64 KiB. A client then offers what
+	// Chrome does, for the sake of servers that refuse a connection because of what
+	// it asks for.
 	PeerWindowBits int
 
 	// NoContextTakeover makes each message that is sent refer to nothing before
@@ -122,18 +125,12 @@ func (c *Compression) threshold() int {
 	return c.Threshold
 }
 
-// tolerant reports whether a peer is served that refers further back than it
-// has agreed to.
-func (c *Compression) tolerant() bool {
-	return c.PeerWindowBits == 0 || c.PeerWindowBits == permessage.MaxWindowBits
-}
-
 // pmdParams holds what both sides agreed on for permessage-deflate, and what
 // each side chooses for itself.
 type pmdParams struct {
 	permessage.Params
 	threshold int
-	tolerant  bool
+	peerBits  int // Compression.PeerWindowBits
 }
 
 // offer returns what a client offers, or "" if c is nil.
@@ -147,7 +144,7 @@ func (c *Compression) agree(offers []string) (*pmdParams, string) {
 	if !ok {
 		return nil, ""
 	}
-	return &pmdParams{p, c.threshold(), c.tolerant()}, response
+	return &pmdParams{p, c.threshold(), c.PeerWindowBits}, response
 }
 
 // agreed returns what a server's response has agreed to, or nil if that is
@@ -157,15 +154,20 @@ func (c *Compression) agreed(response []string) (*pmdParams, error) {
 	if !ok || err != nil {
 		return nil, err
 	}
-	return &pmdParams{p, c.threshold(), c.tolerant()}, nil
+	return &pmdParams{p, c.threshold(), c.PeerWindowBits}, nil
 }
 
-// decompressor returns the decompressor for what side receives.
+// decompressor returns the decompressor for what side receives. If the program
+// lets it keep the largest window, it does so whatever the peer says.
 func (p *pmdParams) decompressor(side Side) *deflate.Decompressor {
+	bits, forgets := p.ClientWindowBits, p.ClientNoContextTakeover
 	if side == ClientSide {
-		return &deflate.Decompressor{WindowBits: p.ServerWindowBits, ContextTakeover: !p.ServerNoContextTakeover, Tolerant: p.tolerant}
+		bits, forgets = p.ServerWindowBits, p.ServerNoContextTakeover
 	}
-	return &deflate.Decompressor{WindowBits: p.ClientWindowBits, ContextTakeover: !p.ClientNoContextTakeover, Tolerant: p.tolerant}
+	if p.peerBits == permessage.MaxWindowBits {
+		bits = permessage.MaxWindowBits
+	}
+	return &deflate.Decompressor{WindowBits: bits, ContextTakeover: !forgets, Tolerant: p.peerBits == 0}
 }
 
 // compressor returns the compressor for what side sends.
