@@ -204,7 +204,7 @@ func (d *decoder) errInflate(err error, n int) *ProtocolError {
 		return errTooBig("%d compressed bytes inflate to more than the limit of %d", n, d.maxSize)
 	}
 	if e, ok := errors.AsType[deflate.DistanceError](err); ok && e.Distance > e.Window {
-		err = fmt.Errorf("%w (%s=%d)", err, windowParameter(d.side), d.decompressor.WindowBits)
+		err = fmt.Errorf("%w (%s=%d; with Compression.PeerWindowBits 15 any distance is accepted)", err, windowParameter(d.side), d.decompressor.WindowBits)
 	}
 	return &ProtocolError{Code: StatusInvalidPayloadData, Err: err}
 }

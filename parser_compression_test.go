@@ -76,8 +76,8 @@ func TestWindowErrors(t *testing.T) {
 	server, client := handshakes(t, &websocket.Upgrader{Config: z}, &websocket.Dialer{Config: z})
 	noise := string(randomBytes(newRand(1), 700))
 	for p, want := range map[*websocket.Parser]string{
-		server.Parser(): " (client_max_window_bits=9)",
-		client.Parser(): " (server_max_window_bits=9)",
+		server.Parser(): " (client_max_window_bits=9; with Compression.PeerWindowBits 15 any distance is accepted)",
+		client.Parser(): " (server_max_window_bits=9; with Compression.PeerWindowBits 15 any distance is accepted)",
 	} {
 		side := websocket.ServerSide
 		if p == client.Parser() {
