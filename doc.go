@@ -217,8 +217,9 @@
 // from the host and port that the request is for, and by https if the request
 // came over TLS. Other origins are listed in [Upgrader].Origins, or judged by
 // [Upgrader].CheckOrigin. Programs that are no browsers need not send an Origin,
-// except in [Hybi00] and [Hixie75], and can send any: it is no authentication.
-// That is what [Upgrader].Check is for.
+// or send an empty one, except in [Hybi00] and [Hixie75], and can send any: it is
+// no authentication. That is what [Upgrader].Check is for. Where they send wss or
+// ws, these stand for https and http.
 //
 // # Limits
 //

@@ -16,21 +16,18 @@ import (
 
 // This file holds what a server requires of a request, apart from its state.
 
-// Validate returns an error if an option is wrong: an unknown version or one
-// that is listed twice, a name in Subprotocols that cannot be sent or is there
-// twice, a pattern in Origins that could never match, a MaxHeaderBytes below 0, a
-// number in Compression that is out of range. The zero Upgrader is valid.
+// Validate returns an error if an option is wrong: an unknown version, a name in
+// Subprotocols that cannot be sent or is there twice, a pattern in Origins that
+// could never match, a MaxHeaderBytes below 0, a number in Compression that is out
+// of range. The zero Upgrader is valid.
 //
 // A program calls Validate once, when it starts. If it does not, every request
 // is answered with 500 as long as an option is wrong, and this is logged, once
 // for each Upgrader: to [slog.Default], or to the Logger of a [Server].
 func (u *Upgrader) Validate() error {
-	for i, v := range u.Versions {
+	for _, v := range u.Versions { // one may be there twice, under two names of ParseVersion
 		if err := v.check(); err != nil {
 			return err
-		}
-		if slices.Contains(u.Versions[:i], v) {
-			return fmt.Errorf("websocket: Versions has %v twice: expected each once", v)
 		}
 	}
 	if err := checkSubprotocols(u.Subprotocols); err != nil {
