@@ -339,11 +339,14 @@ func (c *fieldCase) checkServer(t *testing.T, answer *fieldAnswer, heard []byte,
 		t.Fatalf("no response in %q: %v", heard, err)
 	}
 	answer.check(t, res, words)
+	rest, _ := io.ReadAll(r)
 	if answer.status != http.StatusSwitchingProtocols {
 		wantStatus(t, got.opened, answer.status)
+		if len(rest) > 0 { // what follows a refused request is no request
+			t.Errorf("after the refusal the client was sent %q", rest)
+		}
 		return
 	}
-	rest, _ := io.ReadAll(r)
 	compresses := res.Header.Get("Sec-WebSocket-Extensions") != ""
 	c.checkTalk(t, c.versionOf(res), rest, got, compresses)
 }
