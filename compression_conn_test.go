@@ -4,17 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/protocol-websocket/websocket"
-	"github.com/protocol-websocket/websocket/internal/deflate"
 )
 
 // What one side writes, the other reads, in all ways to write and to read, also
@@ -50,52 +45,6 @@ func TestCompressedConversation(t *testing.T) {
 				}
 			})
 		}
-	}
-}
-
-// "Resumable reads hold": a deadline at any byte loses nothing, whatever reads.
-func TestCompressedReadsResume(t *testing.T) {
-	want := []byte(strings.Repeat("resume ", 200))
-	for way, name := range map[int]string{0: "ReadMessage", 1: "ReadAppend", 5: "NextReader", 3: "skip"} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				c, peer := newPipe(t, websocket.RFC6455, websocket.ClientSide, websocket.Config{Compression: &websocket.Compression{WindowBits: 12}})
-				z := deflate.Compressor{WindowBits: 12, ContextTakeover: true}
-				var wire []byte
-				last := 0
-				for range 3 {
-					last = len(wire)
-					z1 := z.Append(nil, want)
-					half := len(z1) / 2
-					wire = append(wire, byte(websocket.Binary)|websocket.RSVCompressed<<4, byte(half))
-					wire = append(append(wire, z1[:half]...), 0x89, 0) // a Ping between
-					wire = append(wire, 0x80, byte(len(z1)-half))
-					wire = append(wire, z1[half:]...)
-				}
-				go io.Copy(io.Discard, peer)
-				read, way, due := 0, way, 3
-				for i, b := range wire {
-					if i == last && way == 3 { // what was skipped is what the last one refers to
-						way, due = 0, 1
-					}
-					go peer.Write([]byte{b})
-					c.SetReadDeadline(time.Now().Add(time.Second))
-					got, err := readInWay(c, way)
-					switch {
-					case errors.Is(err, os.ErrDeadlineExceeded):
-					case err != nil:
-						t.Fatal(err)
-					default:
-						if read++; !bytes.Equal(got, want) {
-							t.Errorf("message %d is %.40q", read, got)
-						}
-					}
-				}
-				if read != due {
-					t.Errorf("%d messages were read, want %d", read, due)
-				}
-			})
-		})
 	}
 }
 

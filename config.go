@@ -15,9 +15,10 @@ import (
 type Config struct {
 	// MaxMessageSize is the largest message, in bytes, that is read; a larger
 	// one fails the connection with [StatusMessageTooBig]. Of a compressed message
-	// what it inflates to counts. 0 means 1 MiB, less than 0 no limit: with
-	// Compression a peer can then fill the memory, since each compressed message
-	// is inflated whole, by NextReader and [Stream] too.
+	// what it inflates to counts, from the byte on that is one too many. 0 means
+	// 1 MiB, less than 0 no limit: what reads whole messages then lets a peer fill
+	// the memory, with Compression by few bytes. NextReader and [Stream] hold only
+	// a part of a message.
 	MaxMessageSize int64
 
 	// MaxFragments is the largest number of frames one message may come in.

@@ -19,10 +19,10 @@ type messageReader struct {
 var errStale = errors.New("websocket: read from a message that a later read has skipped")
 
 // NextReader waits for the next message and returns a reader of its payload,
-// for messages that need not be in memory whole; a compressed one is, and is
-// waited for whole. Its Read returns [io.EOF] at
-// the end of the message, otherwise the errors of [Conn.ReadMessage]; like
-// there, after a deadline one may go on. Text is checked as it is read, so
+// for messages that need not be in memory whole. A compressed message is inflated
+// as it is read; until its end the connection holds up to 64 KiB for that. Read
+// returns [io.EOF] at the end of the message, otherwise the errors of
+// [Conn.ReadMessage]; like there, after a deadline one may go on. Text is checked as it is read, so
 // what was read of a message may turn out to be part of an invalid one.
 //
 // The next read of a message on c skips what is left of this one.
@@ -52,14 +52,10 @@ func (r *receiver) nextReader() (MessageType, io.Reader, error) {
 		}
 	}
 	r.flushPong()
-	if r.dec.rsv != 0 { // a compressed message is inflated as a whole
-		p, err := r.takeMessage(nil, true)
-		if err != nil {
-			return 0, nil, err
-		}
-		return r.dec.typ, &messageReader{r: r, prefix: p, ended: true}, nil
+	m := &messageReader{r: r}
+	if r.partial != nil {
+		m.prefix = r.partial.whole()
 	}
-	m := &messageReader{r: r, prefix: r.partial}
 	r.partial, r.stream = nil, m
 	return r.dec.typ, m, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"math/bits"
 	"unicode/utf8"
 
 	"github.com/protocol-websocket/websocket/internal/deflate"
@@ -29,6 +30,7 @@ type decoder struct {
 	typ       MessageType
 	open      bool // its first frame has begun, its last has not ended
 	rsv       byte // the reserved bits of its first frame
+	unwanted  bool // it is compressed, and what is left of it is not inflated
 	text      utf8text.Checker
 	size      int64 // payload bytes of its frames so far
 	fragments int   // frames so far
@@ -56,7 +58,7 @@ func (d *decoder) useCompression(p *pmdParams) {
 
 // decode decodes src until there is an event to report. It returns n, the
 // number of bytes it has consumed, and may overwrite them. It appends the
-// payload of messages to dst, within the capacity of dst. After gotMessage,
+// payload of messages to dst, inflated, within the capacity of dst. After gotMessage,
 // decoder.typ is the type of the message. After gotControl, decoder.controlOp
 // and decoder.control are the opcode and the payload of a control frame.
 func (d *decoder) decode(dst, src []byte) (out []byte, n int, ev event, err *ProtocolError) {
@@ -65,6 +67,9 @@ func (d *decoder) decode(dst, src []byte) (out []byte, n int, ev event, err *Pro
 	}
 	for {
 		if d.frame.open {
+			if d.inflates() {
+				return d.inflate(dst, src, n)
+			}
 			at := len(dst)
 			var k int
 			dst, k = d.frame.payload(dst, src[n:])
@@ -183,25 +188,92 @@ func (d *decoder) checkLimits(compressed bool, length int64) *ProtocolError {
 	return nil
 }
 
-// inflate decompresses payload, the message that was decoded last, and appends
-// the result to dst, RFC 7692 section 7.2.2.
-func (d *decoder) inflate(dst, payload []byte) ([]byte, *ProtocolError) {
-	n := len(dst)
-	dst, err := d.decompressor.Append(dst, payload, d.maxSize)
-	if err != nil {
-		return dst, d.errInflate(err, len(payload))
+// inflatePiece is how many bytes of payload are inflated at a time, unless a
+// message lies whole in the buffer.
+const inflatePiece = 4 << 10
+
+// inflates reports whether the payload of the message in progress is to be
+// inflated.
+func (d *decoder) inflates() bool { return d.rsv != 0 && !d.unwanted }
+
+// inflating reports whether memory is borrowed for a message that is inflated.
+func (d *decoder) inflating() bool { return d.decompressor != nil && d.decompressor.InMessage() }
+
+// inflate is decode for the payload of a compressed frame, which begins in
+// src[n:], RFC 7692 section 7.2.2. At the end of a frame that is not the last, it
+// returns gotFragment: decode itself would need more stack to go on.
+func (d *decoder) inflate(dst, src []byte, n int) (out []byte, _ int, ev event, err *ProtocolError) {
+	f, at := &d.frame, len(dst)
+	src = src[:n+int(min(f.left, int64(len(src)-n)))]
+	piece := min(len(src)-n, inflatePiece)
+	if d.fragments == 1 && f.fin && int64(len(src)-n) == d.size {
+		piece = len(src) - n
 	}
-	return dst, d.checkInflated(dst[n:])
+	for more := true; more; more = ev != needRoom && n < len(src) {
+		var k int
+		dst, k, ev, err = d.inflatePart(dst, src[n:min(n+piece, len(src))])
+		if n += k; err != nil {
+			return dst, n, needInput, err
+		}
+	}
+	if err = d.checkText(dst[at:]); err != nil || ev == needRoom || f.left > 0 {
+		return dst, n, ev, err
+	}
+	f.open = false
+	if f.fin {
+		return dst, n, gotMessage, d.endMessage()
+	}
+	return dst, n, gotFragment, nil
 }
 
-// errInflate returns the ProtocolError for err, which decompressing n bytes has
-// returned. Inlining it would add 48 bytes to the stack frame of inflate, whose
-// other calls go deep.
+// inflatePart inflates p, the next bytes of payload. What is not taken of them
+// is left as it was.
+func (d *decoder) inflatePart(dst, p []byte) (out []byte, n int, ev event, err *ProtocolError) {
+	f := &d.frame
+	last := f.fin && int64(len(p)) == f.left
+	if f.masked {
+		mask.Copy(p, p, f.key)
+	}
+	out, n, full, inflateErr := d.decompressor.Append(dst, p, last, d.maxSize)
+	if inflateErr != nil {
+		return out, n, needInput, d.errInflate(inflateErr)
+	}
+	if f.masked {
+		f.key = bits.RotateLeft32(f.key, -8*(n&3))
+		mask.Copy(p[n:], p[n:], f.key)
+	}
+	f.left -= int64(n)
+	if full {
+		ev = needRoom
+	}
+	return out, n, ev, nil
+}
+
+// unwant tells that nobody wants the rest of the message in progress. If it is
+// compressed, it is inflated all the same where a later message may refer to it,
+// unless nobody wants the later ones either.
+func (d *decoder) unwant(later bool) {
+	if d.open && d.inflates() && (later || !d.decompressor.ContextTakeover) {
+		d.decompressor.Drop()
+		d.unwanted = true
+	}
+}
+
+// giveBack gives back what is borrowed. Nothing is decoded any more.
+func (d *decoder) giveBack() {
+	if d.decompressor != nil {
+		d.decompressor.Drop()
+	}
+}
+
+// errInflate returns the ProtocolError for err, which the decompressor has
+// returned. Inlining it would enlarge the stack frame of inflatePart, whose other
+// calls go deep.
 //
 //go:noinline
-func (d *decoder) errInflate(err error, n int) *ProtocolError {
+func (d *decoder) errInflate(err error) *ProtocolError {
 	if err == deflate.ErrTooLarge {
-		return errTooBig("%d compressed bytes inflate to more than the limit of %d", n, d.maxSize)
+		return errTooBig("%d compressed bytes inflate to more than the limit of %d", d.size, d.maxSize)
 	}
 	if e, ok := errors.AsType[deflate.DistanceError](err); ok && e.Distance > e.Window {
 		err = fmt.Errorf("%w (%s=%d; with Compression.PeerWindowBits 15 any distance is accepted)", err, windowParameter(d.side), d.decompressor.WindowBits)
@@ -216,20 +288,6 @@ func windowParameter(side Side) string {
 		return "client_max_window_bits"
 	}
 	return "server_max_window_bits"
-}
-
-func (d *decoder) checkInflated(p []byte) *ProtocolError {
-	if d.typ != Text {
-		return nil
-	}
-	d.text.Reset()
-	if bad := d.text.Check(p); bad >= 0 {
-		return errBadText(p[bad])
-	}
-	if !d.text.Complete() {
-		return errTextEnds()
-	}
-	return nil
 }
 
 func (d *decoder) errTooLong(size, length int64) *ProtocolError {
@@ -254,13 +312,13 @@ func (d *decoder) beginData(h header, length int64) {
 }
 
 func (d *decoder) beginMessage(t MessageType) {
-	d.typ, d.open, d.rsv, d.size, d.fragments = t, true, 0, 0, 0
+	d.typ, d.open, d.rsv, d.unwanted, d.size, d.fragments = t, true, 0, false, 0, 0
 	d.text.Reset()
 }
 
 func (d *decoder) endMessage() *ProtocolError {
 	d.open = false
-	if d.isPlainText() && !d.text.Complete() {
+	if d.checksText() && !d.text.Complete() {
 		return errTextEnds()
 	}
 	return nil
@@ -277,14 +335,22 @@ func (d *decoder) traceFrame(f FrameInfo) {
 	}
 }
 
-// payloadLeft returns how many bytes of the current frame's payload are still to be
-// decoded. The caller may read up to that many directly into the message. It
-// must then pass them to payloadInPlace and not to decode.
-func (d *decoder) payloadLeft() int64 {
+// frameLeft returns how many bytes of the current frame are still to be decoded.
+func (d *decoder) frameLeft() int64 {
 	if !d.frame.open {
 		return 0
 	}
 	return d.frame.left
+}
+
+// payloadLeft is frameLeft for payload that is not compressed, and 0 otherwise.
+// The caller may read up to that many bytes directly into the message. It must
+// then pass them to payloadInPlace and not to decode.
+func (d *decoder) payloadLeft() int64 {
+	if d.inflates() {
+		return 0
+	}
+	return d.frameLeft()
 }
 
 func (d *decoder) payloadInPlace(p []byte) *ProtocolError {
@@ -292,12 +358,14 @@ func (d *decoder) payloadInPlace(p []byte) *ProtocolError {
 	return d.checkText(p)
 }
 
-func (d *decoder) isPlainText() bool { return d.typ == Text && d.rsv == 0 && !d.version.hixie() }
+// checksText reports whether decode checks the message in progress. Text of the
+// hixie versions is valid once it is decoded.
+func (d *decoder) checksText() bool { return d.typ == Text && !d.unwanted && !d.version.hixie() }
 
 // checkText fails at the first byte that is not valid UTF-8, RFC 6455 section
 // 8.1, without waiting for the end of the message.
 func (d *decoder) checkText(p []byte) *ProtocolError {
-	if !d.isPlainText() {
+	if !d.checksText() {
 		return nil
 	}
 	if bad := d.text.Check(p); bad >= 0 {

@@ -238,9 +238,8 @@
 // [Compression] works with every client and server. A connection then keeps 4
 // KiB of what it sends. Of what it receives it keeps 4 KiB if the peer agrees to
 // that, and up to 32 KiB, grown as used, if not. Compression.PeerWindowBits
-// bounds that. Limits hold for what a message inflates to. Nothing else changes
-// for the program, but for one thing:
-// NextReader waits for the whole of a compressed message.
+// bounds that. Limits hold for what a message inflates to. Messages are inflated
+// as they arrive. Nothing else changes for the program.
 //
 // Messages that hold a secret beside something that an attacker can choose must
 // not be compressed: their length tells of the secret.

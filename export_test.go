@@ -222,7 +222,7 @@ func ParserLimits(p *Parser) (size int64, fragments int) { return p.dec.maxSize,
 
 // ParserMemory returns how large the buffers of p are: that of the input, and
 // that of the message.
-func ParserMemory(p *Parser) (in, msg int) { return cap(p.in), cap(p.msg) }
+func ParserMemory(p *Parser) (in, msg int) { return cap(p.in), cap(p.msg.b) + p.msg.size }
 
 // TraceParser makes p call f for each frame.
 func TraceParser(p *Parser, f func(FrameInfo)) { p.dec.trace = f }
@@ -317,3 +317,7 @@ func Counted(s *Server) int {
 	defer s.conns.mu.Unlock()
 	return s.conns.active + len(s.conns.all)
 }
+
+// BorrowsInflater reports whether c holds the memory in which a message is
+// inflated.
+func BorrowsInflater(c *Conn) bool { return c.rcv.dec.inflating() }

@@ -187,10 +187,11 @@ func appendHybi(dst []byte, h header, payload []byte) []byte {
 type event uint8
 
 const (
-	needInput  event = iota // decoding needs more bytes than src holds
-	needRoom                // dst is full, and src has more payload
-	gotMessage              // a message is complete, and the rest of its payload is in dst
-	gotControl              // a control frame is complete
+	needInput   event = iota // decoding needs more bytes than src holds
+	needRoom                 // dst is full, and src has more payload
+	gotFragment              // a frame of a compressed message is complete, and more follow; decoding can go on
+	gotMessage               // a message is complete, and the rest of its payload is in dst
+	gotControl               // a control frame is complete
 )
 
 // frameState holds the state of the frame that is being decoded.

@@ -34,6 +34,7 @@ var filesBelow = []string{
 	"handshake_request.go",
 	"handshake_response.go",
 	"handshake_server.go",
+	"message_buffer.go",
 	"parser.go",
 	"pools.go",
 	"status.go",

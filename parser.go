@@ -15,12 +15,9 @@ type Parser struct {
 	dec  decoder
 	in   []byte // what Append was given; in[pos:] is not yet decoded
 	pos  int
-	msg  []byte // the payload of the message in progress, compressed if it came so
-	done bool   // the message was returned; the next may reuse its memory
-
-	inflated []byte // the payload of a compressed message, decompressed
-
-	err error
+	msg  assembly // the message in progress
+	done bool     // the message was returned; the next may reuse its memory
+	err  error
 }
 
 // keepBuffer is the largest buffer, in bytes, that a Parser keeps for the next
@@ -62,20 +59,21 @@ func (p *Parser) Next() (Message, error) {
 	}
 	if p.done {
 		p.done = false
-		p.msg, p.inflated = emptied(p.msg), emptied(p.inflated)
+		p.msg.b = emptied(p.msg.b)
 	}
 	for {
-		out, n, ev, err := p.dec.decode(p.msg, p.in[p.pos:])
-		p.msg = out
+		out, n, ev, err := p.dec.decode(p.msg.b, p.in[p.pos:])
+		p.msg.b = out
 		p.pos += n
 		switch {
 		case err != nil:
 			return Message{}, p.fail(err)
+		case ev == gotFragment:
 		case ev == needRoom:
 			p.grow()
 		case ev == gotMessage:
 			p.done = true
-			return p.message()
+			return Message{Type: p.dec.typ, Data: p.msg.whole()}, nil
 		case ev == gotControl:
 			return p.control()
 		default:
@@ -93,31 +91,23 @@ func emptied(p []byte) []byte {
 	return p[:0]
 }
 
-func (p *Parser) message() (Message, error) {
-	m := Message{Type: p.dec.typ, Data: p.msg}
-	if p.dec.rsv != 0 {
-		out, err := p.dec.inflate(p.inflated, p.msg)
-		if err != nil {
-			return Message{}, p.fail(err)
-		}
-		p.inflated, m.Data = out, out
-	}
-	return m, nil
-}
-
 // grow makes room in the message. How much depends on the bytes that have
 // arrived, never on a length that was only announced. It asks for no more than
 // the current frame needs, because in may hold thousands of frames.
 func (p *Parser) grow() {
-	arrived, left := len(p.in)-p.pos, p.dec.payloadLeft()
-	n := int(min(left, int64(max(arrived, len(p.msg)))))
+	m, arrived, left := &p.msg, len(p.in)-p.pos, p.dec.payloadLeft()
+	n := int(min(left, int64(max(arrived, len(m.b)))))
 	switch {
+	case p.dec.inflates() && cap(m.b) >= chunkSize:
+		m.addChunk()
+	case p.dec.inflates():
+		m.b = slices.Grow(m.b, max(256, len(m.b)))
 	case left == 0: // hixie text, whose length is unknown
-		p.msg = slices.Grow(p.msg, hixieRoom(p.in[p.pos:]))
+		m.b = slices.Grow(m.b, hixieRoom(p.in[p.pos:]))
 	case p.dec.frame.fin:
-		p.msg = append(make([]byte, 0, len(p.msg)+n), p.msg...)
+		m.b = append(make([]byte, 0, len(m.b)+n), m.b...)
 	default: // slices.Grow adds more, so that many small fragments cause few copies
-		p.msg = slices.Grow(p.msg, n)
+		m.b = slices.Grow(m.b, n)
 	}
 }
 
@@ -141,6 +131,7 @@ func (p *Parser) control() (Message, error) {
 
 // fail makes err the result of all later calls and drops what was received.
 func (p *Parser) fail(err error) error {
-	p.err, p.in, p.msg, p.inflated = err, nil, nil, nil
+	p.err, p.in, p.msg = err, nil, assembly{}
+	p.dec.giveBack()
 	return err
 }

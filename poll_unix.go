@@ -76,7 +76,7 @@ func (r *receiver) waitRead() (int, error) {
 // before it reports false: the poller reports readiness only once, so data that
 // arrived earlier would never be announced again.
 func (r *receiver) tryRead(fd uintptr) bool {
-	buf := borrowBuffer(r.large > 0)
+	buf := borrowBuffer(r.large > 0 && !r.dec.inflating())
 	n, err := ignoringEINTR(syscall.Read, int(fd), buf)
 	if n > 0 {
 		r.buf, r.r, r.w, r.poll.err = buf, 0, n, nil

@@ -7,7 +7,7 @@ import (
 )
 
 // maxAhead bounds what a closing handshake keeps for later reads of the program,
-// in bytes. The last message that is kept may exceed it if it is compressed.
+// in bytes, inflated.
 const maxAhead = 64 << 10
 
 // aheadCost is how much of maxAhead a message takes besides its payload.
@@ -65,5 +65,5 @@ func (a *readAhead) drops() bool { return a != nil && a.dropping }
 
 // tooLong reports whether the message in m must not become longer.
 func (a *readAhead) tooLong(m *assembly) bool {
-	return a != nil && a.limit > 0 && m.size+len(m.b)-m.start > a.limit
+	return a != nil && a.limit > 0 && m.length() > a.limit
 }

@@ -28,7 +28,7 @@ type receiver struct {
 	err error // final: every later read returns it
 
 	recvBuffer
-	partial    []byte         // what has arrived of a message whose read met its deadline
+	partial    *assembly      // what has arrived of a message whose read met its deadline
 	stream     *messageReader // what NextReader returned last, unless it is at its end
 	skip       bool           // the rest of the message in progress must be dropped
 	pongQueued bool           // a Pong was queued and may not have been sent
@@ -115,34 +115,7 @@ func (r *receiver) takeMessage(b []byte, exact bool) ([]byte, error) {
 		m.giveBack()
 		return nil, err
 	}
-	if r.dec.rsv != 0 {
-		return r.inflate(b, &m)
-	}
 	return m.take(b), nil
-}
-
-// inflate inflates the message in m and appends the result to b, RFC 7692
-// section 7.2.2.
-func (r *receiver) inflate(b []byte, m *assembly) ([]byte, error) {
-	in := m.move()
-	defer in.recycle()
-	if m.exact || b == nil {
-		out := scratches.Get().(*scratch)
-		defer out.recycle()
-		p, err := r.dec.inflate(out.b, in.b)
-		if out.b = p; err != nil {
-			return nil, r.failPeer(err)
-		}
-		return append([]byte{}, p...), nil
-	}
-	if !m.owned {
-		b = m.b[:m.start] // it may have grown
-	}
-	p, err := r.dec.inflate(b, in.b)
-	if err != nil {
-		return nil, r.failPeer(err)
-	}
-	return p, nil
 }
 
 // assemble reads a message into m and reports whether it is complete. It waits
@@ -154,12 +127,12 @@ func (r *receiver) assemble(m *assembly) (done bool, err error) {
 		case err != nil:
 		case ev == gotMessage:
 			return true, nil
+		case r.ahead.tooLong(m):
+			err = errNoRoom
 		case ev == needRoom:
 			m.grow(&r.dec, len(r.buffered()))
 		case !r.dec.open:
 			return false, nil
-		case r.ahead.tooLong(m):
-			err = errNoRoom
 		case r.wantsPayload():
 			err = r.readPayload(m)
 		default:
@@ -188,6 +161,9 @@ func (r *receiver) decode(dst *[]byte) (event, error) {
 			if err := r.control(r.dec.controlOp, r.dec.control); err != nil {
 				return needInput, err
 			}
+			continue
+		}
+		if ev == gotFragment {
 			continue
 		}
 		if ev == gotMessage {
@@ -230,15 +206,10 @@ func (r *receiver) flushPong() {
 // the next message. If a deadline stops it within a message, the next read
 // continues to skip that message.
 func (r *receiver) skipMessage() error {
-	r.stream = nil
+	r.stream, r.partial = nil, nil
 	r.resumeDrain()
 	for {
-		if r.dec.open && r.dec.rsv != 0 && !r.ahead.drops() { // it must be inflated: the next may refer to it
-			_, err := r.takeMessage(nil, true)
-			r.skip = err != nil && r.dec.open
-			return err
-		}
-		r.partial = nil
+		r.dec.unwant(r.ahead.drops())
 		ev, err := r.decodeWaste()
 		if err == nil && ev == needInput {
 			err = r.fill()
@@ -284,7 +255,7 @@ func (r *receiver) decodeWaste() (event, error) {
 	defer chunks.Put(waste)
 	p := waste.b[:0]
 	if !r.dec.open {
-		p = nil // a message that begins now may be compressed and needed whole
+		p = nil // a message that begins now may be compressed, and need not be inflated
 	}
 	return r.decode(&p)
 }
@@ -331,7 +302,7 @@ func (r *receiver) fill() error {
 // brought may answer it, and over a connection without buffers a peer that is
 // still writing the frame does not read the answer.
 func (r *receiver) isCut() bool {
-	return r.full && (r.dec.payloadLeft() > 0 || r.dec.inHixieText())
+	return r.full && (r.dec.frameLeft() > 0 || r.dec.inHixieText())
 }
 
 // wantsPayload reports whether the next read should go straight into the
@@ -437,6 +408,7 @@ func (r *receiver) fail(err error) {
 	}
 	r.err = err
 	r.partial = nil // but what NextReader's reader has is still read
+	r.dec.giveBack()
 	r.drop()
 }
 

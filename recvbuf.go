@@ -13,7 +13,7 @@ const idleRead = 16
 type recvBuffer struct {
 	buf   []byte
 	r, w  int
-	large int8 // while positive, tryRead borrows large buffers
+	large int8 // while positive, tryRead borrows large buffers, unless a message is being inflated
 	full  bool // the last read was one of idleRead bytes, and brought as many
 }
 

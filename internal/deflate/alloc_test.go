@@ -27,7 +27,7 @@ func TestNoAllocations(t *testing.T) {
 			for _, p := range messages {
 				var err error
 				sent = c.Append(sent[:0], p)
-				if got, err = d.Append(got[:0], sent, 1<<20); err != nil || !bytes.Equal(got, p) {
+				if got, err = d.AppendWhole(got[:0], sent, 1<<20); err != nil || !bytes.Equal(got, p) {
 					t.Fatal(err)
 				}
 			}

@@ -40,7 +40,7 @@ func TestCompressorKeepsToItsWindow(t *testing.T) {
 		if got, err := c.strict.message(sent); err != nil || !bytes.Equal(got, p) {
 			t.Fatalf("%d bytes, %d bits, takeover %v: decompressed by the letter to something else: %v", len(p), c.bits, c.takeover, err)
 		}
-		if got, err := c.in.Append(nil, sent, int64(len(p))); err != nil || !bytes.Equal(got, p) {
+		if got, err := c.in.AppendWhole(nil, sent, int64(len(p))); err != nil || !bytes.Equal(got, p) {
 			t.Fatalf("%d bytes, %d bits, takeover %v: decompressed to something else: %v", len(p), c.bits, c.takeover, err)
 		}
 		c.strict.out = c.strict.out[max(0, len(c.strict.out)-1<<16):]
@@ -168,7 +168,7 @@ func TestAppend(t *testing.T) {
 	}{
 		"Compressor": {func(dst []byte) []byte { return c.Append(dst, p) }, sent},
 		"Decompressor": {func(dst []byte) []byte {
-			dst, err := d.Append(dst, sent, int64(len(p)))
+			dst, err := d.AppendWhole(dst, sent, int64(len(p)))
 			if err != nil {
 				t.Error(err)
 			}
@@ -202,7 +202,7 @@ func FuzzCompressor(f *testing.F) {
 		for _, p := range append(split(data, seed), data) {
 			sent = c.Append(sent[:0], p)
 			var err error
-			if buf, err = d.Append(buf[:0], sent, int64(len(p))); err != nil || !bytes.Equal(buf, p) {
+			if buf, err = d.AppendWhole(buf[:0], sent, int64(len(p))); err != nil || !bytes.Equal(buf, p) {
 				t.Fatalf("%q is decompressed to %q, %v", p, buf, err)
 			}
 			if got, err := strict.message(sent); err != nil || !bytes.Equal(got, p) || strict.farthest > 1<<c.WindowBits {

@@ -1,7 +1,12 @@
 package deflate
 
+import "slices"
+
 // MaxBlock is how many bytes of a message a block has at most.
 const MaxBlock = maxBlock
+
+// Step is how many bytes come out at a time.
+const Step = step
 
 // What may be wrong with a message.
 var (
@@ -17,6 +22,17 @@ func (c *Compressor) Window() []byte { return c.window }
 
 // Window returns what d holds between two messages.
 func (d *Decompressor) Window() []byte { return d.window }
+
+// AppendWhole decompresses a message and appends it to dst, which grows as needed.
+func (d *Decompressor) AppendWhole(dst, payload []byte, limit int64) ([]byte, error) {
+	for {
+		out, n, full, err := d.Append(dst, payload, true, limit)
+		if err != nil || !full {
+			return out, err
+		}
+		dst, payload = slices.Grow(out, max(256, len(out))), payload[n:]
+	}
+}
 
 // LengthSymbol returns the symbol of a length, the lowest length of that
 // symbol, and the number of its extra bits.

@@ -21,7 +21,7 @@ func TestPositionsStartAgain(t *testing.T) {
 			}
 		}
 		for range 3 {
-			if got, err := d.Append(nil, c.message(nil, p), 1<<20); err != nil || !bytes.Equal(got, p) {
+			if got, err := d.AppendWhole(nil, c.message(nil, p), 1<<20); err != nil || !bytes.Equal(got, p) {
 				t.Errorf("from position %#x on: decompressed to something else: %v", base, err)
 			}
 			if c.base > 1<<30+stale+uint32(len(p)) {
@@ -35,10 +35,10 @@ func TestPositionsStartAgain(t *testing.T) {
 func TestPoolHoldsNoMessage(t *testing.T) {
 	d := Decompressor{WindowBits: 15, ContextTakeover: true, window: make([]byte, 100)}
 	for _, message := range []string{"\xf2\x48\xcd\xc9\xc9\x07\x00", "\x07"} {
-		d.Append(nil, []byte(message), 10)
+		d.AppendWhole(nil, []byte(message), 10)
 		s := decompressions.Get().(*decompression)
-		if s.in != nil || s.out != nil || s.window != nil {
-			t.Errorf("after %q the pool holds %q, %q and a window of %d bytes", message, s.in, s.out, len(s.window))
+		if d.message != nil || s.of != nil || s.in != nil || s.out != nil || s.window != nil || s.buf != nil {
+			t.Errorf("after %q the pool holds %q, %q and a window of %d bytes, or is without what was borrowed", message, s.in, s.out, len(s.window))
 		}
 	}
 	c := Compressor{WindowBits: 15, ContextTakeover: true, window: make([]byte, 100)}

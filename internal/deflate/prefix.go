@@ -21,7 +21,7 @@ func (r *bitReader) fill() {
 		r.n |= 56
 		return
 	}
-	for r.n <= 56 && r.at < len(r.in) {
+	for r.n < 56 && r.at < len(r.in) {
 		r.acc |= uint64(r.in[r.at]) << r.n
 		r.at++
 		r.n += 8
@@ -45,10 +45,7 @@ func (r *bitReader) drop(n uint) {
 }
 
 // align skips the rest of the byte.
-func (r *bitReader) align() {
-	r.at -= int(r.n >> 3)
-	r.acc, r.n = 0, 0
-}
+func (r *bitReader) align() { r.drop(r.n & 7) }
 
 // prefixEntry is the meaning of a code. From the lowest bit on it has 4 bits
 // for the length of the code, 4 for the number of extra bits that follow the

@@ -12,7 +12,7 @@ import (
 func plain(t *testing.T, d *deflate.Decompressor, n int) {
 	t.Helper()
 	c := deflate.Compressor{WindowBits: 8}
-	if _, err := d.Append(nil, c.Append(nil, bytes.Repeat([]byte{'a'}, n)), 1<<20); err != nil {
+	if _, err := d.AppendWhole(nil, c.Append(nil, bytes.Repeat([]byte{'a'}, n)), 1<<20); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -21,7 +21,7 @@ func plain(t *testing.T, d *deflate.Decompressor, n int) {
 // distance from those that they repeat.
 func distant(d *deflate.Decompressor, letters, dist int) error {
 	message, whole := distMessage(letters, dist)
-	got, err := d.Append(nil, message, 1<<20)
+	got, err := d.AppendWhole(nil, message, 1<<20)
 	if err == nil && !bytes.Equal(got, whole) {
 		return errors.New("the message is decompressed to something else")
 	}

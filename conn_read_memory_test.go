@@ -1,0 +1,160 @@
+//go:build !race
+
+// The race detector allocates.
+
+package websocket_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"runtime"
+	"runtime/debug"
+	"testing"
+
+	"github.com/protocol-websocket/websocket"
+	"github.com/protocol-websocket/websocket/internal/deflate"
+)
+
+// inflatingReads are the ways to read a message that may differ in what they
+// hold.
+var inflatingReads = map[string]func(c *websocket.Conn) error{
+	"ReadMessage": func(c *websocket.Conn) error { _, _, err := c.ReadMessage(); return err },
+	"ReadAppend":  func(c *websocket.Conn) error { _, _, err := c.ReadAppend(nil); return err },
+	"Discard":     websocket.DiscardMessage,
+	"NextReader": func(c *websocket.Conn) error {
+		_, r, err := c.NextReader()
+		if err != nil {
+			return err
+		}
+		_, err = io.Copy(io.Discard, onlyReader{r})
+		return err
+	},
+}
+
+// onlyReader hides other methods of a Reader.
+type onlyReader struct{ io.Reader }
+
+// fromEmptyPools returns how many bytes f allocates if nothing lies in the
+// pools. That is at least as much as is ever live at once.
+func fromEmptyPools(f func()) uint64 {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which would empty the pools
+	least := uint64(1 << 62)
+	for range 2 { // other goroutines of the process may allocate too
+		runtime.GC()
+		runtime.GC() // pools keep what they hold for one collection
+		least = min(least, allocated(f))
+	}
+	return least
+}
+
+// A message that inflates to more than the limit takes no more memory than the
+// limit and 1 MiB, whether it comes in one frame or in many.
+func TestMemoryOfABomb(t *testing.T) {
+	const limit = 8 << 20
+	z := deflate.Compressor{WindowBits: 15}
+	bomb := z.Append(nil, make([]byte, 4*limit))
+	for _, side := range sides {
+		for _, cut := range []int{100, 4 << 10, len(bomb)} {
+			wire := fragments(side, finBinary|rsv1, bomb, cut)
+			for name, read := range inflatingReads {
+				cfg := zipped
+				cfg.MaxMessageSize = limit
+				took := fromEmptyPools(func() {
+					if err := read(newConn(&script{in: wire}, websocket.RFC6455, side, &cfg)); !errors.Is(err, websocket.ErrMessageTooBig) {
+						t.Errorf("%v, want that it is too big", err)
+					}
+				})
+				want := uint64(limit + 1<<20)
+				if name == "NextReader" || name == "Discard" {
+					want = 256 << 10
+				}
+				if took > want {
+					t.Errorf("%s, %s, frames of %d: %d bytes were allocated, want %d at most", sideName(side), name, cut, took, want)
+				}
+			}
+		}
+	}
+}
+
+// A message within the limit takes twice its size if it is read whole, and little
+// otherwise.
+func TestMemoryOfALongMessage(t *testing.T) {
+	const size = 8 << 20
+	z := deflate.Compressor{WindowBits: 15}
+	for kind, p := range map[string][]byte{"zeros": make([]byte, size), "text": bytes.Repeat(jsonText(newRand(1), 100<<10), 82)[:size]} {
+		wire := z.Append(nil, p)
+		for _, side := range sides {
+			for _, cut := range []int{4 << 10, 64 << 10, len(wire)} {
+				wire := fragments(side, finBinary|rsv1, wire, cut)
+				for name, read := range inflatingReads {
+					cfg := zipped
+					cfg.MaxMessageSize = size
+					took := fromEmptyPools(func() {
+						if err := read(newConn(&script{in: wire}, websocket.RFC6455, side, &cfg)); err != nil {
+							t.Error(err)
+						}
+					})
+					want := uint64(2*size + 256<<10)
+					if name == "NextReader" || name == "Discard" {
+						want = 160 << 10 // with the window that is kept, and with what io.Copy or Discard borrows
+					}
+					if took > want {
+						t.Errorf("%s, %s, %s, frames of %d: %d bytes were allocated, want %d at most", kind, sideName(side), name, cut, took, want)
+					}
+				}
+			}
+		}
+	}
+}
+
+// heapSampler is a connection that measures the live heap at some of its reads.
+type heapSampler struct {
+	script
+	reads int
+	most  uint64
+}
+
+func (s *heapSampler) Read(p []byte) (int, error) {
+	if s.reads++; s.reads%8 == 0 {
+		s.most = max(s.most, liveHeap())
+	}
+	return s.script.Read(p)
+}
+
+func liveHeap() uint64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// A message that NextReader reads takes no more than a window and 64 KiB, at any
+// time.
+func TestLiveHeapOfNextReader(t *testing.T) {
+	for _, side := range sides {
+		z := deflate.Compressor{WindowBits: 15, ContextTakeover: true}
+		var wire []byte
+		for range 3 {
+			wire = append(wire, fragments(side, finBinary|rsv1, z.Append(nil, jsonText(newRand(1), 2<<20)), 30_000)...)
+		}
+		s := &heapSampler{script: script{in: wire}}
+		cfg := zipped
+		cfg.MaxMessageSize = -1
+		c := newConn(s, websocket.RFC6455, side, &cfg)
+		p := make([]byte, 4<<10)
+		for i := range 3 {
+			runtime.GC()
+			runtime.GC() // pools keep what they hold for one collection
+			before := liveHeap()
+			s.most = 0
+			_, r, err := c.NextReader()
+			for err == nil {
+				_, err = r.Read(p)
+			}
+			if took := int64(s.most - before); err != io.EOF || took < 30<<10 || took > 32<<10+64<<10 {
+				t.Errorf("%s, message %d: took %d bytes, %v; want a window and 64 KiB at most", sideName(side), i, took, err)
+			}
+		}
+	}
+}

@@ -1,0 +1,83 @@
+package deflate
+
+// codesHeader reads how many codes a block describes, RFC 1951 section 3.2.7.
+func (s *decompression) codesHeader() error {
+	h, err := s.bits(14)
+	if err != nil {
+		return err
+	}
+	s.nlits, s.ndists, s.nlens = int(257+h&31), int(1+h>>5&31), int(4+h>>10)
+	if s.nlits > maxLits || s.ndists > maxDists {
+		return errLengths
+	}
+	clear(s.lengths[:len(lengthOrder)])
+	s.known, s.state = 0, atLengths
+	return nil
+}
+
+// readCodeLengths reads the lengths of the codes with which the lengths of codes
+// are written.
+func (s *decompression) readCodeLengths() error {
+	for ; s.known < s.nlens; s.known++ {
+		l, err := s.bits(3)
+		if err != nil {
+			return err
+		}
+		s.lengths[lengthOrder[s.known]] = uint8(l)
+	}
+	if !s.dists.build(s.lengths[:len(lengthOrder)], litEntries[:], 7) {
+		return errLengths
+	}
+	s.known, s.state = 0, inLengths
+	return nil
+}
+
+// readLengths reads the lengths of codes, and makes the codes.
+func (s *decompression) readLengths() error {
+	lengths := s.lengths[:s.nlits+s.ndists]
+	for s.known < len(lengths) {
+		if err := s.readRun(lengths); err != nil {
+			return err
+		}
+	}
+	if !s.lits.build(lengths[:s.nlits], litEntries[:], litBits) || !s.dists.build(lengths[s.nlits:], distEntries[:], distBits) {
+		return errLengths
+	}
+	s.state = inOwn
+	return nil
+}
+
+// readRun reads a length, or a symbol that stands for several.
+func (s *decompression) readRun(lengths []uint8) error {
+	s.fill()
+	e := s.dists.find(s.acc)
+	if e == 0 {
+		return errSymbol
+	}
+	l, n, used := uint8(e>>16), uint(1), e.bits()
+	if l >= 16 {
+		run := &lengthRuns[l-16]
+		n = run.base + uint(s.acc>>used)&(1<<run.extra-1)
+		used += run.extra
+	}
+	switch {
+	case used > s.n:
+		return errTruncated
+	case l == 16 && s.known == 0, n > uint(len(lengths)-s.known):
+		return errLengths
+	case l == 16:
+		l = lengths[s.known-1]
+	case l > 16:
+		l = 0
+	}
+	s.drop(used)
+	for range n {
+		lengths[s.known] = l
+		s.known++
+	}
+	return nil
+}
+
+// lengthRuns are the lengths of the runs that the symbols 16, 17 and 18 stand
+// for: base plus the extra bits.
+var lengthRuns = [3]struct{ extra, base uint }{{2, 3}, {3, 3}, {7, 11}}
