@@ -198,6 +198,7 @@ func (h *ServerHandshake) callCheck(r *http.Request) (*http.Request, error) {
 		return nil, &HandshakeError{Status: http.StatusInternalServerError, Err: err}
 	}
 	if refused == nil && ctx != nil {
+		ctx.Done() // a context that panics does so here, where nothing is taken over yet
 		r = r.WithContext(ctx)
 	}
 	return r, refused

@@ -134,6 +134,7 @@ func (s *Server) upgrade(opening context.Context, w http.ResponseWriter, r *http
 		if h.detached = s.Detach(h.accepted); h.detached == nil {
 			h.detached = context.Background()
 		}
+		h.detached.Done()   // a context that panics does so here, where nothing is taken over yet
 		err = h.unwilling() // closing may have begun meanwhile
 	}
 	if err != nil {

@@ -153,3 +153,39 @@ func TestPanicOfConnection(t *testing.T) {
 		}
 	}
 }
+
+// brokenContext is a context that a program has forgotten to make: a nil pointer
+// that is not a nil Context.
+type brokenContext struct{ context.Context }
+
+// A context whose methods panic does so before the connection is taken over, or
+// the connection is closed.
+func TestBrokenContextLeaksNoConnection(t *testing.T) {
+	var broken *brokenContext
+	check := websocket.Upgrader{Check: func(*http.Request, http.Header) (context.Context, error) { return broken, nil }}
+	for name, s := range map[string]*websocket.Server{
+		"of Check":              {Upgrader: check, Handler: echoHandler},
+		"of Detach":             {Handler: echoHandler, Detach: func(*http.Request) context.Context { return broken }},
+		"of Check, with Detach": {Upgrader: check, Handler: echoHandler, Detach: func(*http.Request) context.Context { return nil }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachVersion(t, func(t *testing.T, v websocket.Version) {
+				synctest.Test(t, func(t *testing.T) {
+					client := connectTo(t, &http.Server{Handler: s})
+					go io.WriteString(client, requestOf(v).String())
+					if answer := readRest(t, client); strings.HasPrefix(answer, "HTTP/1.1 101 ") {
+						t.Errorf("answer %q, want none: there is no connection to serve", answer)
+					}
+				})
+			})
+		})
+	}
+	client, server := net.Pipe()
+	defer client.Close()
+	go io.WriteString(client, requestOf(websocket.RFC6455).String())
+	nc := &closeCounter{Conn: server}
+	s := &websocket.Server{Upgrader: check, Handler: echoHandler}
+	if v := panicOf(func() { s.ServeConn(context.Background(), nc) }); v == nil || nc.closed.Load() == 0 {
+		t.Errorf("ServeConn: panic %v, closed %d times; want both", v, nc.closed.Load())
+	}
+}
