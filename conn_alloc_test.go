@@ -6,10 +6,12 @@ package websocket_test
 
 import (
 	"fmt"
+	"io"
 	"runtime/debug"
 	"testing"
 
 	"github.com/protocol-websocket/websocket"
+	"github.com/protocol-websocket/websocket/internal/deflate"
 )
 
 var allocSizes = []int{0, 125, 1 << 10, 64 << 10, 1 << 20}
@@ -142,6 +144,47 @@ func TestCompressedBombMemory(t *testing.T) {
 		took := allocated(func() { _ = readBomb(t, frame, way) }) // which TestCompressedBomb looks at
 		if took > 4<<20 {
 			t.Errorf("%s: %d bytes were allocated, want less than 4 MiB", name, took)
+		}
+	}
+}
+
+// A compressed message in fragments allocates no more than one that comes whole.
+func TestInflatingDoesNotAllocate(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // which would empty the pools
+	p := jsonText(newRand(1), 300<<10)
+	z := deflate.Compressor{WindowBits: 15}
+	for _, side := range sides {
+		for _, cut := range []int{500, 1 << 20} {
+			wire := fragments(side, finBinary|rsv1, z.Append(nil, p), cut)
+			buf := make([]byte, 0, len(p))
+			c := newConn(&script{in: wire, again: true}, websocket.RFC6455, side, &zipped)
+			for name, tt := range map[string]struct {
+				read func() error
+				want float64
+			}{
+				"ReadAppend":  {func() error { _, _, err := c.ReadAppend(buf); return err }, 0},
+				"ReadMessage": {func() error { _, _, err := c.ReadMessage(); return err }, 1},
+				"Discard":     {func() error { return websocket.DiscardMessage(c) }, 0},
+				"NextReader": {func() error {
+					_, r, err := c.NextReader()
+					for err == nil {
+						_, err = r.Read(buf[:4096])
+					}
+					if err == io.EOF {
+						err = nil
+					}
+					return err
+				}, 1},
+			} {
+				n := testing.AllocsPerRun(10, func() {
+					if err := tt.read(); err != nil {
+						t.Fatal(err)
+					}
+				})
+				if n > tt.want {
+					t.Errorf("%s, %s, fragments of %d: %v allocations, want %v", sideName(side), name, cut, n, tt.want)
+				}
+			}
 		}
 	}
 }

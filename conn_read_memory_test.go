@@ -8,9 +8,11 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"testing"
+	"time"
 
 	"github.com/protocol-websocket/websocket"
 	"github.com/protocol-websocket/websocket/internal/deflate"
@@ -156,5 +158,67 @@ func TestLiveHeapOfNextReader(t *testing.T) {
 				t.Errorf("%s, message %d: took %d bytes, %v; want a window and 64 KiB at most", sideName(side), i, took, err)
 			}
 		}
+	}
+}
+
+// What a deadline has left of a message takes little more than what has arrived,
+// and reads that meet their deadline again and again do not copy it each time.
+func TestMemoryOfAPartialMessage(t *testing.T) {
+	for _, size := range []int{10, 1000, 40_000, 400_000} {
+		for _, compressed := range []bool{true, false} {
+			p := randomBytes(newRand(1), size)
+			frame := rawFrame{b0: byte(websocket.Binary), payload: string(p)}
+			if compressed {
+				z := deflate.Compressor{WindowBits: 15}
+				frame = rawFrame{b0: byte(websocket.Binary) | rsv1, payload: string(z.Append(nil, p)) + "\x00\x00\xff\xff"}
+			}
+			c, peer := newTCP(t, websocket.RFC6455, websocket.ServerSide, zipped)
+			go peer.Write(rawFrames(websocket.ServerSide, frame))
+			buf := make([]byte, 0, 20_000)
+			for tries := 0; tries < 3 || tries < 200 && websocket.PartialMemory(c) < size; tries++ {
+				c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+				if _, _, err := c.ReadAppend(buf); !errors.Is(err, os.ErrDeadlineExceeded) {
+					t.Fatal(err)
+				}
+				clear(buf[:cap(buf)]) // it is the caller's again
+			}
+			if n := websocket.PartialMemory(c); n < size || n > size+size/4+60<<10 || size < 50_000 && n > size+size/4+64 {
+				t.Errorf("%d bytes have arrived, compressed %t, and %d are held", size, compressed, n)
+			}
+			c.SetReadDeadline(time.Unix(1, 0))
+			took := leastAllocated(func() {
+				for range 50 {
+					c.ReadMessage()
+				}
+			})
+			if took > 50*(400+40_000) {
+				t.Errorf("%d bytes have arrived, compressed %t: 50 reads that met their deadline allocated %d", size, compressed, took)
+			}
+			c.SetReadDeadline(time.Time{})
+			end := rawFrame{b0: last}
+			if compressed {
+				end.payload = "\x00"
+			}
+			go peer.Write(rawFrames(websocket.ServerSide, end))
+			if _, got, err := c.ReadMessage(); err != nil || !bytes.Equal(got, p) {
+				t.Errorf("then %d bytes, first other one at %d, %v", len(got), firstDiff(got, p), err)
+			}
+		}
+	}
+}
+
+// While a message is inflated, reads use small buffers.
+func TestInflatingHoldsASmallBuffer(t *testing.T) {
+	c, peer := newTCP(t, websocket.RFC6455, websocket.ServerSide, zipped)
+	z := deflate.Compressor{WindowBits: 15}
+	go peer.Write(fragments(websocket.ServerSide, finBinary|rsv1, z.Append(nil, randomBytes(newRand(1), 1<<20)), 100_000))
+	_, r, err := c.NextReader()
+	p, most := make([]byte, 1000), 0
+	for err == nil {
+		_, err = r.Read(p)
+		most = max(most, websocket.HeldBuffer(c))
+	}
+	if err != io.EOF || most > websocket.ReadBufferSize {
+		t.Errorf("%v, with a buffer of %d bytes, want %d", err, most, websocket.ReadBufferSize)
 	}
 }

@@ -321,3 +321,42 @@ func Counted(s *Server) int {
 // BorrowsInflater reports whether c holds the memory in which a message is
 // inflated.
 func BorrowsInflater(c *Conn) bool { return c.rcv.dec.inflating() }
+
+// KeptAhead returns how many bytes of messages a closing handshake of c has kept,
+// and how many of the message in progress.
+func KeptAhead(c *Conn) (n int) {
+	c.rcv.mu.Lock()
+	defer c.rcv.mu.Unlock()
+	if c.rcv.ahead != nil {
+		for _, m := range c.rcv.ahead.messages {
+			n += len(m.Data)
+		}
+	}
+	if c.rcv.partial != nil {
+		n += c.rcv.partial.length()
+	}
+	if c.rcv.stream != nil {
+		n += len(c.rcv.stream.prefix)
+	}
+	return n
+}
+
+// ParserBorrowsInflater is BorrowsInflater for a Parser.
+func ParserBorrowsInflater(p *Parser) bool { return p.dec.inflating() }
+
+// Cause returns why c is no longer open.
+func Cause(c *Conn) error { return c.life.why() }
+
+// PartialMemory returns how much memory c holds of a message whose read met its
+// deadline.
+func PartialMemory(c *Conn) (n int) {
+	c.rcv.mu.Lock()
+	defer c.rcv.mu.Unlock()
+	if p := c.rcv.partial; p != nil {
+		n = cap(p.b) + cap(p.head)
+		for q := p.first; q != nil && q != p.last; q = q.next {
+			n += chunkSize
+		}
+	}
+	return n
+}

@@ -125,6 +125,7 @@ func (p *Parser) control() (Message, error) {
 			return Message{}, p.fail(err)
 		}
 		p.err = io.EOF // RFC 6455 section 5.5.1: what follows is ignored
+		p.dec.giveBack()
 	}
 	return m, nil
 }

@@ -1,8 +1,11 @@
 package websocket_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"testing"
 
@@ -87,6 +90,56 @@ func TestWindowErrors(t *testing.T) {
 		_, err := p.Next()
 		if text := fmt.Sprint(err); !strings.Contains(text, "distance of 700 bytes, beyond the window of 512") || !strings.HasSuffix(text, want) {
 			t.Errorf("%s, want the distance, the window of 512 and%s", text, want)
+		}
+	}
+}
+
+// A Parser returns the same messages wherever its input is cut, and holds nothing
+// between them.
+func TestParserInflatesInPieces(t *testing.T) {
+	wire, want := zipSession(t, websocket.ServerSide)
+	for _, n := range []int{1, 2, 3, 7, 100, 5000, len(wire)} {
+		p := compressedParser(t, websocket.Config{})
+		got := 0
+		for chunk := range slices.Chunk(wire, n) {
+			p.Append(chunk)
+			for {
+				m, err := p.Next()
+				if err == websocket.ErrIncomplete {
+					break
+				}
+				if err == io.EOF || m.Type == websocket.Close {
+					if got != len(want) {
+						t.Fatalf("pieces of %d: %d messages, want %d", n, got, len(want))
+					}
+					break
+				}
+				if err != nil {
+					t.Fatalf("pieces of %d, message %d: %v", n, got, err)
+				}
+				if m.Type == websocket.Ping || m.Type == websocket.Pong {
+					continue
+				}
+				if m.Type != want[got].typ || !bytes.Equal(m.Data, want[got].p) || websocket.ParserBorrowsInflater(p) {
+					t.Fatalf("pieces of %d, message %d: %v of %d bytes, want %v of %d", n, got, m.Type, len(m.Data), want[got].typ, len(want[got].p))
+				}
+				got++
+			}
+		}
+	}
+}
+
+// An end within a message gives back what was borrowed for it.
+func TestParserEndsWhileInflating(t *testing.T) {
+	for _, end := range []rawFrame{rawClose(1000, ""), {b0: finText}, {b0: last, payload: "\xff"}} {
+		p := compressedParser(t, websocket.Config{})
+		p.Append(rawFrames(websocket.ServerSide, rawFrame{b0: firstText | rsv1, payload: deflated("begun")[:3]}))
+		if _, err := p.Next(); err != websocket.ErrIncomplete || !websocket.ParserBorrowsInflater(p) {
+			t.Fatalf("%v, or nothing is borrowed", err)
+		}
+		p.Append(rawFrames(websocket.ServerSide, end))
+		if _, err := p.Next(); err == websocket.ErrIncomplete || websocket.ParserBorrowsInflater(p) {
+			t.Errorf("%v, and something is still borrowed", err)
 		}
 	}
 }
