@@ -72,6 +72,30 @@ func TestNextReader(t *testing.T) {
 
 // A Read of no bytes returns at once, although the rest of the message has not
 // arrived.
+// A Read that meets invalid text, or a frame that breaks the protocol, gives
+// nothing of it.
+func TestNextReaderOfInvalid(t *testing.T) {
+	begin := rawFrame{b0: byte(websocket.Text), payload: "begin"}
+	for name, bad := range map[string]rawFrame{
+		"text":  {b0: last, payload: "\xff"},
+		"frame": {b0: finText, payload: "another"},
+	} {
+		c := newConn(&script{in: rawFrames(websocket.ServerSide, begin, bad)}, websocket.RFC6455, websocket.ServerSide, &websocket.Config{})
+		_, r, err := c.NextReader()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := make([]byte, 100)
+		n, err := r.Read(p)
+		if n > 0 && err == nil {
+			n, err = r.Read(p)
+		}
+		if _, ok := errors.AsType[*websocket.ProtocolError](err); n != 0 || !ok {
+			t.Errorf("%s: %d bytes, %v; want none, and a ProtocolError", name, n, err)
+		}
+	}
+}
+
 func TestNextReaderReadOfNothing(t *testing.T) {
 	eachVersion(t, func(t *testing.T, v websocket.Version) {
 		synctest.Test(t, func(t *testing.T) {
