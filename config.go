@@ -22,7 +22,8 @@ type Config struct {
 	MaxMessageSize int64
 
 	// MaxFragments is the largest number of frames one message may come in.
-	// 0 means 4096, less than 0 no limit.
+	// 0 means 4096, or one for each KiB of MaxMessageSize if that is more, and no
+	// limit if MaxMessageSize has none. Less than 0 means no limit.
 	MaxFragments int
 
 	// HandshakeTimeout bounds the opening handshake from the first byte to the
@@ -69,6 +70,9 @@ const (
 	defaultMaxMessageSize   = 1 << 20
 	defaultMaxFragments     = 4096
 	defaultHandshakeTimeout = 10 * time.Second
+
+	// fragmentCost is how many bytes of MaxMessageSize allow for one more fragment.
+	fragmentCost = 1 << 10
 )
 
 func (c *Config) maxMessageSize() int64 {
@@ -83,12 +87,12 @@ func (c *Config) maxMessageSize() int64 {
 
 func (c *Config) maxFragments() int {
 	switch {
-	case c.MaxFragments == 0:
-		return defaultMaxFragments
-	case c.MaxFragments < 0:
+	case c.MaxFragments > 0:
+		return c.MaxFragments
+	case c.MaxFragments < 0 || c.MaxMessageSize < 0:
 		return math.MaxInt
 	}
-	return c.MaxFragments
+	return int(min(max(defaultMaxFragments, c.maxMessageSize()/fragmentCost), math.MaxInt))
 }
 
 func (c *Config) handshakeTimeout() time.Duration {

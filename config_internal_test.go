@@ -18,6 +18,12 @@ func TestConfigDefaults(t *testing.T) {
 	}{
 		{"zero", Config{}, 1 << 20, 4096, 10 * time.Second, 0},
 		{"no limits", Config{MaxMessageSize: -1, MaxFragments: -1, HandshakeTimeout: -1}, math.MaxInt64, math.MaxInt, math.MaxInt64, 0},
+		{"no limit of size", Config{MaxMessageSize: -1, HandshakeTimeout: 1}, math.MaxInt64, math.MaxInt, 1, 0},
+		{"large", Config{MaxMessageSize: 64 << 20, HandshakeTimeout: 1}, 64 << 20, 64 << 10, 1, 0},
+		{"4 MiB and less", Config{MaxMessageSize: 4<<20 + 1023, HandshakeTimeout: 1}, 4<<20 + 1023, 4096, 1, 0},
+		{"small", Config{MaxMessageSize: 1, HandshakeTimeout: 1}, 1, 4096, 1, 0},
+		{"no limit of fragments", Config{MaxFragments: -1, HandshakeTimeout: 1}, 1 << 20, math.MaxInt, 1, 0},
+		{"fragments given", Config{MaxMessageSize: -1, MaxFragments: 3, HandshakeTimeout: 1}, math.MaxInt64, 3, 1, 0},
 		{"given", Config{MaxMessageSize: 7, MaxFragments: 8, HandshakeTimeout: 9, PingInterval: 11, PingTimeout: 12}, 7, 8, 9, 12},
 		{"PingTimeout left out", Config{PingInterval: 11}, 1 << 20, 4096, 10 * time.Second, 11},
 		{"PingTimeout negative", Config{PingInterval: 11, PingTimeout: -1}, 1 << 20, 4096, 10 * time.Second, 11},

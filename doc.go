@@ -224,7 +224,8 @@
 // # Limits
 //
 // A message may have 1 MiB in 4096 fragments, unless [Config].MaxMessageSize
-// and MaxFragments say otherwise; more ends the connection with
+// and MaxFragments say otherwise; a larger size allows for more fragments by
+// itself. More ends the connection with
 // [StatusMessageTooBig] and an error that wraps [ErrMessageTooBig]. Memory is
 // taken as bytes arrive, never because a length was announced. The head of a
 // request may have 16 KiB, or [Upgrader].MaxHeaderBytes, and that of a response

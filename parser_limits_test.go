@@ -252,6 +252,24 @@ func TestManyTinyFragments(t *testing.T) {
 	}
 }
 
+// A larger MaxMessageSize allows for more fragments: 20 MiB in frames of 4 KiB are
+// taken with a limit of 64 MiB, and without one.
+func TestMaxFragmentsFollowsMaxMessageSize(t *testing.T) {
+	p := make([]byte, 20<<20)
+	for _, size := range []int64{64 << 20, -1} {
+		eachSide(t, hybiVersions, func(t *testing.T, v websocket.Version, side websocket.Side) {
+			wire, cfg := fragments(side, finBinary, p, 4<<10), websocket.Config{MaxMessageSize: size}
+			if _, n, err := feed(v, side, cfg, wire, 1<<20); n != 1 || !errors.Is(err, websocket.ErrIncomplete) {
+				t.Errorf("a Parser takes %d messages, error %v", n, err)
+			}
+			c := newConn(&script{in: wire}, v, side, &cfg)
+			if _, got, err := c.ReadMessage(); err != nil || len(got) != len(p) {
+				t.Errorf("a Conn takes %d bytes, error %v", len(got), err)
+			}
+		})
+	}
+}
+
 func TestMaxFragments(t *testing.T) {
 	for _, limit := range []int{1, 2, 3, 100} {
 		t.Run(fmt.Sprint(limit), func(t *testing.T) {

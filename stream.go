@@ -41,8 +41,8 @@ type streamConn struct {
 // lengths. A message of another type fails the connection with
 // [StatusUnsupportedData], and one of more than [Config].MaxMessageSize bytes with
 // [StatusMessageTooBig], and so does one of more than MaxFragments frames: peers
-// that send a packet of any size as one message, as MQTT clients do, need larger
-// limits, or none. The end of the stream, [io.EOF], is a Close by the
+// that send a packet of any size as one message, as MQTT clients do, need a larger
+// MaxMessageSize, or none. The end of the stream, [io.EOF], is a Close by the
 // peer with [StatusNormalClosure], [StatusGoingAway] or no status.
 //
 // Write sends p as one message, or as several if p is longer than 32 KiB. It
