@@ -48,6 +48,17 @@ type Config struct {
 	// [Hixie75].
 	PingInterval, PingTimeout time.Duration
 
+	// MessageTimeout is how long one message may take to arrive, from its first
+	// byte to its last; a frame's header that is not complete counts as a message.
+	// A message that takes longer fails the connection with
+	// [StatusPolicyViolation] and an error that wraps [ErrMessageTimeout]. Control
+	// frames within the message change nothing. Only time in which a read waits for
+	// the peer counts, be it that of a closing handshake: a program may pause
+	// between two Reads of NextReader, or after a read deadline. If the connection
+	// below has no deadlines, a message is found late only when more of it arrives.
+	// 0 or less means no limit.
+	MessageTimeout time.Duration
+
 	// WriteTimeout is how long one frame may take, from the call that sends it
 	// until the system has taken all of it. A frame that is late ends the
 	// connection with [ErrWriteTimeout], which all calls then return. It is for

@@ -380,6 +380,12 @@ func (d *decoder) betweenHixieFrames() bool {
 	return d.version.hixie() && d.frame.hixie == hixieBetween
 }
 
+// midMessage reports whether a message has begun and not ended, or a frame that
+// is to be skipped.
+func (d *decoder) midMessage() bool {
+	return d.open || d.version.hixie() && d.frame.hixie != hixieBetween
+}
+
 // inHixieText reports whether a text of the hixie versions, whose length is
 // unknown, has begun and not ended.
 func (d *decoder) inHixieText() bool { return d.version.hixie() && d.open }

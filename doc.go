@@ -174,6 +174,7 @@
 //	NextReader, its Read
 //	Messages, Discard             ctx                      the error of ctx            as before
 //	                              read deadline            os.ErrDeadlineExceeded      as before
+//	all that read                 Config.MessageTimeout    ErrMessageTimeout           over
 //	WriteMessage, WritePrepared,  write deadline           os.ErrDeadlineExceeded      as before if the frame was still
 //	BufferMessage, Flush,                                                              waiting; if it was being sent, later
 //	NextWriter, its methods                                                            writes fail too, and reads go on

@@ -80,11 +80,22 @@ func (l *lifetime) applyReadDeadline() error {
 	case l.phase >= phaseLeaving:
 		return nil
 	case d != nil && d.active && l.readers == 0:
-		return l.send.nc.SetReadDeadline(time.Time{})
+		return l.send.nc.SetReadDeadline(l.message.earlier(time.Time{}))
 	case d != nil && d.active, l.interrupts > 0:
 		return l.send.nc.SetReadDeadline(longAgo)
 	}
-	return l.send.nc.SetReadDeadline(l.readDeadline)
+	return l.send.nc.SetReadDeadline(l.message.earlier(l.readDeadline))
+}
+
+// setMessageDeadline sets the deadline of the message that a read waits for. The
+// zero Time means none.
+func (l *lifetime) setMessageDeadline(t time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.message.deadline != t {
+		l.message.deadline = t
+		_ = l.applyReadDeadline()
+	}
 }
 
 // beginDrain lets the closing handshake read, without a deadline. It reports

@@ -30,6 +30,11 @@ var ErrPingTimeout = errors.New("websocket: peer did not answer the keepalive Pi
 // a loop ends that reads again after a deadline.
 var ErrWriteTimeout error = timeoutError("websocket: a frame was not sent within WriteTimeout")
 
+// ErrMessageTimeout is wrapped by the [ProtocolError] of a message that was not
+// complete within [Config].MessageTimeout. The peer is told 1008. It does not wrap
+// [os.ErrDeadlineExceeded]: the connection is over, and no read can go on.
+var ErrMessageTimeout = errors.New("websocket: message not complete within MessageTimeout")
+
 // errClosed is the error of reads and writes after Close.
 var errClosed = fmt.Errorf("websocket: connection closed by this side: %w", net.ErrClosed)
 
@@ -137,7 +142,7 @@ type ProtocolError struct {
 
 // Error tells what was expected and what came, and the code sent to the peer.
 func (e *ProtocolError) Error() string {
-	if e.Code == StatusMessageTooBig {
+	if e.Code == StatusMessageTooBig || e.Code == StatusPolicyViolation {
 		return fmt.Sprintf("websocket: peer exceeded a limit (%d): %s", e.Code, inner(e.Err))
 	}
 	return fmt.Sprintf("websocket: peer broke the protocol (%d): %s", e.Code, inner(e.Err))

@@ -49,7 +49,8 @@ type lifetime struct {
 	ended       atomic.Bool   // phaseEnded has begun; for reads, which do not lock mu
 	drain       *drain        // made at the beginning of phaseClosing
 
-	readDeadline time.Time // as the program has set it
+	readDeadline time.Time     // as the program has set it
+	message      *messageClock // how long a message may take; nil without MessageTimeout
 
 	onClosing func()      // called when phaseOpen ends, with mu locked; may be nil
 	onDone    func()      // called in phaseOver; may be nil

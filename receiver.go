@@ -161,12 +161,16 @@ func (r *receiver) decode(dst *[]byte) (event, error) {
 			if err := r.control(r.dec.controlOp, r.dec.control); err != nil {
 				return needInput, err
 			}
+			if !r.dec.midMessage() {
+				r.life.message.reset()
+			}
 			continue
 		}
 		if ev == gotFragment {
 			continue
 		}
 		if ev == gotMessage {
+			r.life.message.reset()
 			r.flushPong()
 			r.release()
 		}
@@ -336,12 +340,18 @@ func (r *receiver) beforeWait() {
 	r.pongQueued, r.full = false, false
 	r.life.send.flushSoon()
 	r.keep.beginWait()
+	if m := r.life.message; m != nil {
+		r.life.setMessageDeadline(m.begin(r.dec.midMessage() || len(r.buffered()) > 0))
+	}
 }
 
 // received turns the result of a read from nc into an error for the caller. The
 // error is final unless the read can be repeated.
 func (r *receiver) received(n int, err error) error {
 	r.keep.endWait(n > 0)
+	if late := r.life.message.end(); late != nil {
+		return r.failPeer(late)
+	}
 	if n > 0 { // an error that came with bytes comes again
 		r.empty = 0
 		return nil

@@ -48,6 +48,9 @@ func newConn(nc net.Conn, v Version, side Side, cfg *Config, rest []byte) *Conn 
 	if cfg.WriteTimeout > 0 {
 		c.send.watch = watchWrites(cfg.WriteTimeout, &c.life)
 	}
+	if cfg.MessageTimeout > 0 {
+		c.life.message = newMessageClock(cfg.MessageTimeout)
+	}
 	c.setTrace(cfg.Trace)
 	if c.send.allowsDirect() {
 		c.send.direct.Store(directIdle)
