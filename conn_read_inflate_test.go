@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/protocol-websocket/websocket"
 	"github.com/protocol-websocket/websocket/internal/deflate"
@@ -275,6 +276,36 @@ func TestSkippedKeepsToTheLimits(t *testing.T) {
 		c := newConn(&script{in: wire}, websocket.RFC6455, websocket.ServerSide, &cfg)
 		if err := websocket.DiscardMessage(c); !errors.Is(err, tt.want) {
 			t.Errorf("alone %t, %d bytes: %v, want %v", tt.alone, len(tt.payload), err, tt.want)
+		}
+	}
+}
+
+// A short frame is waited for before anything is borrowed. A longer one is
+// inflated from its first bytes on.
+func TestInflatesShortFramesWhole(t *testing.T) {
+	for _, side := range sides {
+		for size, want := range map[int]bool{100: false, websocket.InflateWhole: false, websocket.InflateWhole + 1: true} {
+			z := deflate.Compressor{WindowBits: 15}
+			payload := z.Append(nil, randomBytes(newRand(1), size)) // stored, with a few bytes around them
+			payload = z.Append(nil, randomBytes(newRand(1), 2*size-len(payload)))
+			if len(payload) != size {
+				t.Fatalf("the payload has %d bytes, want %d", len(payload), size)
+			}
+			c, peer := newPipe(t, websocket.RFC6455, side, zipped)
+			wire := rawFrames(side, rawFrame{b0: finBinary | rsv1, payload: string(payload)})
+			go peer.Write(wire[:len(wire)-1])
+			c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
+			if _, _, err := c.ReadMessage(); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatal(err)
+			}
+			if got := websocket.BorrowsInflater(c); got != want {
+				t.Errorf("%s: all but a byte of %d has arrived, and memory is borrowed: %t, want %t", sideName(side), size, got, want)
+			}
+			c.SetReadDeadline(time.Time{})
+			go peer.Write(wire[len(wire)-1:])
+			if _, _, err := c.ReadMessage(); err != nil {
+				t.Error(err)
+			}
 		}
 	}
 }

@@ -188,9 +188,16 @@ func (d *decoder) checkLimits(compressed bool, length int64) *ProtocolError {
 	return nil
 }
 
-// inflatePiece is how many bytes of payload are inflated at a time, unless a
-// message lies whole in the buffer.
-const inflatePiece = 4 << 10
+const (
+	// inflatePiece is how many bytes of payload are inflated at a time, unless a
+	// message lies whole in the buffer.
+	inflatePiece = 4 << 10
+
+	// inflateWhole is the longest message in one frame whose end is waited for,
+	// so that it lies whole in the buffer. The rest of a short frame will come
+	// soon, and inflating it in pieces takes longer and more memory.
+	inflateWhole = readBufferSize / 2
+)
 
 // inflates reports whether the payload of the message in progress is to be
 // inflated.
@@ -206,8 +213,13 @@ func (d *decoder) inflate(dst, src []byte, n int) (out []byte, _ int, ev event, 
 	f, at := &d.frame, len(dst)
 	src = src[:n+int(min(f.left, int64(len(src)-n)))]
 	piece := min(len(src)-n, inflatePiece)
-	if d.fragments == 1 && f.fin && int64(len(src)-n) == d.size {
-		piece = len(src) - n
+	if d.fragments == 1 && f.fin && f.left == d.size {
+		switch {
+		case int64(len(src)-n) == f.left:
+			piece = len(src) - n
+		case f.left <= inflateWhole:
+			return dst, n, needInput, nil
+		}
 	}
 	for more := true; more; more = ev != needRoom && n < len(src) {
 		var k int

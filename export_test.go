@@ -31,6 +31,7 @@ const (
 	PayloadMin        = payloadMin
 	FragmentSize      = fragmentSize
 	IdleRead          = idleRead
+	InflateWhole      = inflateWhole
 	KeepBuffer        = keepBuffer
 	MaxControlPayload = maxControlPayload
 	MaxHeader         = maxHeader

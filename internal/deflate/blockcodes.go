@@ -36,8 +36,24 @@ func (s *decompression) readCodeLengths() error {
 func (s *decompression) readLengths() error {
 	lengths := s.lengths[:s.nlits+s.ndists]
 	for s.known < len(lengths) {
-		if err := s.readRun(lengths); err != nil {
-			return err
+		if s.n < maxRun {
+			s.fill()
+		}
+		e := s.dists.find(s.acc)
+		l := uint8(e >> 16)
+		switch {
+		case e == 0:
+			return errSymbol
+		case l >= 16:
+			if err := s.readRun(lengths, e); err != nil {
+				return err
+			}
+		case e.bits() > s.n:
+			return errTruncated
+		default:
+			s.drop(e.bits())
+			lengths[s.known] = l
+			s.known++
 		}
 	}
 	if !s.lits.build(lengths[:s.nlits], litEntries[:], litBits) || !s.dists.build(lengths[s.nlits:], distEntries[:], distBits) {
@@ -47,19 +63,11 @@ func (s *decompression) readLengths() error {
 	return nil
 }
 
-// readRun reads a length, or a symbol that stands for several.
-func (s *decompression) readRun(lengths []uint8) error {
-	s.fill()
-	e := s.dists.find(s.acc)
-	if e == 0 {
-		return errSymbol
-	}
-	l, n, used := uint8(e>>16), uint(1), e.bits()
-	if l >= 16 {
-		run := &lengthRuns[l-16]
-		n = run.base + uint(s.acc>>used)&(1<<run.extra-1)
-		used += run.extra
-	}
+// readRun reads a symbol that stands for several lengths.
+func (s *decompression) readRun(lengths []uint8, e prefixEntry) error {
+	l := uint8(e >> 16)
+	run := &lengthRuns[l-16]
+	n, used := run.base+uint(s.acc>>e.bits())&(1<<run.extra-1), e.bits()+run.extra
 	switch {
 	case used > s.n:
 		return errTruncated
@@ -67,7 +75,7 @@ func (s *decompression) readRun(lengths []uint8) error {
 		return errLengths
 	case l == 16:
 		l = lengths[s.known-1]
-	case l > 16:
+	default:
 		l = 0
 	}
 	s.drop(used)
@@ -77,6 +85,10 @@ func (s *decompression) readRun(lengths []uint8) error {
 	}
 	return nil
 }
+
+// maxRun is how many bits a symbol for lengths takes at most, with its extra
+// bits.
+const maxRun = 7 + 7
 
 // lengthRuns are the lengths of the runs that the symbols 16, 17 and 18 stand
 // for: base plus the extra bits.
