@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"testing"
 	"time"
 
@@ -220,5 +221,34 @@ func TestInflatingHoldsASmallBuffer(t *testing.T) {
 	}
 	if err != io.EOF || most > websocket.ReadBufferSize {
 		t.Errorf("%v, with a buffer of %d bytes, want %d", err, most, websocket.ReadBufferSize)
+	}
+}
+
+// A Parser takes no more memory than a Conn: the limit and 1 MiB for a message
+// that is too long, and otherwise twice its size.
+func TestMemoryOfAParserThatInflates(t *testing.T) {
+	const limit = 8 << 20
+	z := deflate.Compressor{WindowBits: 15}
+	for size, most := range map[int]uint64{limit: 2*limit + 1<<20, 4 * limit: limit + 1<<20} {
+		payload := z.Append(nil, make([]byte, size))
+		for _, cut := range []int{1000, len(payload)} {
+			wire := fragments(websocket.ServerSide, finBinary|rsv1, payload, cut)
+			p := compressedParser(t, websocket.Config{MaxMessageSize: limit})
+			took := fromEmptyPools(func() {
+				got, err := websocket.Message{}, error(nil)
+				for chunk := range slices.Chunk(wire, 4<<10) {
+					p.Append(chunk)
+					if got, err = p.Next(); err != websocket.ErrIncomplete {
+						break
+					}
+				}
+				if fits := size <= limit; fits && len(got.Data) != size || !fits && !errors.Is(err, websocket.ErrMessageTooBig) {
+					t.Errorf("%d bytes: %d, %v", size, len(got.Data), err)
+				}
+			})
+			if took > most {
+				t.Errorf("a message of %d bytes in frames of %d: %d bytes were allocated, want %d at most", size, cut, took, most)
+			}
+		}
 	}
 }
