@@ -136,7 +136,7 @@ func (d *decoder) decodeHixie(dst, src []byte) (out []byte, n int, ev event, err
 	switch {
 	case err != nil:
 	case d.open && d.size > d.maxSize:
-		return out, n, needInput, errTooBig("text of more than %d bytes", d.maxSize)
+		return out, n, needInput, errTooBig("text of more than %d bytes, the limit (Config.MaxMessageSize)", d.maxSize)
 	case ev == gotMessage:
 		err = d.endMessage()
 	case ev == gotControl:
@@ -155,9 +155,9 @@ func (d *decoder) checkFrame(h header, length int64) *ProtocolError {
 		return protocolErrorf("%v frame with reserved bits %03b: allowed on the first frame of a message only", h.op, h.rsv)
 	case h.masked != (d.side == ServerSide):
 		if h.masked {
-			return protocolErrorf("masked frame from a server")
+			return protocolErrorf("masked frame from a server: expected no mask")
 		}
-		return protocolErrorf("unmasked frame from a client")
+		return protocolErrorf("unmasked frame from a client: expected a mask")
 	case h.op.isControl():
 		return nil
 	case h.op == Continuation && !d.open:
@@ -183,7 +183,7 @@ func (d *decoder) checkLimits(compressed bool, length int64) *ProtocolError {
 	case length > limit-size:
 		return d.errTooLong(size, length)
 	case fragments >= d.maxFragments:
-		return errTooBig("more than %d fragments", d.maxFragments)
+		return errTooBig("more than %d fragments, the limit (Config.MaxFragments)", d.maxFragments)
 	}
 	return nil
 }
@@ -285,28 +285,33 @@ func (d *decoder) giveBack() {
 //go:noinline
 func (d *decoder) errInflate(err error) *ProtocolError {
 	if err == deflate.ErrTooLarge {
-		return errTooBig("%d compressed bytes inflate to more than the limit of %d", d.size, d.maxSize)
+		return errTooBig("%d compressed bytes inflate to more than the limit of %d (Config.MaxMessageSize)", d.size, d.maxSize)
 	}
-	if e, ok := errors.AsType[deflate.DistanceError](err); ok && e.Distance > e.Window {
-		err = fmt.Errorf("%w (%s=%d; with Compression.PeerWindowBits 15 any distance is accepted)", err, windowParameter(d.side), d.decompressor.WindowBits)
+	e, ok := errors.AsType[deflate.DistanceError](err)
+	switch {
+	case !ok:
+	case e.Distance > e.Window:
+		err = fmt.Errorf("%w (%s_max_window_bits=%d; with Compression.PeerWindowBits 15 any distance is accepted)", err, peerOf(d.side), d.decompressor.WindowBits)
+	case !d.decompressor.ContextTakeover:
+		err = fmt.Errorf("%w of the message (%s_no_context_takeover: expected no reference to earlier ones)", err, peerOf(d.side))
 	}
 	return &ProtocolError{Code: StatusInvalidPayloadData, Err: err}
 }
 
-// windowParameter returns the parameter for the window of what side receives,
-// RFC 7692 section 7.1.2.
-func windowParameter(side Side) string {
+// peerOf returns who sends what side receives, as the parameters of RFC 7692
+// section 7.1 call it.
+func peerOf(side Side) string {
 	if side == ServerSide {
-		return "client_max_window_bits"
+		return "client"
 	}
-	return "server_max_window_bits"
+	return "server"
 }
 
 func (d *decoder) errTooLong(size, length int64) *ProtocolError {
 	if size == 0 {
-		return errTooBig("%d bytes: limit is %d", length, d.maxSize)
+		return errTooBig("%d bytes: limit is %d (Config.MaxMessageSize)", length, d.maxSize)
 	}
-	return errTooBig("%d bytes, and a frame of %d more: limit is %d", size, length, d.maxSize)
+	return errTooBig("%d bytes, and a frame of %d more: limit is %d (Config.MaxMessageSize)", size, length, d.maxSize)
 }
 
 // beginData records the header of a data frame.

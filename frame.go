@@ -311,9 +311,9 @@ func parseHybiHeader(src []byte) (h header, length int64, n int, err *ProtocolEr
 	case !h.op.known():
 		return h, 0, 0, protocolErrorf("frame with reserved %v", h.op)
 	case h.op.isControl() && length > maxControlPayload:
-		return h, 0, 0, protocolErrorf("%v frame of more than %d bytes", h.op, maxControlPayload)
+		return h, 0, 0, protocolErrorf("%v frame of more than %d bytes, the most that is allowed", h.op, maxControlPayload)
 	case h.op.isControl() && !h.fin:
-		return h, 0, 0, protocolErrorf("fragmented %v frame", h.op)
+		return h, 0, 0, protocolErrorf("fragmented %v frame: expected it in one piece", h.op)
 	}
 	if length >= 126 {
 		if length, n, err = parseHybiLength(src); n == 0 {

@@ -169,7 +169,7 @@ func parseHixieLength(src []byte, limit int64) (length int64, n int, err *Protoc
 		length = length<<7 | int64(b&0x7f)
 		switch {
 		case length > limit:
-			return 0, 0, errTooBig("frame of at least %d bytes, to be skipped: limit is %d", length, limit)
+			return 0, 0, errTooBig("frame of at least %d bytes, to be skipped: limit is %d (Config.MaxMessageSize)", length, limit)
 		case b&0x80 == 0:
 			return length, i + 2, nil
 		case i+1 == maxHixieLength:

@@ -150,7 +150,7 @@ var refusing = map[string][]string{
 	"handshake_server.go":         {"readHead", "begin", "readKeys"},
 	"handshake.go":                {"acceptOf", "single", "refuseHead"},
 	"handshake_hixie.go":          {"readChallenge", "keyNumber", "checkHixie75"},
-	"internal/httphead/head.go":   {"check", "checkBareLF", "Feed"},
+	"internal/httphead/head.go":   {"check", "checkLineEnds", "Feed"},
 	"internal/httphead/parse.go":  {"CheckNames"},
 	"internal/origin/origin.go":   {"Same", "compareOrigin", "parseOrigin", "newOrigin", "checkNoExtras"},
 	"internal/origin/hostport.go": {"ParseHostHeader", "SplitHostPort", "CheckName", "parsePort"},

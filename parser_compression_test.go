@@ -60,7 +60,7 @@ func TestInflateErrors(t *testing.T) {
 	for _, tt := range []struct{ name, payload, want string }{
 		{"corrupt", "\xff", "websocket: peer broke the protocol (1007): expected a message compressed as RFC 1951 has it: block of type 3, which there is not, at byte 1 of 1"},
 		{"truncated", "\x00\x01", "websocket: peer broke the protocol (1007): expected a message compressed as RFC 1951 has it: truncated, at byte 1 of 2"},
-		{"too big", zipped, fmt.Sprintf("websocket: peer exceeded a limit (1009): message too big: %d compressed bytes inflate to more than the limit of 1000", len(zipped))},
+		{"too big", zipped, fmt.Sprintf("websocket: peer exceeded a limit (1009): message too big: %d compressed bytes inflate to more than the limit of 1000 (Config.MaxMessageSize)", len(zipped))},
 	} {
 		p := compressedParser(t, websocket.Config{MaxMessageSize: 1000})
 		p.Append(rawFrames(websocket.ServerSide, rawFrame{b0: finBinary | rsv1, payload: tt.payload}))
@@ -90,6 +90,28 @@ func TestWindowErrors(t *testing.T) {
 		_, err := p.Next()
 		if text := fmt.Sprint(err); !strings.Contains(text, "distance of 700 bytes, beyond the window of 512") || !strings.HasSuffix(text, want) {
 			t.Errorf("%s, want the distance, the window of 512 and%s", text, want)
+		}
+	}
+}
+
+// The error of a message that refers to an earlier one, although its sender has
+// agreed not to, names that agreement.
+func TestNoContextTakeoverErrors(t *testing.T) {
+	z := websocket.Config{Compression: &websocket.Compression{NoContextTakeover: true}}
+	server, client := handshakes(t, &websocket.Upgrader{Config: z}, &websocket.Dialer{Config: z})
+	for side, p := range map[websocket.Side]*websocket.Parser{websocket.ServerSide: server.Parser(), websocket.ClientSide: client.Parser()} {
+		sender := newFlatePeer(0)
+		for range 2 {
+			zip := string(sender.zip([]byte(strings.Repeat("again ", 20)), 0))
+			p.Append(rawFrames(side, rawFrame{b0: finBinary | rsv1, payload: zip}))
+		}
+		_, err := p.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := map[websocket.Side]string{websocket.ServerSide: "client_no_context_takeover", websocket.ClientSide: "server_no_context_takeover"}[side]
+		if _, err := p.Next(); !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("%v, want %s in it", err, want)
 		}
 	}
 }

@@ -30,7 +30,7 @@ func TestDecoderLimits(t *testing.T) {
 			t.Errorf("%+v: limits %d and %d, want %d and %d", tt.cfg, size, fragments, tt.size, tt.fragments)
 		}
 	}
-	const want = "message too big: 3 bytes, and a frame of 8 more: limit is 10"
+	const want = "message too big: 3 bytes, and a frame of 8 more: limit is 10 (Config.MaxMessageSize)"
 	wire := rawFrames(websocket.ServerSide, rawFrame{b0: firstText, payload: "abc"}, rawFrame{b0: last, payload: "12345678"})
 	got := replayFrames(websocket.RFC6455, websocket.ServerSide, websocket.Config{MaxMessageSize: 10}, [][]byte{wire})
 	if !strings.HasSuffix(fmt.Sprint(got.err), want) || !errors.Is(got.err, websocket.ErrMessageTooBig) {

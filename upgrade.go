@@ -415,13 +415,16 @@ func answerKey3(ctx context.Context, h *ServerHandshake, nc net.Conn, in io.Read
 		switch {
 		case err == io.EOF || err == io.ErrUnexpectedEOF:
 			netx.LingerTLS(nc, netx.LingerTime)
-			return nil, fmt.Errorf("client hung up after %d of the %d bytes that follow the header: %w", h.challenge.count, key3Len, io.ErrUnexpectedEOF)
+			return nil, fmt.Errorf("client hung up after %d of them: %w", h.challenge.count, io.ErrUnexpectedEOF)
 		case err != nil:
 			return nil, err
 		}
 		_, err = nc.Write(h.AppendResponse(nil))
 		return nil, err
 	})
+	if err != nil {
+		err = fmt.Errorf("waiting for the %d bytes that follow the header (does a proxy in between pass them?): %w", key3Len, err)
+	}
 	return err
 }
 

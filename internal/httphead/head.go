@@ -87,7 +87,7 @@ func (h *Head) Feed(p []byte) (n int, err error) {
 	case len(h.buf) > limit:
 		return n, tooLarge("header of more than %d bytes", limit)
 	case h.Mode == Strict:
-		err = checkBareLF(h.buf, before)
+		err = checkLineEnds(h.buf, before)
 	}
 	if err == nil && h.done && h.Mode != Lenient {
 		err = check(h.buf)
@@ -132,13 +132,16 @@ func lenientEnd(b []byte, from int) int {
 	}
 }
 
-// checkBareLF returns an error for a line end without CR, as soon as it
-// arrives. A peer with such lines never sends the CR LF CR LF that ends the
+// checkLineEnds returns an error for a line end that is not CR LF, as soon as it
+// arrives. A peer with other line ends never sends the CR LF CR LF that ends the
 // head.
-func checkBareLF(b []byte, from int) error {
+func checkLineEnds(b []byte, from int) error {
 	for i := from; i < len(b); i++ {
-		if b[i] == '\n' && (i == 0 || b[i-1] != '\r') {
+		switch afterCR := i > 0 && b[i-1] == '\r'; {
+		case b[i] == '\n' && !afterCR:
 			return malformed("header line that ends with LF: expected CR LF")
+		case b[i] != '\n' && afterCR:
+			return malformed("header with CR not followed by LF: expected CR LF")
 		}
 	}
 	return nil

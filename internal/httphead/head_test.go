@@ -110,8 +110,8 @@ func TestHeadRefuses(t *testing.T) {
 		{"bare LF", "GET / HTTP/1.1\nHost: a", true, "ends with LF"},
 		{"LF first", "\nGET", true, "ends with LF"},
 		{"LF in the last line", "GET / HTTP/1.1\r\nHost: a\n\r\n\r\n", true, "ends with LF"},
-		{"CR alone", "GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n", false, "CR not followed by LF"},
-		{"two CR", "GET / HTTP/1.1\r\r\nHost: a\r\n\r\n", false, "CR not followed by LF"},
+		{"CR alone", "GET / HTTP/1.1\r\nHost: a\rb\r\n\r\n", true, "CR not followed by LF"},
+		{"two CR", "GET / HTTP/1.1\r\r\nHost: a\r\r\n\r\r\n", true, "CR not followed by LF"},
 		{"folded with a space", "GET / HTTP/1.1\r\nA: b\r\n c\r\n\r\n", false, "folded"},
 		{"folded with a tab", "GET / HTTP/1.1\r\nA: b\r\n\tc\r\n\r\n", false, "folded"},
 		{"NUL", "GET / HTTP/1.1\r\nA: \x00\r\n\r\n", false, "control character 0x0"},
@@ -174,7 +174,7 @@ func TestHeadTakesAllElse(t *testing.T) {
 }
 
 func TestHeadFedBytewiseIsLinear(t *testing.T) {
-	for mode, filler := range map[httphead.Mode]string{httphead.Strict: "\r\r\r", httphead.BareLF: "\n\rx", httphead.Lenient: "\n\rx"} {
+	for mode, filler := range map[httphead.Mode]string{httphead.Strict: "\r\nx", httphead.BareLF: "\n\rx", httphead.Lenient: "\n\rx"} {
 		head := []byte("GET / HTTP/1.1\r\nX: " + strings.Repeat(filler, httphead.MaxBytes/3))
 		feed := func(n int) {
 			h := httphead.Head{Mode: mode}
