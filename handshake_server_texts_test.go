@@ -102,7 +102,7 @@ type refusalText struct {
 // "Every refusal says what was expected, what came, and what to do."
 func TestRefusalTexts(t *testing.T) {
 	for _, tt := range refusalTexts {
-		err, body := refusalOf(tt.request)
+		body, err := refusalOf(tt.request)
 		if statusOf(err) != tt.status {
 			t.Errorf("%q: %v, want status %d", tt.request.head(), err, tt.status)
 		}
@@ -120,11 +120,11 @@ func TestRefusalTexts(t *testing.T) {
 	}
 }
 
-// refusalOf returns the error and the body of the answer to a request.
-func refusalOf(request httpMessage) (error, string) {
+// refusalOf returns the body of the answer to a request, and the error.
+func refusalOf(request httpMessage) (body string, err error) {
 	_, response, _, err := serve(&websocket.Upgrader{Versions: []websocket.Version{websocket.RFC6455, websocket.Hybi10, websocket.Hybi00, websocket.Hixie75}}, request.String())
-	_, body, _ := strings.Cut(response, "\r\n\r\n")
-	return err, body
+	_, body, _ = strings.Cut(response, "\r\n\r\n")
+	return body, err
 }
 
 // The two refusals that no request alone causes: after Close, and over a page
@@ -167,7 +167,7 @@ var unreachableTexts = []string{
 func TestRefusalTextsAreComplete(t *testing.T) {
 	var answers strings.Builder
 	for _, tt := range refusalTexts {
-		_, body := refusalOf(tt.request)
+		body, _ := refusalOf(tt.request)
 		answers.WriteString(body)
 	}
 	verb := regexp.MustCompile(`%[.0-9#]*[a-z]`)
