@@ -52,8 +52,8 @@ type Config struct {
 	// byte to its last; a frame's header that is not complete counts as a message.
 	// A message that takes longer fails the connection with
 	// [StatusPolicyViolation] and an error that wraps [ErrMessageTimeout]. Control
-	// frames within the message change nothing. Only time in which a read waits for
-	// the peer counts, be it that of a closing handshake: a program may pause
+	// frames within the message change nothing. Only the time of reads counts, be
+	// they those of a closing handshake: a program may pause
 	// between two Reads of NextReader, or after a read deadline. If the connection
 	// below has no deadlines, a message is found late only when more of it arrives.
 	// 0 or less means no limit.

@@ -49,6 +49,7 @@ func (r *receiver) drainOnce() drainResult {
 	if r.ahead == nil {
 		r.ahead = new(readAhead)
 	}
+	r.life.message.resume()
 	err := r.keepNext()
 	wanted := r.life.endDrain()
 	switch {

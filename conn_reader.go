@@ -65,6 +65,7 @@ func (m *messageReader) Read(p []byte) (int, error) {
 	r := m.r
 	r.lock()
 	defer r.mu.Unlock()
+	r.life.message.resume()
 	r.checkEnded()
 	switch {
 	case len(m.rest) > 0:

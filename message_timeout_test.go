@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,6 +149,36 @@ func TestMessageTimeoutOfFrames(t *testing.T) {
 				}
 				c.Close()
 				peer.Close()
+			})
+		})
+	}
+}
+
+// A peer that floods a message with Pings is cut off, although no read has to
+// wait for it. The hook stands for the time that Pings take.
+func TestMessageTimeoutWithoutWaiting(t *testing.T) {
+	for name, way := range timedReads() {
+		t.Run(name, func(t *testing.T) {
+			cfg := timed
+			cfg.Trace = &websocket.Trace{FrameRead: func(*websocket.Conn, websocket.FrameInfo) { time.Sleep(10 * time.Millisecond) }}
+			withTimedConn(t, hybiVersions[:1], cfg, func(t *testing.T, c *websocket.Conn, peer net.Conn, sent func() []byte) {
+				side := websocket.ServerSide
+				if c.Response() != nil {
+					side = websocket.ClientSide
+				}
+				go func() {
+					wire := rawFrames(side, rawFrame{b0: firstText, payload: "a"})
+					for range 5000 {
+						wire = append(wire, rawFrames(side, rawFrame{b0: finPing, payload: strings.Repeat("p", 125)})...)
+					}
+					peer.Write(wire)
+				}()
+				first := time.Now()
+				_, _, err := way(c)()
+				if took := time.Since(first); took < timed.MessageTimeout || took > 2*timed.MessageTimeout {
+					t.Errorf("it took %v, want about %v", took, timed.MessageTimeout)
+				}
+				wantLate(t, c, err, sent())
 			})
 		})
 	}

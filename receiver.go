@@ -88,6 +88,7 @@ func (r *receiver) lock() {
 // begin skips the rest of a message that the program no longer reads. It
 // returns the final error if there is one.
 func (r *receiver) begin() error {
+	r.life.message.resume()
 	if r.ahead.drops() {
 		return errDropped
 	}
