@@ -50,7 +50,7 @@ func (m *messageClock) begin(counts bool) (deadline time.Time) {
 	if !counts {
 		return time.Time{}
 	}
-	m.count()
+	m.elapse()
 	return m.since.Add(m.left)
 }
 
@@ -63,14 +63,14 @@ func (m *messageClock) end() *ProtocolError {
 		m.left, m.since = m.limit, time.Now()
 		return nil
 	}
-	if m.count(); m.left > 0 {
+	if m.elapse(); m.left > 0 {
 		return nil
 	}
 	return &ProtocolError{Code: StatusPolicyViolation, Err: fmt.Errorf("%w of %v", ErrMessageTimeout, m.limit)}
 }
 
-// count counts the time since it was counted last.
-func (m *messageClock) count() {
+// elapse counts the time since it was counted last.
+func (m *messageClock) elapse() {
 	now := time.Now()
 	m.left -= now.Sub(m.since)
 	m.since = now
