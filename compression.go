@@ -11,7 +11,10 @@ import (
 // compressed one by one. It is used only with peers that want it too; with all
 // others the connection works as without. A client offers it in [RFC6455], a
 // server accepts it also from clients of [Hybi10] and [Hybi07] that offer it.
-// The zero value works with every peer. It must not be changed while in use.
+// The zero value works with every peer that can do what it offers. It must not be
+// changed while in use. Java clients and servers on Netty before April 2025
+// offer small windows and cannot make them unless JZlib is installed: for those,
+// set PeerWindowBits to 15.
 //
 // Both sides refer to what was sent before, so each keeps the end of it, for
 // each direction. How much a connection keeps of what it receives depends on

@@ -27,7 +27,9 @@ type Config struct {
 	MaxFragments int
 
 	// HandshakeTimeout bounds the opening handshake from the first byte to the
-	// last. 0 means 10 seconds, less than 0 no limit but that of the context. The
+	// last. Behind net/http it begins when net/http has read the request; the time
+	// for that is bounded by [http.Server].ReadHeaderTimeout, which has no default.
+	// 0 means 10 seconds, less than 0 no limit but that of the context. The
 	// error of a handshake that took longer names this option. It wraps
 	// [context.DeadlineExceeded] or [os.ErrDeadlineExceeded].
 	HandshakeTimeout time.Duration

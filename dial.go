@@ -234,7 +234,7 @@ func clientExchange(h *ClientHandshake, nc net.Conn) (*Conn, error) {
 		case err == io.EOF:
 			return nil, h.fail(hungUp(h))
 		case err != nil:
-			return nil, err
+			return nil, adviseOnError(h, err)
 		}
 	}
 }
@@ -242,15 +242,28 @@ func clientExchange(h *ClientHandshake, nc net.Conn) (*Conn, error) {
 // hungUp returns the error for a server that ended the connection before the
 // handshake was complete.
 func hungUp(h *ClientHandshake) error {
-	advice := ""
-	n := receivedBytes(h)
-	switch {
-	case n == 0 && h.url.Secure:
-		advice = ": is the port of the URL that of a WebSocket server?"
-	case n == 0:
-		advice = ": is the port of the URL right? If the server expects TLS, " + adviseTLS
+	return fmt.Errorf("server hung up after %d bytes of the response: %w: expected 101%s", receivedBytes(h), io.ErrUnexpectedEOF, adviseOnSilence(h))
+}
+
+// adviseOnError adds to the error of a read what to look at, unless it came of a
+// timeout or of our own end.
+func adviseOnError(h *ClientHandshake, err error) error {
+	if isTimeout(err) || errors.Is(err, net.ErrClosed) {
+		return err
 	}
-	return fmt.Errorf("server hung up after %d bytes of the response: %w: expected 101%s", n, io.ErrUnexpectedEOF, advice)
+	return fmt.Errorf("%w: expected 101%s", err, adviseOnSilence(h))
+}
+
+// adviseOnSilence says what to look at if a server ends the connection without
+// any answer.
+func adviseOnSilence(h *ClientHandshake) string {
+	switch {
+	case receivedBytes(h) > 0:
+		return ""
+	case h.url.Secure:
+		return ": is the port of the URL that of a WebSocket server?"
+	}
+	return ": is the port of the URL right? If the server expects TLS, " + adviseTLS
 }
 
 // receivedBytes returns how many bytes have arrived of the response, or of an

@@ -37,7 +37,7 @@ var clientRefusals = []struct {
 	{"status that is no number", websocket.RFC6455, says("HTTP/1.1 ok\r\n\r\n"), 0, []string{"not an HTTP response", "status code", "expected HTTP/1.1"}},
 
 	// Heads that are malformed.
-	{"folded line", websocket.RFC6455, says("HTTP/1.1 101 x\r\nA: b\r\n c\r\n\r\n"), 0, []string{"malformed response of the server", "folded"}},
+	{"control character", websocket.RFC6455, says("HTTP/1.1 101 x\r\nA: b\x01c\r\n\r\n"), 0, []string{"malformed response of the server", "control character"}},
 	{"control character", websocket.RFC6455, says("HTTP/1.1 101 x\r\nA: \x01\r\n\r\n"), 0, []string{"malformed response of the server", "control character"}},
 	{"name with a space", websocket.RFC6455, says("HTTP/1.1 101 x\r\nA B: c\r\n\r\n"), 0, []string{"malformed response of the server", `"A B" is not the name`}},
 	{"too many bytes", websocket.RFC6455, says("HTTP/1.1 101 x\r\nA: " + strings.Repeat("b", httphead.MaxBytes)), 0, []string{"malformed response of the server", "65536 bytes"}},
@@ -234,5 +234,26 @@ func TestDialFailuresAdvise(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A server that expects TLS may reset the connection, because it ends it with a
+// request that it has not read.
+func TestDialResetAdvises(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		if c, err := ln.Accept(); err == nil {
+			c.Read(make([]byte, 1)) // the request is here, and most of it is not read
+			c.(*net.TCPConn).SetLinger(0)
+			c.Close()
+		}
+	}()
+	_, err = (&websocket.Dialer{Proxy: noProxy}).Dial(t.Context(), "ws://"+ln.Addr().String())
+	if err == nil || !strings.Contains(err.Error(), "use wss") {
+		t.Errorf("%v, want an error that says to use wss", err)
 	}
 }

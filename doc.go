@@ -237,7 +237,7 @@
 //
 // With [Config].Compression messages are compressed one by one,
 // permessage-deflate, RFC 7692, if the peer wants it too. The zero
-// [Compression] works with every client and server. A connection then keeps 4
+// [Compression] works with clients and servers of all kinds. A connection then keeps 4
 // KiB of what it sends. Of what it receives it keeps 4 KiB if the peer agrees to
 // that, and up to 32 KiB, grown as used, if not. Compression.PeerWindowBits
 // bounds that. Limits hold for what a message inflates to. Messages are inflated

@@ -304,9 +304,9 @@ func (h *ClientHandshake) readHead() error {
 }
 
 // newClientHead returns the reader of a response. Some servers in small devices
-// end lines with LF alone. A client is the last to read a response, so nobody
+// end lines with LF alone, or fold them. A client is the last to read a response, so nobody
 // can have read it in another way.
-func newClientHead() httphead.Head { return httphead.Head{Mode: httphead.BareLF} }
+func newClientHead() httphead.Head { return httphead.Head{Mode: httphead.Relaxed} }
 
 // Response returns the head of the server's response once it has arrived, and
 // nil before. Its Body is empty.

@@ -1,6 +1,7 @@
 package websocket
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -65,6 +66,19 @@ func (u *Upgrader) maxHeaderBytes() int {
 		return defaultMaxHeaderBytes
 	}
 	return u.MaxHeaderBytes
+}
+
+// otherRequest returns the refusal of a client whose first bytes are b and not
+// those of a request of HTTP/1, or nil. It needs few bytes, because some clients
+// then wait.
+func otherRequest(b []byte) error {
+	switch {
+	case len(b) >= 2 && b[0] == 0x16 && b[1] == 3: // RFC 8446 section 5.1: a handshake record
+		return refusef(http.StatusBadRequest, "client speaks TLS, and the server does not: expected HTTP/1.1; use ws in the URL, or a listener with TLS")
+	case bytes.HasPrefix(b, []byte("PROXY ")), bytes.HasPrefix(b, []byte("\r\n\r\n")):
+		return refusef(http.StatusBadRequest, "request begins with %.20q: expected HTTP/1.1; a proxy that sends the PROXY protocol needs a listener that reads it", b)
+	}
+	return nil
 }
 
 // refuseRequestHead is refuseHead for a request.

@@ -69,7 +69,9 @@ func (h *ServerHandshake) Feed(p []byte) (n int, err error) {
 	}
 	if h.accepted == nil {
 		n, err = h.head.Feed(p)
-		if err == nil && h.head.Done() {
+		if other := otherRequest(h.head.Bytes()); other != nil {
+			err = other
+		} else if err == nil && h.head.Done() {
 			err = h.readHead()
 		}
 		if err != nil {

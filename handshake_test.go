@@ -13,7 +13,7 @@ import (
 // A head that two parsers could read differently is refused. A client takes some
 // of them, because nobody reads a response after it.
 func TestHeadRefusesAmbiguity(t *testing.T) {
-	clientTakes := []string{"bare LF", "bare LF at the end", "space before the colon"}
+	clientTakes := []string{"bare LF", "bare LF at the end", "space before the colon", "folded with a space", "folded with a tab"}
 	tests := []struct{ name, lines, words string }{
 		{"bare LF", "X: a\nY: b\r\n", "LF"},
 		{"bare LF at the end", "X: a\r\n\n\r\n", "LF"},
@@ -55,9 +55,9 @@ func TestRequestsRefused(t *testing.T) {
 	tests := []struct{ name, input, words string }{
 		{"long line without a colon", request.withLine("GET / HTTP/1.1\r\n" + strings.Repeat("A\xff", 7_000)).String(), "not an HTTP request"},
 		{"LF first", "\n" + request.String(), "LF"},
-		{"empty line first", "\r\n\r\n" + request.String(), "not an HTTP request"},
+		{"empty line first", "\r\n\r\n" + request.String(), "expected HTTP/1.1"},
 		{"no HTTP", "hello\r\n\r\n", "not an HTTP request"},
-		{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "control character"},
+		{"TLS", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "speaks TLS"},
 		{"NUL in the target", request.withLine("GET /\x00 HTTP/1.1").String(), "control character"},
 		{"space in the target", request.withLine("GET /a b HTTP/1.1").String(), "not an HTTP request"},
 		{"two lengths", request.with("Content-Length", "0", "8").String(), "not an HTTP request"},

@@ -44,9 +44,10 @@ const (
 	// that has checked the request before, could read in another way.
 	Strict Mode = iota
 
-	// BareLF is for clients. It accepts lines that end with LF alone, RFC 9112
-	// section 2.2, which small servers in devices send.
-	BareLF
+	// Relaxed is for clients. It accepts lines that end with LF alone, RFC 9112
+	// section 2.2, and folded lines, section 5.2, which small servers in devices
+	// send.
+	Relaxed
 
 	// Lenient accepts what net/http's parsers accept: lines that end with LF
 	// alone, folded lines, control characters and any number of lines. It is for
@@ -90,7 +91,7 @@ func (h *Head) Feed(p []byte) (n int, err error) {
 		err = checkLineEnds(h.buf, before)
 	}
 	if err == nil && h.done && h.Mode != Lenient {
-		err = check(h.buf)
+		err = h.check()
 	}
 	return n, err
 }
@@ -149,7 +150,8 @@ func checkLineEnds(b []byte, from int) error {
 
 // check returns an error for what two parsers could read in two ways: control
 // characters, CR within a line, and folded lines, RFC 9112 sections 2.2 and 5.2.
-func check(b []byte) error {
+func (h *Head) check() error {
+	b := h.buf
 	lines := 0
 	for i, c := range b {
 		switch {
@@ -157,7 +159,7 @@ func check(b []byte) error {
 			return malformed("header with CR not followed by LF: expected CR LF")
 		case c == '\n':
 			lines++
-		case (c == ' ' || c == '\t') && i > 0 && b[i-1] == '\n':
+		case h.Mode == Strict && (c == ' ' || c == '\t') && i > 0 && b[i-1] == '\n':
 			return malformed("folded header line: expected each header on one line")
 		case c < ' ' && c != '\t' && c != '\r', c == 0x7f:
 			return malformed(fmt.Sprintf("header with the control character %#02x: expected none", c))
