@@ -2,6 +2,7 @@ package deflate
 
 import (
 	"encoding/binary"
+	"runtime"
 	"sync"
 )
 
@@ -16,17 +17,25 @@ type Compressor struct {
 
 var compressions = sync.Pool{New: func() any { return new(compression) }}
 
+// turns bounds how many messages are compressed at once. A compression takes 270
+// KiB, and a goroutine that the scheduler stops in the middle keeps it: without
+// a bound, each of thousands of busy connections could have one. As nothing waits
+// while it compresses, more of them than processors gain nothing.
+var turns = make(chan struct{}, 2*runtime.GOMAXPROCS(0))
+
 // Append appends the payload to dst as RFC 7692 section 7.2.1 demands:
 // compressed, flushed to a whole number of bytes, and without the four bytes 00
 // 00 FF FF at the end of the flush. For each 32 KiB of the payload, or part of
 // it, the result is at most 6 bytes longer than the payload. With context
 // takeover the peer needs every message, in the same order.
 func (c *Compressor) Append(dst, payload []byte) []byte {
+	turns <- struct{}{}
 	m := compressions.Get().(*compression)
 	m.window, m.reach = c.window, 1<<c.WindowBits
 	dst = m.message(dst, payload)
 	m.window = nil
 	compressions.Put(m)
+	<-turns
 	if c.ContextTakeover {
 		c.window.slide(payload, 1<<c.WindowBits)
 	}

@@ -3,7 +3,10 @@ package deflate
 import (
 	"bytes"
 	"fmt"
+	"runtime"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 )
 
 // Positions start again before they overflow, and then the table is cleared:
@@ -45,5 +48,36 @@ func TestPoolHoldsNoMessage(t *testing.T) {
 	c.Append(nil, []byte("Hello"))
 	if m := compressions.Get().(*compression); m.window != nil {
 		t.Errorf("the pool holds a window of %d bytes", len(m.window))
+	}
+}
+
+// Only so many messages are compressed at once, because a goroutine that the
+// scheduler stops in the middle keeps the memory for that.
+func TestFewCompressAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		defer func(old chan struct{}) { turns = old }(turns)
+		turns = make(chan struct{}, 2)
+		turns <- struct{}{}
+		var done atomic.Int64
+		compress := func() {
+			(&Compressor{WindowBits: 15}).Append(nil, []byte("text"))
+			done.Add(1)
+		}
+		go compress()
+		synctest.Wait()
+		turns <- struct{}{}
+		go compress()
+		synctest.Wait()
+		if n := done.Load(); n != 1 {
+			t.Errorf("%d of 2 goroutines compressed, want the first", n)
+		}
+		<-turns
+		synctest.Wait()
+		if n := done.Load(); n != 2 {
+			t.Errorf("%d of 2 goroutines compressed after another had ended, want both", n)
+		}
+	})
+	if cap(turns) < runtime.GOMAXPROCS(0) || cap(turns) > 4*runtime.GOMAXPROCS(0) {
+		t.Errorf("%d may compress at once on %d processors", cap(turns), runtime.GOMAXPROCS(0))
 	}
 }
