@@ -87,8 +87,8 @@ func (h *Head) Feed(p []byte) (n int, err error) {
 	switch {
 	case len(h.buf) > limit:
 		return n, tooLarge("header of more than %d bytes", limit)
-	case h.Mode == Strict:
-		err = checkLineEnds(h.buf, before)
+	case h.Mode != Lenient:
+		err = h.checkLineEnds(before)
 	}
 	if err == nil && h.done && h.Mode != Lenient {
 		err = h.check()
@@ -133,13 +133,14 @@ func lenientEnd(b []byte, from int) int {
 	}
 }
 
-// checkLineEnds returns an error for a line end that is not CR LF, as soon as it
-// arrives. A peer with other line ends never sends the CR LF CR LF that ends the
+// checkLineEnds returns an error for a line end that h does not accept, as soon as
+// it arrives. A peer with other line ends never sends the CR LF CR LF that ends the
 // head.
-func checkLineEnds(b []byte, from int) error {
+func (h *Head) checkLineEnds(from int) error {
+	b := h.buf
 	for i := from; i < len(b); i++ {
 		switch afterCR := i > 0 && b[i-1] == '\r'; {
-		case b[i] == '\n' && !afterCR:
+		case h.Mode == Strict && b[i] == '\n' && !afterCR:
 			return malformed("header line that ends with LF: expected CR LF")
 		case b[i] != '\n' && afterCR:
 			return malformed("header with CR not followed by LF: expected CR LF")

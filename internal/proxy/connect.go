@@ -119,6 +119,8 @@ func readHead(r io.Reader, begun []byte) (head, rest []byte, err error) {
 			err = io.ErrUnexpectedEOF
 		}
 		switch {
+		case isNotHTTP1(h.Bytes()):
+			return nil, nil, errors.New("answered CONNECT with something other than HTTP/1: " + adviseKind)
 		case headErr != nil:
 			return nil, nil, fmt.Errorf("head of the answer to CONNECT exceeds %d bytes", httphead.MaxBytes)
 		case h.Done():
@@ -129,6 +131,15 @@ func readHead(r io.Reader, begun []byte) (head, rest []byte, err error) {
 		n, err = r.Read(in)
 		p = in[:n]
 	}
+}
+
+// isNotHTTP1 reports whether an answer that begins with b cannot be one of HTTP/1.
+// Few bytes tell that. Who sends other things often waits then for what we do not
+// send.
+func isNotHTTP1(b []byte) bool {
+	const begin = "HTTP/"
+	n := min(len(b), len(begin))
+	return string(b[:n]) != begin[:n]
 }
 
 // incomplete returns the error for an answer of which only n bytes arrived.

@@ -198,6 +198,11 @@ func TestDialBadAnswer(t *testing.T) {
 		{"closed within the head", answering("HTTP/1.1 200 OK\r\n"), "after 17 bytes", io.ErrUnexpectedEOF},
 		{"not HTTP", answering("SSH-2.0-x\r\n\r\n"), "other than HTTP/1", nil},
 		{"TLS", answering("\x15\x03\x01\n\n"), "other than HTTP/1", nil},
+		{"greeting of a server that waits", func(nc net.Conn) {
+			testkit.ReadHead(nc)
+			io.WriteString(nc, "SSH-2.0-x\r\n")
+			io.Copy(io.Discard, nc)
+		}, "other than HTTP/1", nil},
 		{"empty line first", answering("\r\n\r\nHTTP/1.1 200 OK\r\n\r\n"), "other than HTTP/1", nil},
 		{"bad header line", answering("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), "other than HTTP/1", nil},
 		{"long first line", answering(strings.Repeat("\x1b", 4000) + "\n\n"), "other than HTTP/1", nil},
