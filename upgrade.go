@@ -243,7 +243,7 @@ func refuseHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request, err 
 			delete(w.Header(), name)
 		}
 	}
-	if r.ProtoMajor == 1 { // in HTTP/2 these headers do not exist, or end all requests on the connection
+	if r.ProtoMajor == 1 || r.Method == "PRI" { // in HTTP/2 these headers do not exist, or end all requests on the connection; PRI begins it, but came as HTTP/1
 		for name, values := range h.refusalHeader() {
 			w.Header()[name] = values
 		}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/http/httptrace"
+	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -275,6 +276,17 @@ func TestUpgradeRefusesHeader(t *testing.T) {
 				t.Errorf("%v, response %d %q %v; want 500 and nothing of the header", err, w.Code, w.Body, w.Header())
 			}
 		})
+	}
+}
+
+// The first line of HTTP/2 may come over HTTP/1. The refusal ends the connection,
+// so that nothing after it can be read as another request.
+func TestUpgradeEndsAfterRefusedPreface(t *testing.T) {
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Method, r.RequestURI, r.URL, r.Proto, r.ProtoMajor, r.ProtoMinor = "PRI", "*", &url.URL{Path: "*"}, "HTTP/2.0", 2, 0
+	w := httptest.NewRecorder()
+	if _, err := new(websocket.Upgrader).Upgrade(w, r); statusOf(err) != 505 || w.Header().Get("Connection") != "close" {
+		t.Errorf("%v, Connection: %q; want 505 and close", err, w.Header().Get("Connection"))
 	}
 }
 
