@@ -19,11 +19,12 @@ import (
 type browserSpec struct {
 	name, source string
 	start        func(t testing.TB) browser
+	bare         bool // it offers permessage-deflate without parameters
 }
 
 var browsers = []*browserSpec{
-	{"Chromium", "chromium", startChromium},
-	{"Firefox", "firefox-esr", startFirefox},
+	{"Chromium", "chromium", startChromium, false},
+	{"Firefox", "firefox-esr", startFirefox, true},
 }
 
 // TestBrowsers has each browser do what the other peers do, and what only
@@ -47,7 +48,10 @@ func TestBrowsers(t *testing.T) {
 				t.Run("client/"+short(v), func(t *testing.T) { p.test(t, v, asClient) })
 			}
 			t.Run("large", func(t *testing.T) { p.extra(t, "10 MiB both ways", page.large) })
-			t.Run("deflate", func(t *testing.T) { p.extra(t, "compressed messages", page.deflated) })
+			for _, z := range deflateOptions() {
+				what := "deflate, " + deflateName(z)
+				t.Run(what, func(t *testing.T) { p.extra(t, what, page.deflated(z, spec.bare)) })
+			}
 			t.Run("reload", func(t *testing.T) { p.extra(t, "reload of the page", page.reload) })
 			t.Run("shutdown", func(t *testing.T) { p.extra(t, "shutdown of the server", page.shutdown) })
 			t.Run("echo example", func(t *testing.T) { p.extra(t, "examples/echo as a person would", echoExample(spec.name, b)) })

@@ -3,25 +3,21 @@ package interop
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand"
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	coder "github.com/coder/websocket"
-	gorilla "github.com/gorilla/websocket"
-	"github.com/lxzan/gws"
-
 	"github.com/protocol-websocket/websocket"
 )
 
 // deflateRounds is how many messages go each way on a connection.
-const deflateRounds = 1000
+const deflateRounds = 250
 
 // deflateCount counts the compressed frames of each direction.
 type deflateCount struct{ read, written atomic.Int64 }
@@ -38,8 +34,9 @@ func (n *deflateCount) config(z *websocket.Compression) websocket.Config {
 }
 
 // check has the peer echo messages of all kinds and sizes, and expects that most
-// of them were compressed, both ways.
-func (n *deflateCount) check(c *websocket.Conn) error {
+// of them were compressed, both ways, or none if that is what is wanted.
+func (n *deflateCount) check(c *websocket.Conn, want outcome) error {
+	c.SetDeadline(time.Now().Add(patience))
 	random := rand.New(rand.NewSource(1))
 	for i := range deflateRounds {
 		t, p := deflateMessage(random, i)
@@ -50,7 +47,8 @@ func (n *deflateCount) check(c *websocket.Conn) error {
 			return fmt.Errorf("message %d, %v of %d bytes: the echo is %v of %d bytes, %w", i, t, len(p), gt, len(got), err)
 		}
 	}
-	if r, w := n.read.Load(), n.written.Load(); r < deflateRounds/2 || w < deflateRounds/2 {
+	least := int64(deflateRounds / 2)
+	if r, w := n.read.Load(), n.written.Load(); want == compressed && min(r, w) < least || want == plain && max(r, w) > 0 {
 		return fmt.Errorf("%d of %d messages read and %d written were compressed", r, deflateRounds, w)
 	}
 	return nil
@@ -73,161 +71,92 @@ func deflateMessage(random *rand.Rand, i int) (websocket.MessageType, []byte) {
 	}
 }
 
-// deflatePeers echo what they get, compressed; each message by itself if alone
-// is set.
-var deflatePeers = []struct {
-	name   string
-	server func(t *testing.T, alone bool) (addr string)
-	client func(t *testing.T, alone bool, url string)
-	always bool // alone
-}{
-	{name: "Node ws 8", server: deflateServer(deflateNode("ws-8")), client: deflateClient(deflateNode("ws-8"))},
-	{name: "Node ws 1", server: deflateServer(deflateNode("ws-1")), client: deflateClient(deflateNode("ws-1"))},
-	{name: "Python websockets", server: deflateServer(deflatePython), client: deflateClient(deflatePython)},
-	{name: "Go gorilla", server: deflateGorilla, always: true},
-	{name: "Go coder", server: deflateCoder},
-	{name: "Go gws", server: deflateGws},
-}
-
-func deflateNode(folder string) func(alone bool) []string {
-	return func(alone bool) []string {
-		return []string{"node", "--no-deprecation", "peers/node/deflate.js", folder, strconv.FormatBool(alone)}
-	}
-}
-
-func deflatePython(alone bool) []string {
-	return []string{"/usr/bin/python3", "peers/python/deflate.py", strconv.FormatBool(alone)}
-}
-
-func deflateServer(argv func(bool) []string) func(*testing.T, bool) string {
-	return func(t *testing.T, alone bool) string {
-		r := start(t, append(argv(alone), "server"), nil)
-		return "127.0.0.1:" + r.listening(t, "LISTEN ")
-	}
-}
-
-func deflateClient(argv func(bool) []string) func(*testing.T, bool, string) {
-	return func(t *testing.T, alone bool, url string) {
-		start(t, append(argv(alone), "client", url), nil)
-	}
-}
-
-func deflateServe(t *testing.T, f http.HandlerFunc) string {
-	srv := httptest.NewServer(f)
+func deflateServe(t *testing.T, h http.Handler) (addr string) {
+	srv := httptest.NewServer(h)
 	t.Cleanup(srv.Close)
 	return srv.Listener.Addr().String()
 }
 
-func deflateGorilla(t *testing.T, _ bool) string {
-	return deflateServe(t, func(w http.ResponseWriter, r *http.Request) {
-		c, err := (&gorilla.Upgrader{EnableCompression: true}).Upgrade(w, r, nil)
-		for err == nil {
-			var typ int
-			var p []byte
-			if typ, p, err = c.ReadMessage(); err == nil {
-				err = c.WriteMessage(typ, p)
+// deflateOptions returns all our options. 0 is for 12 bits, and for a window of
+// the peer that it need not keep to.
+func deflateOptions() (all []*websocket.Compression) {
+	for _, bits := range []int{0, 9, 15} {
+		for _, peer := range []int{0, 9, 15} {
+			for _, alone := range []bool{false, true} {
+				all = append(all, &websocket.Compression{Threshold: 1, WindowBits: bits, PeerWindowBits: peer, NoContextTakeover: alone})
 			}
 		}
-	})
-}
-
-func deflateCoder(t *testing.T, alone bool) string {
-	option := &coder.AcceptOptions{CompressionMode: coder.CompressionContextTakeover, CompressionThreshold: 1}
-	if alone {
-		option.CompressionMode = coder.CompressionNoContextTakeover
 	}
-	return deflateServe(t, func(w http.ResponseWriter, r *http.Request) {
-		c, err := coder.Accept(w, r, option)
-		if err != nil {
-			return
-		}
-		c.SetReadLimit(1 << 20)
-		for err == nil {
-			var typ coder.MessageType
-			var p []byte
-			if typ, p, err = c.Read(context.Background()); err == nil {
-				err = c.Write(context.Background(), typ, p)
-			}
-		}
-	})
+	return all
 }
 
-func deflateGws(t *testing.T, alone bool) string {
-	u := gws.NewUpgrader(deflateGwsEcho{}, &gws.ServerOption{PermessageDeflate: gws.PermessageDeflate{
-		Enabled: true, Threshold: 1, ServerContextTakeover: !alone, ClientContextTakeover: !alone,
-	}})
-	return deflateServe(t, func(w http.ResponseWriter, r *http.Request) {
-		if c, err := u.Upgrade(w, r); err == nil {
-			c.ReadLoop()
-		}
-	})
+func deflateName(z *websocket.Compression) string {
+	return fmt.Sprintf("WindowBits %d, PeerWindowBits %d, NoContextTakeover %t", z.WindowBits, z.PeerWindowBits, z.NoContextTakeover)
 }
 
-type deflateGwsEcho struct{ gws.BuiltinEventHandler }
-
-func (deflateGwsEcho) OnMessage(c *gws.Conn, m *gws.Message) {
-	defer m.Close()
-	_ = c.WriteMessage(m.Opcode, m.Bytes())
-}
-
-// deflateOptions are our options for windows.
-var deflateOptions = []websocket.Compression{{}, {WindowBits: 15}, {WindowBits: 8}, {PeerWindowBits: 9}, {PeerWindowBits: 15}}
-
-// TestDeflate has peers echo a thousand messages with permessage-deflate, with
-// and without context takeover, with all windows, as servers and as clients.
+// TestDeflate has peers echo messages with permessage-deflate, with and without
+// context takeover on each side, with all windows, as servers and as clients.
 func TestDeflate(t *testing.T) {
 	t.Parallel()
 	for _, p := range deflatePeers {
-		for _, alone := range []bool{false, true} {
-			if p.always && !alone {
+		for _, alone := range p.alone {
+			t.Run(fmt.Sprintf("%s/server, alone %t", p.name, alone), func(t *testing.T) {
+				t.Parallel()
+				url := "ws://" + p.server(t, alone) + "/"
+				for _, z := range deflateOptions() {
+					t.Run(deflateName(z), func(t *testing.T) {
+						t.Parallel()
+						deflateDial(t, url, z, p.expect(asServer, alone, z))
+					})
+				}
+			})
+			if p.client == nil {
 				continue
 			}
-			for _, z := range deflateOptions {
-				z.Threshold, z.NoContextTakeover = 1, alone
-				name := fmt.Sprintf("alone=%t/%d %d", alone, z.WindowBits, z.PeerWindowBits)
-				t.Run(p.name+"/server/"+name, func(t *testing.T) {
-					t.Parallel()
-					deflateDial(t, "ws://"+p.server(t, alone)+"/", &z)
-				})
-				if p.client == nil {
-					continue
+			t.Run(fmt.Sprintf("%s/client, alone %t", p.name, alone), func(t *testing.T) {
+				t.Parallel()
+				for _, z := range deflateOptions() {
+					t.Run(deflateName(z), func(t *testing.T) {
+						t.Parallel()
+						deflateAccept(t, z, p.expect(asClient, alone, z), func(url string) { p.client(t, alone, url) })
+					})
 				}
-				t.Run(p.name+"/client/"+name, func(t *testing.T) {
-					t.Parallel()
-					deflateAccept(t, &z, func(url string) { p.client(t, alone, url) })
-				})
-			}
+			})
 		}
 	}
 }
 
 // deflateDial has the server at url echo messages.
-func deflateDial(t *testing.T, url string, z *websocket.Compression) {
+func deflateDial(t *testing.T, url string, z *websocket.Compression, want outcome) {
 	var n deflateCount
 	d := websocket.Dialer{Config: n.config(z)}
 	c, err := d.Dial(t.Context(), url)
+	var answer *websocket.HandshakeError
+	if want == refused && errors.As(err, &answer) && answer.Status == http.StatusBadRequest {
+		return
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if err := n.check(c); err != nil {
+	if err := n.check(c, want); err != nil {
 		t.Errorf("%v; the server answered %q", err, c.Response().Header["Sec-Websocket-Extensions"])
 	}
 }
 
 // deflateAccept has the client that connect starts echo messages.
-func deflateAccept(t *testing.T, z *websocket.Compression, connect func(url string)) {
+func deflateAccept(t *testing.T, z *websocket.Compression, want outcome, connect func(url string)) {
 	var n deflateCount
 	done := make(chan error, 1)
 	s := &websocket.Server{Handler: func(_ context.Context, c *websocket.Conn) error {
-		err := n.check(c)
+		err := n.check(c, want)
 		if err != nil {
 			err = fmt.Errorf("%w; the client offered %q", err, c.Request().Header["Sec-Websocket-Extensions"])
 		}
 		done <- err
 		return nil
 	}}
-	s.Upgrader.Config = n.config(z)
+	s.Upgrader = websocket.Upgrader{Config: n.config(z), Subprotocols: []string{subprotocol}, Origins: []string{pageOrigin}}
 	srv := httptest.NewServer(s)
 	t.Cleanup(srv.Close)
 	t.Cleanup(func() { s.Close() })
@@ -237,17 +166,53 @@ func deflateAccept(t *testing.T, z *websocket.Compression, connect func(url stri
 		if err != nil {
 			t.Error(err)
 		}
-	case <-time.After(startPatience):
+	case <-time.After(patience):
 		t.Error("it did not connect, or not answer")
 	}
 }
 
-// deflated has the page echo compressed messages.
-func (p *pageServer) deflated(t *testing.T) error {
-	var n deflateCount
-	conns := make(chan *websocket.Conn, 1)
-	p.connect(t, n.config(&websocket.Compression{Threshold: 1}), conns)
-	c := receive(t, conns)
-	defer c.Close()
-	return n.check(c)
+// deflated has the page echo messages with each of our options. A browser that
+// offers no parameters gets no compression if its window is to be bounded.
+func (p *pageServer) deflated(z *websocket.Compression, bare bool) func(*testing.T) error {
+	return func(t *testing.T) error {
+		want := compressed
+		if bare && z.PeerWindowBits == 9 {
+			want = plain
+		}
+		var n deflateCount
+		conns := make(chan *websocket.Conn, 1)
+		p.connect(t, n.config(z), conns)
+		c := receive(t, conns)
+		defer c.Close()
+		return n.check(c, want)
+	}
+}
+
+// TestDeflateProxies has our server echo messages behind proxies.
+func TestDeflateProxies(t *testing.T) {
+	t.Parallel()
+	for _, p := range proxies {
+		for _, z := range deflateOptions() {
+			t.Run(p.name+"/"+deflateName(z), func(t *testing.T) {
+				t.Parallel()
+				s := &websocket.Server{Handler: deflateEcho}
+				s.Upgrader.Compression = z
+				t.Cleanup(func() { s.Close() })
+				_, addr := p.start(t, "", deflateServe(t, s))
+				deflateDial(t, "ws://"+addr+"/", z, compressed)
+			})
+		}
+	}
+}
+
+func deflateEcho(_ context.Context, c *websocket.Conn) error {
+	for {
+		typ, p, err := c.ReadMessage()
+		if err == nil {
+			err = c.WriteMessage(typ, p)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }

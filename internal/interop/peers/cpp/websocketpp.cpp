@@ -1,9 +1,11 @@
 // Server and client for the interop tests, written with WebSocket++.
 //   websocketpp server VERSION          prints "LISTEN PORT"
 //   websocketpp client VERSION URL
+//   websocketpp deflate server|client VERSION [URL]   with permessage-deflate
 #include <websocketpp/client.hpp>
 #include <websocketpp/config/asio_no_tls.hpp>
 #include <websocketpp/config/asio_no_tls_client.hpp>
+#include <websocketpp/extensions/permessage_deflate/enabled.hpp>
 #include <websocketpp/server.hpp>
 
 #include <iostream>
@@ -67,8 +69,16 @@ void attach(Endpoint &e) {
     });
 }
 
+// Deflating is a configuration with permessage-deflate.
+template <typename Base>
+struct Deflating : Base {
+    struct permessage_deflate_config {};
+    typedef websocketpp::extensions::permessage_deflate::enabled<permessage_deflate_config> permessage_deflate_type;
+};
+
+template <typename Config>
 void serve() {
-    typedef websocketpp::server<websocketpp::config::asio> Server;
+    typedef websocketpp::server<Config> Server;
     Server s;
     attach(s);
     s.set_validate_handler([&s](connection_hdl h) {
@@ -84,8 +94,9 @@ void serve() {
     s.run();
 }
 
+template <typename Config>
 void connect(const std::string &url) {
-    websocketpp::client<websocketpp::config::asio_client> c;
+    websocketpp::client<Config> c;
     attach(c);
     websocketpp::lib::error_code ec;
     auto connection = c.get_connection(url, ec);
@@ -98,8 +109,14 @@ void connect(const std::string &url) {
 
 int main(int, char **argv) {
     try {
-        if (argv[1] == std::string("server")) serve();
-        else connect(argv[3]);
+        namespace config = websocketpp::config;
+        bool deflate = argv[1] == std::string("deflate");
+        if (deflate) argv++;
+        bool server = argv[1] == std::string("server");
+        if (server && deflate) serve<Deflating<config::asio>>();
+        else if (server) serve<config::asio>();
+        else if (deflate) connect<Deflating<config::asio_client>>(argv[3]);
+        else connect<config::asio_client>(argv[3]);
     } catch (const std::exception &e) {
         std::cerr << e.what() << std::endl;
         return 1;

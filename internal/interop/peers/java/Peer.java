@@ -30,9 +30,14 @@ import io.netty.handler.codec.http.websocketx.WebSocketFrameAggregator;
 import io.netty.handler.codec.http.websocketx.WebSocketServerHandshaker;
 import io.netty.handler.codec.http.websocketx.WebSocketServerHandshakerFactory;
 import io.netty.handler.codec.http.websocketx.WebSocketVersion;
+import io.netty.handler.codec.http.websocketx.extensions.WebSocketClientExtensionHandler;
+import io.netty.handler.codec.http.websocketx.extensions.WebSocketServerExtensionHandler;
+import io.netty.handler.codec.http.websocketx.extensions.compression.PerMessageDeflateClientExtensionHandshaker;
+import io.netty.handler.codec.http.websocketx.extensions.compression.PerMessageDeflateServerExtensionHandshaker;
 import java.net.InetSocketAddress;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
 /**
  * Server and client for the interop tests, written with Netty.
@@ -40,14 +45,25 @@ import java.nio.charset.StandardCharsets;
  * <pre>
  *   Peer server VERSION          prints "LISTEN PORT"
  *   Peer client VERSION URL
+ *   Peer deflate true|false server|client VERSION [URL]
  * </pre>
+ *
+ * The last is with permessage-deflate, without windows, which need JZlib; true is
+ * with each message by itself, which a client only allows.
  */
 public class Peer {
     static final int LIMIT = 16 << 20;
     static final EventLoopGroup group = new NioEventLoopGroup(1);
     static String version;
+    static boolean deflate;
+    static boolean alone;
 
     public static void main(String[] args) throws Exception {
+        if (args[0].equals("deflate")) {
+            deflate = true;
+            alone = Boolean.parseBoolean(args[1]);
+            args = Arrays.copyOfRange(args, 2, args.length);
+        }
         version = args[1];
         if (args[0].equals("server")) {
             serve();
@@ -61,7 +77,12 @@ public class Peer {
             .childHandler(new ChannelInitializer<Channel>() {
                 @Override
                 protected void initChannel(Channel c) {
-                    c.pipeline().addLast(new HttpServerCodec(), new HttpObjectAggregator(LIMIT), new ServerHandshake());
+                    c.pipeline().addLast(new HttpServerCodec(), new HttpObjectAggregator(LIMIT));
+                    if (deflate) {
+                        c.pipeline().addLast(new WebSocketServerExtensionHandler(
+                            new PerMessageDeflateServerExtensionHandshaker(6, false, 15, alone, alone)));
+                    }
+                    c.pipeline().addLast(new ServerHandshake());
                 }
             }).bind("127.0.0.1", 0).sync().channel();
         System.out.println("LISTEN " + ((InetSocketAddress) listener.localAddress()).getPort());
@@ -76,11 +97,16 @@ public class Peer {
             default: v = WebSocketVersion.V13;
         }
         HttpHeaders headers = new DefaultHttpHeaders().add("Cookie", "interop=theirs");
-        WebSocketClientHandshaker h = WebSocketClientHandshakerFactory.newHandshaker(uri, v, "chat", false, headers, LIMIT);
+        WebSocketClientHandshaker h = WebSocketClientHandshakerFactory.newHandshaker(uri, v, "chat", deflate, headers, LIMIT);
         new Bootstrap().group(group).channel(NioSocketChannel.class).handler(new ChannelInitializer<Channel>() {
             @Override
             protected void initChannel(Channel c) {
-                c.pipeline().addLast(new HttpClientCodec(), new HttpObjectAggregator(LIMIT), new ClientHandshake(h));
+                c.pipeline().addLast(new HttpClientCodec(), new HttpObjectAggregator(LIMIT));
+                if (deflate) {
+                    c.pipeline().addLast(new WebSocketClientExtensionHandler(
+                        new PerMessageDeflateClientExtensionHandshaker(6, false, 15, alone, false)));
+                }
+                c.pipeline().addLast(new ClientHandshake(h));
             }
         }).connect(uri.getHost(), uri.getPort()).sync();
     }
@@ -89,7 +115,7 @@ public class Peer {
         @Override
         protected void channelRead0(ChannelHandlerContext ctx, FullHttpRequest r) {
             String url = "ws://" + r.headers().get("Host") + r.uri();
-            WebSocketServerHandshaker h = new WebSocketServerHandshakerFactory(url, "chat", false, LIMIT).newHandshaker(r);
+            WebSocketServerHandshaker h = new WebSocketServerHandshakerFactory(url, "chat", deflate, LIMIT).newHandshaker(r);
             if (h == null) {
                 WebSocketServerHandshakerFactory.sendUnsupportedVersionResponse(ctx.channel());
                 return;

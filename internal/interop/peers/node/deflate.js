@@ -1,6 +1,6 @@
-// An echo with permessage-deflate, of ws: node deflate.js FOLDER ALONE server|client [URL].
+// An echo with permessage-deflate, of ws: node deflate.js FOLDER ALONE server|client VERSION [URL].
 // ALONE is true or false: whether each message is compressed by itself.
-const [folder, alone, role, url] = process.argv.slice(2);
+const [folder, alone, role, , url] = process.argv.slice(2);
 const WebSocket = require(folder);
 const perMessageDeflate = {
   threshold: 0,
