@@ -87,7 +87,8 @@ var (
 	never  = []bool{false} // it has no option for that
 )
 
-// deflatePeers are all implementations of peers that have permessage-deflate.
+// deflatePeers are all implementations of peers that have permessage-deflate but
+// libwebsockets, see README.md.
 var deflatePeers = []*deflatePeer{
 	deflateProgram("Node ws 8", either, deflateNode("ws-8")).but(wsRefuses),
 	deflateProgram("Node ws 1", either, deflateNode("ws-1")).but(wsRefuses),
