@@ -140,9 +140,9 @@
 // The Close frame of the peer is answered by the read that finds it, which
 // returns a [CloseError]; so does every read after it. A goroutine that reads
 // during a closing handshake keeps reading, and misses nothing. Where none
-// reads, the handshake reads by itself. It keeps 64 KiB of what arrives for later
-// reads. If the program does not read for a second then, it drops the rest, and reads that come
-// to this point return an error that wraps [net.ErrClosed]. A peer that breaks the protocol, or a limit, is told so by a
+// reads, the handshake reads by itself. It keeps 64 KiB of messages, besides what
+// is in its buffers, for later reads. If the program does not read for a second
+// then, it drops the rest, and reads that come to this point return an error that wraps [net.ErrClosed]. A peer that breaks the protocol, or a limit, is told so by a
 // Close frame too, and reads return a [ProtocolError].
 //
 // Shutdown of [http.Server] does not know the connections of a Server and does

@@ -76,7 +76,8 @@ type Upgrader struct {
 	// MaxHeaderBytes is the size, in bytes, of the largest head of a request that
 	// is accepted: its first line and its headers. A larger one, or one of more
 	// than 256 lines, is refused with 431. 0 means 16 KiB. It also bounds what a
-	// connection keeps of its request for [Conn.Request], about twice this size.
+	// connection keeps of its request for [Conn.Request]: about twice this size, or
+	// three times while [Server.ServeHTTP] waits.
 	// net/http reads up to the MaxHeaderBytes of its own Server, by default 1
 	// MiB, before Upgrade can refuse a request.
 	MaxHeaderBytes int
