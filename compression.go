@@ -49,8 +49,8 @@ type Compression struct {
 	WindowBits int
 
 	// PeerWindowBits bounds how much is kept of what the peer sends: 1<<PeerWindowBits
-	// bytes. It is from 9 to 15, since zlib cannot compress with 8; 0 works with
-	// every peer.
+	// bytes. It is from 9 to 15, since zlib cannot compress with 8; 0 leaves it
+	// to the peer.
 	//
 	// With 0 the peer is asked to compress with WindowBits, but at least 9. If it
 	// agrees, so much is kept: 4 KiB by default. Until it has sent 64 KiB it may
