@@ -18,7 +18,7 @@ type Decompressor struct {
 	// and may not obey. Distances up to 32 KiB are then accepted within a message.
 	// Of the messages before it 32 KiB are kept at first, as for any peer. If the
 	// first 64 KiB have no distance longer than 1<<WindowBits, only that much is
-	// kept from then on.
+	// kept, until there is one.
 	Tolerant bool
 
 	window  window
@@ -100,8 +100,8 @@ func (e DistanceError) Error() string {
 // more room. Otherwise it has consumed all of src; if last is set, the message is
 // complete. A message does not begin before there is room.
 //
-// limit is how many bytes the message may have. It is the same in all calls for
-// a message. Append returns ErrTooLarge as soon as there is a byte more, and a
+// limit is how many bytes the message may have. That of the first call for a
+// message counts. Append returns ErrTooLarge as soon as there is a byte more, and a
 // *CorruptError if the message is not a valid deflate stream. After an error d
 // must not be used again.
 func (d *Decompressor) Append(dst, src []byte, last bool, limit int64) (out []byte, n int, full bool, err error) {
@@ -122,18 +122,17 @@ func (d *Decompressor) Append(dst, src []byte, last bool, limit int64) (out []by
 	} else {
 		dst, err = s.piece(dst)
 	}
-	n = s.at
+	n, full = s.at, err == nil && s.given < len(s.out)
 	switch {
 	case err != nil:
 		err = s.failed(err)
 		d.Drop()
-	case s.given < len(s.out):
-		full = true
-	case s.state == atEnd:
+	case full || s.state != atEnd:
+		s.before, s.in = s.before+n, nil
+	default:
 		s.keep()
 		d.Drop()
 	}
-	s.before, s.in = s.before+n, nil
 	return dst, n, full, err
 }
 

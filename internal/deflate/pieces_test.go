@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/protocol-websocket/websocket/internal/deflate"
@@ -219,4 +220,24 @@ func FuzzPieces(f *testing.F) {
 			t.Errorf("%x: %x, %v in pieces, and %x, %v as a whole", message, got, err, want, wantErr)
 		}
 	})
+}
+
+// The memory of one message is that of another as soon as it was given back. Only
+// the race detector sees whether it is used after that.
+func TestManyDecompressAtOnce(t *testing.T) {
+	want := bytes.Repeat([]byte("some text, "), 100)
+	zipped := (&deflate.Compressor{WindowBits: 15}).Append(nil, want)
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			d := deflate.Decompressor{WindowBits: 15}
+			for range 200 {
+				got, _, _, err := d.Append(make([]byte, 0, len(want)), zipped, true, 1<<20)
+				if err != nil || !bytes.Equal(got, want) {
+					t.Errorf("%d bytes, %v; want %d", len(got), err, len(want))
+				}
+			}
+		})
+	}
+	all.Wait()
 }
