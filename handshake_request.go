@@ -163,7 +163,7 @@ func detectVersion(h http.Header, versions []Version) (Version, error) {
 		}
 		i := slices.IndexFunc(allVersions, func(v Version) bool { return v.traits().number == number })
 		if i < 0 {
-			return 0, refuseVersion(http.StatusUpgradeRequired, versions, "Sec-WebSocket-Version is %s", number)
+			return 0, refuseVersion(http.StatusUpgradeRequired, versions, "Sec-WebSocket-Version is %.20s", number)
 		}
 		v = allVersions[i]
 	case h["Sec-Websocket-Draft"] != nil:

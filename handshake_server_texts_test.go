@@ -87,6 +87,7 @@ var refusalTexts = func() []refusalText {
 		{400, rfc.with("X", "a\r\n b"), "folded|on one line"},
 		{400, rfc.with("X", "a\x00"), "control character 0x00|expected none"},
 		{400, rfc.with("X ", "a"), `"X " is not the name|a token`},
+		{426, rfc.with("Sec-WebSocket-Version", strings.Repeat("0", 1000)+"9"), "Sec-WebSocket-Version is 0000|rfc6455"},
 		{400, rfc.withLine("hello"), "not an HTTP request|hello|HTTP/1.1"},
 		{400, rfc.withLine("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), "speaks TLS|HTTP/1.1|use ws"},
 		{400, rfc.withLine("PROXY TCP4 192.0.2.1 192.0.2.2 1 2"), "PROXY TCP4|PROXY protocol"},
