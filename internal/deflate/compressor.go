@@ -20,7 +20,8 @@ var compressions = sync.Pool{New: func() any { return new(compression) }}
 // turns bounds how many messages are compressed at once. A compression takes 270
 // KiB, and a goroutine that the scheduler stops in the middle keeps it: without
 // a bound, each of thousands of busy connections could have one. As nothing waits
-// while it compresses, more of them than processors gain nothing.
+// while it compresses, more of them than processors gain nothing. What counts are
+// the processors when the program starts.
 var turns = make(chan struct{}, 2*runtime.GOMAXPROCS(0))
 
 // Append appends the payload to dst as RFC 7692 section 7.2.1 demands:

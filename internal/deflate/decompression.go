@@ -205,7 +205,7 @@ func (s *decompression) advance() error {
 	switch s.state {
 	case atStart:
 		s.fill()
-		return s.endOr(atBlock)
+		return s.beginBlock()
 	case atBlock:
 		return s.blockHeader()
 	case atStored:
@@ -224,12 +224,12 @@ func (s *decompression) advance() error {
 	return s.compressed(&s.lits, &s.dists)
 }
 
-// endOr ends the message if nothing is left of it, and goes on to next if there
-// is something.
-func (s *decompression) endOr(next blockState) error {
+// beginBlock begins a block if anything is left of the message, and otherwise ends
+// the message.
+func (s *decompression) beginBlock() error {
 	switch {
 	case s.n > 0:
-		s.state = next
+		s.state = atBlock
 	case s.last:
 		s.state = atEnd
 	default:
@@ -271,10 +271,11 @@ func (s *decompression) endBlock() {
 // storedHeader reads the length of an uncompressed block, RFC 1951 section 3.2.4.
 func (s *decompression) storedHeader() error {
 	s.fill()
-	if s.n < 32 {
-		if s.n == 0 {
-			return s.endOr(inStored)
-		}
+	switch {
+	case s.n == 0 && s.last:
+		s.state = atEnd
+		return nil
+	case s.n < 32:
 		return errTruncated
 	}
 	n := uint16(s.acc)

@@ -66,8 +66,8 @@ func (s *decompression) readLengths() error {
 // readRun reads a symbol that stands for several lengths.
 func (s *decompression) readRun(lengths []uint8, e prefixEntry) error {
 	l := uint8(e >> 16)
-	run := &lengthRuns[l-16]
-	n, used := run.base+uint(s.acc>>e.bits())&(1<<run.extra-1), e.bits()+run.extra
+	extra := uint(runExtra[l])
+	n, used := runBase[l-16]+uint(s.acc>>e.bits())&(1<<extra-1), e.bits()+extra
 	switch {
 	case used > s.n:
 		return errTruncated
@@ -90,6 +90,6 @@ func (s *decompression) readRun(lengths []uint8, e prefixEntry) error {
 // bits.
 const maxRun = 7 + 7
 
-// lengthRuns are the lengths of the runs that the symbols 16, 17 and 18 stand
-// for: base plus the extra bits.
-var lengthRuns = [3]struct{ extra, base uint }{{2, 3}, {3, 3}, {7, 11}}
+// runBase is the length of the shortest run that each of the symbols 16, 17 and 18
+// stands for. The bits after the symbol are added to it.
+var runBase = [3]uint{3, 3, 11}

@@ -209,15 +209,21 @@ func FuzzPieces(f *testing.F) {
 	f.Add([]byte("\xf3\x48\xcd\xc9\xc9\x07\x00\x00"), uint64(1), uint16(1))
 	const limit = 1 << 16
 	f.Fuzz(func(t *testing.T, message []byte, seed uint64, room uint16) {
-		whole, d := deflate.Decompressor{WindowBits: 15}, deflate.Decompressor{WindowBits: 15}
-		want, _, _, wantErr := whole.Append(make([]byte, 0, limit+1), message, true, limit)
-		pieces := split(message, seed)
-		if seed%2 == 0 || len(pieces) == 0 {
-			pieces = append(pieces, nil)
-		}
-		got, err := inPieces(&d, pieces, 1+int(room), limit)
-		if !sameError(err, wantErr) || err == nil && !bytes.Equal(got, want) {
-			t.Errorf("%x: %x, %v in pieces, and %x, %v as a whole", message, got, err, want, wantErr)
+		whole := deflate.Decompressor{WindowBits: 15 - int(seed>>1%7), ContextTakeover: seed>>4%2 == 1, Tolerant: seed>>5%2 == 1}
+		d := whole
+		for range 3 { // the second may refer to the first, and the third to both
+			want, _, _, wantErr := whole.Append(make([]byte, 0, limit+1), message, true, limit)
+			pieces := split(message, seed)
+			if seed%2 == 0 || len(pieces) == 0 {
+				pieces = append(pieces, nil)
+			}
+			got, err := inPieces(&d, pieces, 1+int(room), limit)
+			if !sameError(err, wantErr) || err == nil && !bytes.Equal(got, want) {
+				t.Errorf("%x: %x, %v in pieces, and %x, %v as a whole", message, got, err, want, wantErr)
+			}
+			if wantErr != nil {
+				return
+			}
 		}
 	})
 }
