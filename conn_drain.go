@@ -106,7 +106,8 @@ func (r *receiver) dropAhead() {
 	defer r.mu.Unlock()
 	if a := r.ahead; a != nil && a.full && r.stream == nil { // Close may have dropped everything
 		a.full, a.dropping = false, true
-		r.partial, r.skip = nil, r.dec.open
+		r.skip = r.dec.open
+		r.dropPartial()
 	}
 }
 

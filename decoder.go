@@ -212,6 +212,9 @@ func (d *decoder) inflating() bool { return d.decompressor != nil && d.decompres
 func (d *decoder) inflate(dst, src []byte, n int) (out []byte, _ int, ev event, err *ProtocolError) {
 	f, at := &d.frame, len(dst)
 	src = src[:n+int(min(f.left, int64(len(src)-n)))]
+	if at == cap(dst) && n < len(src) {
+		return dst, n, needRoom, nil
+	}
 	piece := min(len(src)-n, inflatePiece)
 	if d.fragments == 1 && f.fin && f.left == d.size {
 		switch {
@@ -247,6 +250,7 @@ func (d *decoder) inflatePart(dst, p []byte) (out []byte, n int, ev event, err *
 		mask.Copy(p, p, f.key)
 	}
 	out, n, full, inflateErr := d.decompressor.Append(dst, p, last, d.maxSize)
+	f.left -= int64(n)
 	if inflateErr != nil {
 		return out, n, needInput, d.errInflate(inflateErr)
 	}
@@ -254,18 +258,17 @@ func (d *decoder) inflatePart(dst, p []byte) (out []byte, n int, ev event, err *
 		f.key = bits.RotateLeft32(f.key, -8*(n&3))
 		mask.Copy(p[n:], p[n:], f.key)
 	}
-	f.left -= int64(n)
 	if full {
 		ev = needRoom
 	}
 	return out, n, ev, nil
 }
 
-// unwant tells that nobody wants the rest of the message in progress. If it is
-// compressed, it is inflated all the same where a later message may refer to it,
-// unless nobody wants the later ones either.
-func (d *decoder) unwant(later bool) {
-	if d.open && d.inflates() && (later || !d.decompressor.ContextTakeover) {
+// skip says that nobody wants the rest of the message in progress and, if forever
+// is set, any later message. A compressed message is then not inflated, unless
+// a later one that is wanted may refer to it.
+func (d *decoder) skip(forever bool) {
+	if d.open && d.inflates() && (forever || !d.decompressor.ContextTakeover) {
 		d.decompressor.Drop()
 		d.unwanted = true
 	}
@@ -285,7 +288,7 @@ func (d *decoder) giveBack() {
 //go:noinline
 func (d *decoder) errInflate(err error) *ProtocolError {
 	if err == deflate.ErrTooLarge {
-		return errTooBig("%d compressed bytes inflate to more than the limit of %d (Config.MaxMessageSize)", d.size, d.maxSize)
+		return errTooBig("%d compressed bytes inflate to more than the limit of %d (Config.MaxMessageSize)", d.size-d.frame.left, d.maxSize)
 	}
 	e, ok := errors.AsType[deflate.DistanceError](err)
 	switch {

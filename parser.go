@@ -132,6 +132,7 @@ func (p *Parser) control() (Message, error) {
 
 // fail makes err the result of all later calls and drops what was received.
 func (p *Parser) fail(err error) error {
+	p.msg.giveBack()
 	p.err, p.in, p.msg = err, nil, assembly{}
 	p.dec.giveBack()
 	return err

@@ -211,10 +211,11 @@ func (r *receiver) flushPong() {
 // the next message. If a deadline stops it within a message, the next read
 // continues to skip that message.
 func (r *receiver) skipMessage() error {
-	r.stream, r.partial = nil, nil
+	r.stream = nil
+	r.dropPartial()
 	r.resumeDrain()
 	for {
-		r.dec.unwant(r.ahead.drops())
+		r.dec.skip(r.ahead.drops())
 		ev, err := r.decodeWaste()
 		if err == nil && ev == needInput {
 			err = r.fill()
@@ -418,9 +419,17 @@ func (r *receiver) fail(err error) {
 		return
 	}
 	r.err = err
-	r.partial = nil // but what NextReader's reader has is still read
+	r.dropPartial() // but what NextReader's reader has is still read
 	r.dec.giveBack()
 	r.drop()
+}
+
+// dropPartial drops what has arrived of a message that a read has begun.
+func (r *receiver) dropPartial() {
+	if r.partial != nil {
+		r.partial.giveBack()
+		r.partial = nil
+	}
 }
 
 // stop makes err the final error, once a read that is in progress has given up.
