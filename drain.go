@@ -98,7 +98,7 @@ func (l *lifetime) setMessageDeadline(t time.Time) {
 	}
 }
 
-// beginDrain lets the closing handshake read, without a deadline. It reports
+// beginDrain lets the closing handshake read, without the deadline of the program. It reports
 // false if a read of the program waits, which comes first. The receiver must be
 // locked.
 func (l *lifetime) beginDrain() bool {

@@ -132,10 +132,9 @@ func keyNumber(key string) (uint32, error) {
 	return uint32(digits / spaces), nil
 }
 
-// maxKeySpaces limits the spaces in a key: by default no header can hold more.
-// keyNumber derives from it how large the digits may be, so that nothing
-// overflows.
-// Clients use 1 to 12 spaces, draft 76 section 4.1.
+// maxKeySpaces is how many spaces in a key can matter. keyNumber derives from it how
+// large the number of the digits may be, so that nothing overflows. Clients use 1
+// to 12 spaces, draft 76 section 4.1.
 const maxKeySpaces = httphead.MaxBytes
 
 // newHixieKey returns a Sec-WebSocket-Key1 or -Key2 and the number hidden in

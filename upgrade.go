@@ -164,7 +164,7 @@ func hijack(w http.ResponseWriter) (net.Conn, *bufio.Reader, error) {
 	case err != nil:
 		return nil, nil, fmt.Errorf("cannot take over the connection: %w", err)
 	case nc == nil:
-		return nil, nil, fmt.Errorf("cannot take over the connection: the method Hijack of %T, or of what it wraps, has returned none and no error", w)
+		return nil, nil, fmt.Errorf("cannot take over the connection: the method Hijack of %T, or of what it wraps, has returned neither a connection nor an error", w)
 	case buffered == nil || buffered.Reader == nil:
 		return nc, bufio.NewReader(nc), nil
 	}
@@ -244,7 +244,9 @@ func refuseHTTP(h *ServerHandshake, w http.ResponseWriter, r *http.Request, err 
 			delete(w.Header(), name)
 		}
 	}
-	if r.ProtoMajor == 1 || r.Method == "PRI" { // in HTTP/2 these headers do not exist, or end all requests on the connection; PRI begins it, but came as HTTP/1
+	// In HTTP/2 these headers do not exist, or end all requests on the connection.
+	// PRI begins HTTP/2, but what net/http passes on has come as HTTP/1.
+	if r.ProtoMajor == 1 || r.Method == "PRI" {
 		for name, values := range h.refusalHeader() {
 			w.Header()[name] = values
 		}

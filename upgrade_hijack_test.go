@@ -71,8 +71,8 @@ func TestHijackWithoutConnection(t *testing.T) {
 		err   error
 		words string
 	}{
-		{"nothing", nil, nil, "websocket_test.oddHijacker, or of what it wraps, has returned none"},
-		{"only a reader", bufio.NewReadWriter(bufReader(""), nil), nil, "has returned none"},
+		{"nothing", nil, nil, "websocket_test.oddHijacker, or of what it wraps, has returned neither"},
+		{"only a reader", bufio.NewReadWriter(bufReader(""), nil), nil, "has returned neither"},
 		{"error", nil, broken, "cannot take over the connection: broken"},
 	} {
 		eachVersion(t, func(t *testing.T, v websocket.Version) {

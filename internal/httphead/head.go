@@ -134,8 +134,7 @@ func lenientEnd(b []byte, from int) int {
 }
 
 // checkLineEnds returns an error for a line end that h does not accept, as soon as
-// it arrives. A peer with other line ends never sends the CR LF CR LF that ends the
-// head.
+// it arrives. A peer with other line ends may never send what ends the head.
 func (h *Head) checkLineEnds(from int) error {
 	b := h.buf
 	for i := from; i < len(b); i++ {
@@ -149,15 +148,14 @@ func (h *Head) checkLineEnds(from int) error {
 	return nil
 }
 
-// check returns an error for what two parsers could read in two ways: control
-// characters, CR within a line, and folded lines, RFC 9112 sections 2.2 and 5.2.
+// check returns an error for what two parsers could read in two ways, apart from
+// line ends: control characters and, in a strict head, folded lines, RFC 9112
+// section 5.2.
 func (h *Head) check() error {
 	b := h.buf
 	lines := 0
 	for i, c := range b {
 		switch {
-		case c == '\r' && b[i+1] != '\n': // a head ends with LF, so there is a next byte
-			return malformed("header with CR not followed by LF: expected CR LF")
 		case c == '\n':
 			lines++
 		case h.Mode == Strict && (c == ' ' || c == '\t') && i > 0 && b[i-1] == '\n':
