@@ -11,7 +11,8 @@ import (
 
 // Config holds the options that servers and clients share; it is embedded in
 // [Upgrader] and [Dialer]. The zero value is safe against a hostile peer. It
-// must not be changed while in use.
+// must not be changed while in use. Without I/O, only MaxMessageSize,
+// MaxFragments and Compression have an effect.
 type Config struct {
 	// MaxMessageSize is the largest message, in bytes, that is read; a larger
 	// one fails the connection with [StatusMessageTooBig]. Of a compressed message
@@ -21,16 +22,21 @@ type Config struct {
 	// a part of a message.
 	MaxMessageSize int64
 
-	// MaxFragments is the largest number of frames one message may come in.
-	// 0 means 4096, or one for each KiB of MaxMessageSize if that is more, and no
-	// limit if MaxMessageSize has none. Less than 0 means no limit.
+	// MaxFragments is the largest number of frames one message may come in. 0
+	// means 4096, or one for each KiB of MaxMessageSize if that is more, or no
+	// limit if MaxMessageSize is negative. Less than 0 means no limit.
 	MaxFragments int
 
-	// HandshakeTimeout bounds the opening handshake from the first byte to the
-	// last. Behind net/http it begins when net/http has read the request; the time
-	// for that is bounded by [http.Server].ReadHeaderTimeout, which has no default.
-	// 0 means 10 seconds, less than 0 no limit but that of the context. The
-	// error of a handshake that took longer names this option. It wraps
+	// HandshakeTimeout bounds the opening handshake. For [Dialer.Dial],
+	// [Dialer.Handshake] and [Upgrader.Accept] it begins with the call; Dial
+	// counts connecting, proxies and TLS. Behind net/http it begins when the
+	// response is sent, so it bounds neither the reading of the request nor Check.
+	// [http.Server].ReadHeaderTimeout, which has no default, bounds the reading.
+	// In [Hybi00] a server waits for the last 8 bytes with a second timeout of the
+	// same length.
+	//
+	// 0 means 10 seconds, less than 0 no limit but that of the context. The error
+	// of a handshake that took longer names this option. It wraps
 	// [context.DeadlineExceeded] or [os.ErrDeadlineExceeded].
 	HandshakeTimeout time.Duration
 
@@ -41,34 +47,37 @@ type Config struct {
 	// begins again with each 256 KiB that the system takes, so a large message
 	// over a slow line ends nothing, and a peer that takes nothing is found. Time
 	// in which the program does not read does not count against the peer. But a
-	// peer whose own program does not read cannot answer, and is given up too: for
-	// a tunnel or a stream, choose more than its longest pause. Over TLS nothing
-	// is heard of a peer before a whole record, of up to 16 KiB, is there. If a
-	// write has failed, the connection ends with its error instead of a Ping.
-	// PingInterval 0 or less means no keepalive, PingTimeout 0 or less as long as
-	// PingInterval. Both have no effect on versions without Ping, [Hybi00] and
-	// [Hixie75].
+	// peer whose own program does not read cannot answer, and is given up too. So
+	// for a tunnel or a [Stream], PingInterval plus PingTimeout must be longer
+	// than the longest pause of the peer's program.
+	//
+	// Over TLS nothing is heard of a peer before a whole record, of up to 16 KiB,
+	// is there. If a write has failed, the connection ends with its error instead
+	// of a Ping. PingInterval 0 or less means no keepalive, PingTimeout 0 or less
+	// as long as PingInterval. Both have no effect on versions without Ping,
+	// [Hybi00] and [Hixie75].
 	PingInterval, PingTimeout time.Duration
 
-	// MessageTimeout is how long one message may take to arrive, from its first
-	// byte to its last; a frame's header that is not complete counts as a message.
-	// A message that takes longer fails the connection with
+	// MessageTimeout is how long reads may work on one message, from its first
+	// byte to its last. The header of a frame that is not complete counts as a
+	// message. A message that takes longer fails the connection with
 	// [StatusPolicyViolation] and an error that wraps [ErrMessageTimeout]. Control
-	// frames within the message change nothing. Only the time of reads counts, be
-	// they those of a closing handshake: a program may pause
-	// between two Reads of NextReader, or after a read deadline. If the connection
-	// below has no deadlines, a message is found late only when more of it arrives.
-	// 0 or less means no limit.
+	// frames within the message do not prolong the time.
+	//
+	// Only time spent in reads counts, also in the reads of a closing handshake. A
+	// program may pause after a read deadline, or between two calls of Read on
+	// what NextReader has returned. If the connection below has no deadlines, the
+	// limit is checked only when bytes arrive. 0 or less means no limit.
 	MessageTimeout time.Duration
 
 	// WriteTimeout is how long one frame may take, from the call that sends it
 	// until the system has taken all of it. A frame that is late ends the
-	// connection with [ErrWriteTimeout], which all calls then return. It is for
-	// what goroutines share: it counts for each frame by itself, also for those
-	// that wait behind others, for Pings, Pongs and Close, and for writers that
-	// wait for their turn, be it for the NextWriter of another goroutine. What
-	// BufferMessage has queued does not count until it is on its way. 0 or less
-	// means no limit.
+	// connection. For the errors of all calls errors.Is(err, [ErrWriteTimeout]) is
+	// then true. WriteTimeout is for what goroutines share: it counts for each
+	// frame by itself, also for those that wait behind others, for Pings, Pongs
+	// and Close. It also counts for writers that wait for their turn, for example
+	// for the NextWriter of another goroutine. What BufferMessage has queued does
+	// not count until it is on its way. 0 or less means no limit.
 	WriteTimeout time.Duration
 
 	// Compression, if not nil, turns on compression of messages with peers that

@@ -19,13 +19,15 @@ type messageReader struct {
 var errStale = errors.New("websocket: read from a message that a later read has skipped")
 
 // NextReader waits for the next message and returns a reader of its payload,
-// for messages that need not be in memory whole. A compressed message is inflated
-// as it is read; until its end the connection holds up to 64 KiB for that. Read
-// returns [io.EOF] at the end of the message, otherwise the errors of
-// [Conn.ReadMessage]; like there, after a deadline one may go on. Text is checked as it is read, so
-// what was read of a message may turn out to be part of an invalid one.
+// for messages that need not be in memory whole. A compressed message is
+// inflated as it is read; until its end the connection holds up to 64 KiB for
+// that. Read returns [io.EOF] at the end of the message, otherwise the errors
+// of [Conn.ReadMessage]. After a deadline, call Read of the same reader again.
+// Text is checked as it is read, so what was read of a message may turn out to
+// be part of an invalid one.
 //
-// The next read of a message on c skips what is left of this one.
+// A later read of a message on c skips what is left of this one; Read then
+// returns an error.
 func (c *Conn) NextReader() (MessageType, io.Reader, error) { return c.rcv.nextReader() }
 
 func (r *receiver) nextReader() (MessageType, io.Reader, error) {

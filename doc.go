@@ -101,9 +101,10 @@
 // therefore have a read waiting at all times. One that only writes calls
 // [Conn.Discard], which reads in the background.
 //
-// [Conn.Ping] measures a round trip. [Config].PingInterval finds out peers that
-// are gone: a connection over which nothing came for so long, nor for
-// PingTimeout after a Ping, is ended with [ErrPingTimeout].
+// [Conn.Ping] measures a round trip. With [Config].PingInterval the package
+// finds peers that are gone. If nothing arrives for PingInterval, it sends a
+// Ping. If nothing arrives for PingTimeout after that, it ends the connection
+// with [ErrPingTimeout].
 //
 // # Closing
 //
@@ -130,20 +131,21 @@
 //	Stream's Close    never                        our Close frame with 1000          nil; net.ErrClosed the second time
 //
 // A closing handshake takes at most 5 seconds from its first Close frame,
-// whatever the peer does. What was queued leaves first, then the Close frame, then
-// the end of the connection. A peer that does not read sees the end after 5
-// seconds. When the context of Shutdown ends, or if it has ended before, only the
-// waiting ends. After `go c.Shutdown(...)` a call of Close may come first and send
-// no Close frame: use CloseWith. [Hixie75] has no Close frame. There the end of our
-// side takes its place, and the peer answers by ending its own.
+// whatever the peer does. What was queued leaves first, then the Close frame,
+// then the end of the connection. A peer that does not read sees the end after
+// 5 seconds. When the context of Shutdown ends, or if it has ended before, only
+// the waiting ends. After `go c.Shutdown(...)` a call of Close may come first
+// and send no Close frame: use CloseWith. [Hixie75] has no Close frame. There
+// the end of our side takes its place, and the peer answers by ending its own.
 //
 // The Close frame of the peer is answered by the read that finds it, which
 // returns a [CloseError]; so does every read after it. A goroutine that reads
 // during a closing handshake keeps reading, and misses nothing. Where none
-// reads, the handshake reads by itself. It keeps 64 KiB of messages, besides what
-// is in its buffers, for later reads. If the program does not read for a second
-// then, it drops the rest, and reads that come to this point return an error that wraps [net.ErrClosed]. A peer that breaks the protocol, or a limit, is told so by a
-// Close frame too, and reads return a [ProtocolError].
+// reads, the handshake reads by itself. It keeps 64 KiB of messages, besides
+// what is in its buffers, for later reads. If the program does not read for a
+// second then, it drops the rest, and reads that come to this point return an
+// error that wraps [net.ErrClosed]. A peer that breaks the protocol, or a
+// limit, is told so by a Close frame too, and reads return a [ProtocolError].
 //
 // Shutdown of [http.Server] does not know the connections of a Server and does
 // not wait for their handlers, so a program calls both at once.
@@ -164,10 +166,11 @@
 // # Deadlines
 //
 // [Conn.SetReadDeadline] and [Conn.SetWriteDeadline] work as on any [net.Conn]:
-// they hold for calls that wait and for later ones, of all goroutines. A deadline
-// in the past interrupts. A context bounds calls that wait for an answer of the
-// peer, and loops. To bound each frame by itself, whoever sends it, set
-// [Config].WriteTimeout.
+// they hold for calls that wait and for later ones, of all goroutines. A
+// deadline in the past interrupts. A context bounds calls that wait for an
+// answer of the peer, and loops. To bound each frame by itself, whoever sends
+// it, set [Config].WriteTimeout. Test the errors in this table with
+// [errors.Is], because most of them are wrapped.
 //
 //	call                          bounded by               it then returns             the connection is then
 //	ReadMessage, ReadAppend,      read deadline            os.ErrDeadlineExceeded      as before: the next read goes on
@@ -190,23 +193,27 @@
 //	                              by ctx only
 //	Upgrade                       HandshakeTimeout         os.ErrDeadlineExceeded      closed
 //
-// Close ends all of these calls at once, and so does a network that fails. When
-// the peer closes, or CloseWith or Shutdown is called, calls that wait to send a
-// message are refused; what is being sent goes on, with its deadline, for 5
-// seconds at most; and reads go on. In errors of deadlines [errors.As] finds a
-// [net.Error] whose Timeout method returns true. It does not in the errors of
-// reads and Pings after the end, even if the end was a timeout, so a loop that
-// tries again after a timeout ends.
+// [Conn.Close] ends at once all of these calls that use the Conn, and
+// [Server.Close] the handshake or the connection of a ServeConn. A network that
+// fails ends them too. When the peer closes, or CloseWith or Shutdown is
+// called, calls that wait to send a message are refused; what is being sent
+// goes on, with its deadline, for 5 seconds at most; and reads go on.
+//
+// In errors of deadlines [errors.As] finds a [net.Error] whose Timeout method
+// returns true. It does not in the errors of reads, of Ping and of a Stream's
+// Write after the end, even if the end was a timeout, so a loop that tries
+// again after a timeout ends.
 //
 // BufferMessage leaves the frame in the queue, and so do the other calls that
 // write while another goroutine is writing. At most 64 KiB are queued. An error of
 // the network is then returned by later calls. Flush waits until everything has
 // left.
 //
-// Over TLS a peer can make a read write: it may ask for new keys, or send what is
-// not TLS. If such a peer does not read, reads wait beyond their deadline, until
-// the connection is ended by Close, by keepalive or at WriteTimeout. If the connection below has no
-// deadlines, SetReadDeadline and SetWriteDeadline say so.
+// Over TLS a peer can make a read write: it may ask for new keys, or send what
+// is not TLS. If such a peer does not read, reads wait beyond their deadline,
+// until the connection is ended by Close, by keepalive or at WriteTimeout. If
+// the connection below has no deadlines, SetReadDeadline and SetWriteDeadline
+// say so.
 //
 // The opening handshake is bounded by [Config].HandshakeTimeout, the closing
 // handshake by 5 seconds. Neither bounds the connection.

@@ -25,14 +25,17 @@ var ErrIncomplete = errors.New("websocket: message incomplete: append more bytes
 var ErrPingTimeout = errors.New("websocket: peer did not answer the keepalive Ping in time")
 
 // ErrWriteTimeout is why a connection was given up on which a frame took longer
-// than [Config].WriteTimeout. All calls return it. It is a [net.Error] and wraps
-// [os.ErrDeadlineExceeded]. What reads return wraps only ErrWriteTimeout, so that
-// a loop ends that reads again after a deadline.
+// than [Config].WriteTimeout. After it, errors.Is(err, ErrWriteTimeout) is true
+// for the errors of all calls. Writes return it as a [net.Error] that wraps
+// [os.ErrDeadlineExceeded]. Reads, [Conn.Ping] and the Write of a [Stream]
+// return an error that does not, so that a loop that retries after a deadline
+// ends.
 var ErrWriteTimeout error = timeoutError("websocket: a frame was not sent within WriteTimeout")
 
-// ErrMessageTimeout is wrapped by the [ProtocolError] of a message that was not
-// complete within [Config].MessageTimeout. The peer is told 1008. It does not wrap
-// [os.ErrDeadlineExceeded]: the connection is over, and no read can go on.
+// ErrMessageTimeout is wrapped by the [ProtocolError] that reads return after
+// they have worked on one message for longer than [Config].MessageTimeout. The
+// peer is told 1008. The error does not wrap [os.ErrDeadlineExceeded], because
+// the connection is over: a loop that retries after a deadline ends.
 var ErrMessageTimeout = errors.New("websocket: message not complete within MessageTimeout")
 
 // errClosed is the error of reads and writes after Close.
@@ -54,8 +57,8 @@ func (e *endedError) Is(target error) bool {
 }
 
 // afterEnd returns the error of reads, Pings and Writes of a Stream after cause
-// has ended the connection, or its writes. The system can be the one that has waited for too
-// long: ETIMEDOUT is a timeout too.
+// has ended the connection, or its writes. The system can be the one that has
+// waited for too long: ETIMEDOUT is a timeout too.
 func afterEnd(cause error) error {
 	if isTimeout(cause) {
 		return &endedError{cause}

@@ -37,13 +37,14 @@ type streamConn struct {
 // The Conn must not be read from or written to beside it. Its methods may be
 // called from many goroutines at once.
 //
-// Read goes through the payloads of messages one after the other, whatever their
-// lengths. A message of another type fails the connection with
-// [StatusUnsupportedData], and one of more than [Config].MaxMessageSize bytes with
-// [StatusMessageTooBig], and so does one of more than MaxFragments frames: peers
-// that send a packet of any size as one message, as MQTT clients do, need a larger
-// MaxMessageSize, or none. The end of the stream, [io.EOF], is a Close by the
-// peer with [StatusNormalClosure], [StatusGoingAway] or no status.
+// Read goes through the payloads of messages one after the other, whatever
+// their lengths. A message of another type fails the connection with
+// [StatusUnsupportedData]. One of more than [Config].MaxMessageSize bytes, or
+// of more than MaxFragments frames, fails it with [StatusMessageTooBig]: peers
+// that send a packet of any size as one message, as MQTT clients do, need a
+// larger MaxMessageSize, or a negative one, which means no limit. The end of
+// the stream, [io.EOF], is a Close by the peer with [StatusNormalClosure],
+// [StatusGoingAway] or no status.
 //
 // Write sends p as one message, or as several if p is longer than 32 KiB. It
 // sends them at once and returns when the system has taken them. An empty Write
@@ -58,11 +59,11 @@ type streamConn struct {
 // [Config].WriteTimeout.
 //
 // Close returns at once and wakes Read and Write, which return an error that
-// wraps [net.ErrClosed], as do all later calls. What Write has taken is sent, and
-// then a Close frame with StatusNormalClosure, in the background and within 5
-// seconds: a peer that reads more slowly may miss the end of it. What arrives after
-// Close is dropped. There is no CloseWrite, because WebSocket does not have
-// half-closed connections.
+// wraps [net.ErrClosed], as do all later calls. What Write has taken is sent,
+// and then a Close frame with StatusNormalClosure, in the background and within
+// 5 seconds: a peer that reads more slowly may miss the end of it. What arrives
+// after Close is dropped. There is no CloseWrite, because WebSocket does not
+// have half-closed connections.
 //
 // A program that only writes should read too, or call Read in a goroutine:
 // otherwise it does not notice that the peer has closed.
