@@ -18,9 +18,9 @@ import (
 // after the latter the CloseError that the peer answered.
 func (c *Conn) ReadMessage() (MessageType, []byte, error) { return c.rcv.message(nil, true) }
 
-// ReadAppend is [Conn.ReadMessage] into b: it appends the next message and
-// does not allocate if there is room. If it errs it returns b as it was,
-// although memory behind it may have changed.
+// ReadAppend is [Conn.ReadMessage] into b: it appends the next message and does
+// not allocate if there is room. If it fails, it returns b unchanged, although
+// memory behind it may have changed.
 func (c *Conn) ReadAppend(b []byte) (MessageType, []byte, error) { return c.rcv.message(b, false) }
 
 // Discard reads and drops messages in the background, for programs that only

@@ -49,7 +49,7 @@ type framed struct {
 }
 
 // Prepare returns a message of type [Text] or [Binary] with a copy of p. It
-// errs on other types.
+// returns an error for other types.
 func Prepare(t MessageType, p []byte) (*Prepared, error) {
 	if err := checkMessageType(t); err != nil {
 		return nil, err

@@ -23,12 +23,14 @@ import (
 type Dialer struct {
 	Config
 
-	// Version is the version that is spoken. A client cannot offer several.
+	// Version is the version to speak. The zero value is [RFC6455]. A client
+	// cannot offer several.
 	Version Version
 
-	// Subprotocols are offered to the server, best first; the answer is
-	// [Conn.Subprotocol]. RFC 6455 section 1.9. [Hybi00] and [Hixie75] can
-	// offer one.
+	// Subprotocols are offered to the server, best first, each once, of visible
+	// ASCII without comma and double quote. None means that the client asks for
+	// none. The answer is [Conn.Subprotocol]. RFC 6455 section 1.9. [Hybi00] and
+	// [Hixie75] can offer one.
 	Subprotocols []string
 
 	// Header is added to the request. Host replaces the URL's host there, and
@@ -70,7 +72,8 @@ func Dial(ctx context.Context, url string) (*Conn, error) {
 // [ParseURL]. User and password in it are sent by basic authentication. ctx and
 // [Config].HandshakeTimeout bound the dialing and have no effect on the
 // connection returned. If the server, or an HTTP proxy, answers and does not
-// accept, the error is a [HandshakeError].
+// accept, the error is a [HandshakeError]. Dial does not follow redirects: the
+// error is a HandshakeError, and its Response has the Location.
 func (d *Dialer) Dial(ctx context.Context, url string) (*Conn, error) {
 	h, err := NewClientHandshake(d, url) // finds mistakes before anything is connected
 	if err != nil {

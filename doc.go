@@ -44,29 +44,30 @@
 //
 //	websocket.Upgrader{Versions: []websocket.Version{websocket.RFC6455}}
 //
-// What a version lacks returns an error that wraps [errors.ErrUnsupported],
-// and leaves the connection as it was.
+// A call for something that the version lacks returns an error that wraps
+// [errors.ErrUnsupported], and leaves the connection as it was.
 //
 // # Routers and middlewares
 //
 // To routers and middlewares a [Server] is a handler like any other: ServeHTTP
 // returns when the Server's Handler has. Route parameters and other values of
 // the request's context are there while Handler runs. A limit on requests in
-// progress limits connections. What recovers from panics sees those of Handler.
-// The duration in an access log or a span is that of the connection; the status
-// is whatever the middleware assumes of a connection that was taken over.
+// progress limits connections. A middleware that recovers panics also recovers
+// those of Handler. The duration in an access log or a span is that of the
+// connection. The status in the log is what the middleware records for a
+// hijacked connection, for example 200 or 101.
 //
 // When the request's context ends, at the timeout of a middleware for example,
 // the connection is closed with [StatusGoingAway] and a warning is logged: routes
 // of WebSockets should have no such timeout. [http.TimeoutHandler] cannot stand
 // before a Server, because its ResponseWriter cannot be hijacked.
 //
-// While Handler runs, net/http keeps its goroutine and its buffers, about 10 KB
-// for each connection: an idle one costs about 15 KB, and about 6 KB without
-// them. A server with very many idle connections can save that with
-// [Server].Detach: ServeHTTP then returns after the handshake. Limits and access
-// logs no longer see the connection, panics are logged by the Server, and nothing
-// of the request's context is left but what Detach hands on.
+// While Handler runs, net/http keeps its goroutine and its buffers. An idle
+// connection then takes about 15 KB of memory of the process; with
+// [Server].Detach about 6 KB, because ServeHTTP returns after the handshake.
+// That is for servers with very many idle connections. Limits and access logs
+// no longer see the connection, panics are logged by the Server, and nothing of
+// the request's context is left but what Detach hands on.
 //
 // # Data messages
 //
@@ -224,21 +225,22 @@
 // servers must look where the page came from, RFC 6455 section 10.2: by default
 // from the host and port that the request is for, and by https if the request
 // came over TLS. Other origins are listed in [Upgrader].Origins, or judged by
-// [Upgrader].CheckOrigin. Programs that are no browsers need not send an Origin,
-// or send an empty one, except in [Hybi00] and [Hixie75], and can send any: it is
-// no authentication. That is what [Upgrader].Check is for. Where they send wss or
-// ws, these stand for https and http.
+// [Upgrader].CheckOrigin. An Origin with wss or ws counts as https or http.
+//
+// Programs other than browsers may leave Origin out or empty, except in
+// [Hybi00] and [Hixie75]. They can also send any Origin, so it authenticates
+// nobody; use [Upgrader].Check for that.
 //
 // # Limits
 //
 // A message may have 1 MiB in 4096 fragments, unless [Config].MaxMessageSize
 // and MaxFragments say otherwise; a larger size allows for more fragments by
-// itself. More ends the connection with
-// [StatusMessageTooBig] and an error that wraps [ErrMessageTooBig]. Memory is
-// taken as bytes arrive, never because a length was announced. The head of a
-// request may have 16 KiB, or [Upgrader].MaxHeaderBytes, and that of a response
-// 64 KiB, both in 256 lines. A writer that the peer keeps waiting waits, at most
-// 64 KiB being queued for it; deadlines end that.
+// itself. More ends the connection with [StatusMessageTooBig] and an error that
+// wraps [ErrMessageTooBig]. Memory is taken as bytes arrive, never because a
+// length was announced. The head of a request may have 16 KiB, or
+// [Upgrader].MaxHeaderBytes, and that of a response 64 KiB, both in 256 lines.
+// At most 64 KiB are queued for a peer that does not read. Then writers wait
+// until the peer reads, or until a deadline.
 //
 // # Compression
 //

@@ -183,8 +183,8 @@ func (e *Encoder) AppendClose(dst []byte, code StatusCode, reason string) ([]byt
 }
 
 // AppendMessage appends a whole message, or a Ping or Pong, as one frame to
-// dst, masked with a new key if side is [ClientSide]. It errs, appending
-// nothing, as [AppendFrame] does. p and dst must not overlap.
+// dst, masked with a new key if side is [ClientSide]. If it fails, as
+// [AppendFrame] does, it appends nothing. p and dst must not overlap.
 func AppendMessage(dst []byte, v Version, side Side, t MessageType, p []byte) ([]byte, error) {
 	if err := v.check(); err != nil {
 		return dst, err
@@ -195,8 +195,9 @@ func AppendMessage(dst []byte, v Version, side Side, t MessageType, p []byte) ([
 // AppendClose appends the frame that begins or answers the closing handshake.
 // Code [StatusNoStatusReceived] with no reason makes a frame without a code.
 // [Hybi00] has a closing frame without code and reason, [Hixie75] has none:
-// there nothing is appended and the connection is simply ended. It errs on
-// codes that may not be sent and on reasons over 123 bytes or not UTF-8.
+// there nothing is appended and the connection is simply ended. It returns
+// an error for codes that may not be sent and for reasons over 123 bytes or not
+// UTF-8.
 func AppendClose(dst []byte, v Version, side Side, code StatusCode, reason string) ([]byte, error) {
 	if err := v.check(); err != nil {
 		return dst, err

@@ -177,11 +177,15 @@ func errBadText(b byte) *ProtocolError {
 //
 // On a server Status is the HTTP status of the refusal that the client was
 // sent, and Response is nil. An error of this type returned by [Upgrader].Check
-// or CheckOrigin chooses the status. On a client Status and Response are those
-// of the server's answer, with up to the first KiB of its body; both are zero if
-// there was none that could be read. If FromProxy is true, they are those of a
-// proxy that refused CONNECT, RFC 9110 section 9.3.6, and the server was not
-// asked.
+// or CheckOrigin chooses the status, from 300 to 599; any other becomes 403.
+//
+// On a client Status and Response are those of the server's answer; both are
+// zero if there was none that could be read. [Dialer.Dial] and
+// [Dialer.Handshake] add up to the first KiB of the body of a refusal;
+// [ClientHandshake.Feed] leaves it empty. Status is 101 if the server accepted
+// and its response was wrong. If FromProxy is true, Status and Response are
+// those of a proxy that refused CONNECT, RFC 9110 section 9.3.6, and the server
+// was not asked.
 type HandshakeError struct {
 	Status    int
 	Response  *http.Response

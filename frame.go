@@ -90,13 +90,13 @@ type Frame struct {
 	Payload []byte      // as the program sees it, not masked
 }
 
-// AppendFrame appends the bytes of f on the wire to dst. It errs, appending
-// nothing, on frames that no version allows: unknown opcodes, more than three
-// reserved bits, control frames that are fragmented or longer than 125 bytes;
-// on the hixie versions also on everything but Close without payload and
-// unfragmented valid UTF-8 text, with an error that wraps
-// [errors.ErrUnsupported] for what these versions lack. Payload and dst must
-// not overlap. To send whole messages [AppendMessage] is simpler.
+// AppendFrame appends the bytes of f on the wire to dst. For frames that no
+// version allows it returns an error and appends nothing: unknown opcodes, more
+// than three reserved bits, control frames that are fragmented or longer than
+// 125 bytes. On the hixie versions it does so for everything but Close without
+// payload and unfragmented valid UTF-8 text; the error for what these versions
+// lack wraps [errors.ErrUnsupported]. Payload and dst must not overlap. To send
+// whole messages [AppendMessage] is simpler.
 func AppendFrame(dst []byte, v Version, f Frame) ([]byte, error) {
 	if err := v.check(); err != nil {
 		return dst, err

@@ -30,39 +30,43 @@ type Upgrader struct {
 	// says what the old ones cost in security.
 	Versions []Version
 
-	// Subprotocols are those that the program speaks, best first, of visible
-	// ASCII without comma and double quote. The first that the client also
+	// Subprotocols are those that the program speaks, best first, each once, of
+	// visible ASCII without comma and double quote. The first that the client also
 	// offers is chosen. If there is none, the connection is made without a
-	// subprotocol. What else the client offers, malformed or not, is passed
-	// over. RFC 6455 section 1.9.
+	// subprotocol. What else the client offers, malformed or not, is passed over.
+	// RFC 6455 section 1.9.
 	Subprotocols []string
 
-	// Origins are allowed beside the origin of the server itself:
-	// "https://host", "https://host:port", "https://host:*" for any port,
-	// "https://*.name" for all hosts below it, "null", or "*" for every origin.
-	// Here, and in what clients send, wss stands for https and ws for http. RFC
-	// 6454 section 7; RFC 6455 section 10.2.
+	// Origins are allowed beside the origin of the server itself: "https://host",
+	// "https://host:port", "https://host:*" for any port, "https://*.name" for all
+	// hosts below name, at any depth, but not name itself, "null", or "*" for
+	// every origin. Here, and in what clients send, wss stands for https and ws
+	// for http. RFC 6454 section 7; RFC 6455 section 10.2.
 	Origins []string
 
-	// CheckOrigin, if not nil, decides instead of Origins and the comparison
-	// with the server's own origin. The origin is "" if the client sent none, or
-	// an empty one; browsers always send one. An error refuses the request: with its Status
-	// if it is a [HandshakeError], otherwise with 403.
+	// CheckOrigin, if not nil, decides instead of Origins and the comparison with
+	// the server's own origin. The origin is "" if the client sent none, or an
+	// empty one; browsers always send one. An error refuses the request, as an
+	// error of Check does.
 	CheckOrigin func(r *http.Request, origin string) error
 
-	// Check, if not nil, is asked about a request after its method, version,
-	// key and origin were accepted, and before a subprotocol is chosen. It is
-	// the place to authenticate a client, and to add headers to the response,
-	// such as cookies: h is empty, except that [Upgrader.Upgrade] has put there
-	// what it takes from its ResponseWriter. A header that belongs to the
+	// Check, if not nil, is asked about a request after its method, version, key
+	// and origin were accepted, and before a subprotocol is chosen. It is the
+	// place to authenticate a client, and to add headers to the response, such as
+	// cookies. h holds what [Upgrader.Upgrade] and [Server.ServeHTTP] take from
+	// the ResponseWriter; elsewhere it is empty. A header that belongs to the
 	// handshake, or a value with a control character, is a mistake that is
 	// answered with 500.
 	//
-	// An error refuses the request: with its Status if it is a
-	// [HandshakeError], otherwise with 403. The headers are sent with a refusal
-	// too, for example WWW-Authenticate. The context, if not nil, replaces that
-	// of the request: [Conn.Request] gets its values, and the Handler of a
-	// [Server] its values and its end.
+	// An error refuses the request. If it is a [HandshakeError] with a Status from
+	// 300 to 599, the client gets that status, otherwise 403. The client is not
+	// told the text of the error; the error that Upgrade returns has it. The
+	// headers are sent with a refusal too, for example WWW-Authenticate.
+	//
+	// The context, if not nil, replaces that of the request, for the Handler of a
+	// [Server] and for [Conn.Request]. Where Conn.Request is a copy, its context
+	// has only the values. [Server].Detach gets the request with this context, and
+	// what it returns replaces it.
 	Check func(r *http.Request, h http.Header) (context.Context, error)
 
 	// Secure, if not nil, reports whether the client uses TLS although our end

@@ -109,10 +109,12 @@ func (c *Conn) Subprotocol() string { return c.subprotocol }
 // Request returns, on a server, the request that the connection was made of. It
 // is nil on a client.
 //
-// Where [Server.ServeHTTP] waits for the Handler, it is the request that ServeHTTP
-// was called with, and the same at each call; if [Upgrader].Check has returned a
-// context, it has that one. As in every handler it may be used until Handler
-// returns: routers and middlewares may take back afterwards what it holds.
+// Where [Server.ServeHTTP] waits for the Handler, it is the request that
+// ServeHTTP was called with, and the same at each call; if [Upgrader].Check has
+// returned a context, it has that one. In [Hybi00] it may be a copy without the
+// body, because the handshake has read that. As in every handler it may be used
+// until Handler returns: routers and middlewares may take back afterwards what
+// it holds.
 //
 // After [Server].Detach, and from [Server.ServeConn], [Upgrader.Upgrade] and
 // [Upgrader.Accept], the connection may outlive the request. Then it is a copy,
