@@ -11,24 +11,28 @@ import (
 // compressed one by one. It is used only with peers that want it too; with all
 // others the connection works as without. A client offers it in [RFC6455], a
 // server accepts it also from clients of [Hybi10] and [Hybi07] that offer it.
-// The zero value works with every peer that can do what it offers. It must not be
-// changed while in use. Java clients and servers on Netty before April 2025
-// offer small windows and cannot make them unless JZlib is installed: for those,
-// set PeerWindowBits to 15.
+// It must not be changed while in use.
+//
+// The zero value works with every peer that keeps what it has offered. One kind
+// does not: Java clients and servers on Netty before April 2025 offer small
+// windows and cannot make them unless JZlib is installed. For those, set
+// PeerWindowBits to 15.
 //
 // Both sides refer to what was sent before, so each keeps the end of it, for
 // each direction. How much a connection keeps of what it receives depends on
-// the peer:
+// the peer. Where the table has two sizes, the first is the most that is kept
+// until the peer has sent 64 KiB of messages, counted as inflated, and the
+// second is kept from then on:
 //
-//	PeerWindowBits                    0                N, from 9 to 14
+//	PeerWindowBits                    0                        N, from 9 to 14
 //	client offers
-//	  client_no_context_takeover      nothing          nothing
-//	  client_max_window_bits          1<<WindowBits    1<<N
-//	  neither                         up to 32 KiB     no compression
+//	  client_no_context_takeover      nothing                  nothing
+//	  client_max_window_bits          32 KiB; 1<<WindowBits    1<<N
+//	  neither                         up to 32 KiB             no compression
 //	server answers
-//	  server_no_context_takeover      nothing          nothing
-//	  server_max_window_bits as asked 1<<WindowBits    1<<N
-//	  neither                         up to 32 KiB     handshake fails
+//	  server_no_context_takeover      nothing                  nothing
+//	  server_max_window_bits as asked 32 KiB; 1<<WindowBits    1<<N
+//	  neither                         up to 32 KiB             handshake fails
 //
 // A server never answers with a parameter that the client did not offer, since
 // many clients fail at that.
@@ -37,9 +41,11 @@ import (
 // choose: the length of the message then tells of the secret.
 type Compression struct {
 	// Threshold is the size, in bytes, from which on a message is compressed;
-	// smaller ones are sent as they are. 0 means 512. Of a message that is written
-	// piece by piece only what is written before the first frame leaves counts:
-	// 16 KiB, or Threshold if that is more, but no more than 64 KiB.
+	// smaller ones are sent as they are. 0 means 512. A message that NextWriter
+	// sends in several frames is compressed if what is written before the first
+	// frame is sent reaches Threshold. That frame is sent when more than 36 KiB
+	// are written, or more than Threshold bytes if that is more, but no later than
+	// at 64 KiB; or at Flush.
 	Threshold int
 
 	// WindowBits bounds how far back a message that is sent may refer to what was
@@ -48,15 +54,16 @@ type Compression struct {
 	// KiB. If the peer wants to keep less, the smaller window is used.
 	WindowBits int
 
-	// PeerWindowBits bounds how much is kept of what the peer sends: 1<<PeerWindowBits
-	// bytes. It is from 9 to 15, since zlib cannot compress with 8; 0 leaves it
-	// to the peer.
+	// PeerWindowBits bounds how much is kept of what the peer sends:
+	// 1<<PeerWindowBits bytes. It is from 9 to 15, since zlib cannot compress with
+	// 8; 0 leaves it to the peer.
 	//
-	// With 0 the peer is asked to compress with WindowBits, but at least 9. If it
-	// agrees, so much is kept: 4 KiB by default. Until it has sent 64 KiB it may
-	// still refer further back, and a peer that does, although it has agreed, is
-	// served all the same. What is kept of such a peer, and of one that is not to
-	// be asked, such as Firefox and Safari, grows up to 32 KiB.
+	// With 0 the peer is asked to compress with WindowBits, but at least 9. What
+	// is kept grows, as it is used, up to 32 KiB. Once a peer that has agreed has
+	// sent 64 KiB of messages and kept to it, 1<<WindowBits bytes are kept: 4 KiB
+	// by default. A peer that has agreed and refers further back by then is served
+	// all the same, and up to 32 KiB are kept of it. So they are of one that is
+	// not to be asked, such as Firefox and Safari.
 	//
 	// With a number the peer is asked for that, and no more is kept. A peer that
 	// agrees and refers further back fails the connection.

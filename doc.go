@@ -245,12 +245,16 @@
 // # Compression
 //
 // With [Config].Compression messages are compressed one by one,
-// permessage-deflate, RFC 7692, if the peer wants it too. The zero
-// [Compression] works with clients and servers of all kinds. A connection then keeps 4
-// KiB of what it sends. Of what it receives it keeps 4 KiB if the peer agrees to
-// that, and up to 32 KiB, grown as used, if not. Compression.PeerWindowBits
-// bounds that. Limits hold for what a message inflates to. Messages are inflated
-// as they arrive. Nothing else changes for the program.
+// permessage-deflate, RFC 7692, if the peer wants it too. The zero value works
+// with all peers but one kind: Netty before April 2025, see [Compression]. A
+// connection then keeps 4 KiB of what it sends. Of what it receives it keeps up
+// to 32 KiB, grown as used. Once a peer that has agreed to 4 KiB has sent 64
+// KiB of messages and kept to it, 4 KiB are kept. Compression.PeerWindowBits
+// from 9 to 14 sets a smaller limit. A client that does not agree is then
+// served without compression. A server that does not agree makes Dial fail.
+//
+// Limits hold for what a message inflates to. Messages are inflated as they
+// arrive. Nothing else changes for the program.
 //
 // Messages that hold a secret beside something that an attacker can choose must
 // not be compressed: their length tells of the secret.
