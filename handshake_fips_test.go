@@ -1,3 +1,7 @@
+//go:build !purego
+
+// With the tag purego, crypto/internal/fips140 refuses to run in this mode.
+
 package websocket_test
 
 import (

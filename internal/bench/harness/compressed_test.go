@@ -61,7 +61,6 @@ func TestOpenCompressed(t *testing.T) {
 	}{
 		{"gobwas", echo.Plain, echo.Takeover},
 		{"gorilla", echo.Alone, echo.Takeover},
-		{"ours", echo.Alone, echo.Takeover},
 		{"ours", echo.Plain, echo.Alone},
 	} {
 		s, err := echo.Named(tt.server)
